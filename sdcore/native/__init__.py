@@ -1,0 +1,39 @@
+"""Where the preloadable library is.
+
+The C sources live in `generated/` (printed from the protocol), `core/` and `shim/`. A build makes two things of them:
+`libsd.so`, which programs preload or link with, and the module `sdcore._native`, the core as Python sees it. A wheel
+carries `libsd.so` beside this file; an editable install keeps it in its build folder, which the import system knows.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+LIBRARY_NAME = "libsd.so"
+LIBRARY_VARIABLE = "SDCORE_LIBRARY"
+
+
+class LibraryNotFoundError(FileNotFoundError):
+    """`libsd.so` is not where it should be; the message says what to do."""
+
+
+def library_path() -> Path:
+    """Return the absolute path of `libsd.so`.
+
+    `SDCORE_LIBRARY` names another library to use instead, for those who work on the library itself.
+
+    Raises:
+        LibraryNotFoundError: the variable names no file, or the package was installed without its library.
+    """
+    chosen = os.environ.get(LIBRARY_VARIABLE)
+    path = Path(chosen).absolute() if chosen else Path(str(files(__name__).joinpath(LIBRARY_NAME)))
+    if path.is_file():
+        return path
+    if chosen:
+        raise LibraryNotFoundError(f"{LIBRARY_VARIABLE}={chosen}: no such file; unset it, or build the library there")
+    raise LibraryNotFoundError(
+        f"{path}: no such file; install socksdirect with pip, or set {LIBRARY_VARIABLE} to a {LIBRARY_NAME} that "
+        f"`meson setup build && ninja -C build` made"
+    )

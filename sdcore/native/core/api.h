@@ -1,0 +1,66 @@
+/* What the entry points (shim/) and the cffi module call. Every function takes descriptors and returns a value >= 0, a
+ * negated errno, or SD_PASS: "not ours: call libc". None sets errno. Blocking calls block as the libc call of that name
+ * would, and return -EINTR when a signal handler ran.
+ */
+#ifndef SD_API_H
+#define SD_API_H
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "core/base.h"
+#include "core/state.h"
+
+/* life.c: set-up and life of descriptors. `sd_opened_*` are told after libc made the descriptor. */
+SD_API void sd_init(void);                                      /* once, from the constructor */
+SD_API void sd_exit(void);                                      /* at exit: closes what is open as close would */
+SD_API void sd_opened_socket(int fd, int domain, int type);     /* after socket() */
+SD_API void sd_opened_dup(int old_fd, int new_fd);              /* after dup, F_DUPFD; new_fd was free before */
+SD_API void sd_closing(int fd);                                 /* before close(fd) or before dup2 onto fd */
+SD_API bool sd_hidden(int fd);                                  /* one of our own: answer EBADF, leave it open */
+SD_API int sd_next_hidden(int from);                            /* lowest hidden descriptor >= from, or -1 */
+SD_API int sd_next_open(int from);                              /* lowest descriptor >= from known to us (not hidden), or -1 */
+SD_API void sd_set_nonblock(int fd, bool on);                   /* after fcntl(F_SETFL), FIONBIO */
+SD_API bool sd_in_vfork_child(void);                            /* shares our memory, has descriptors of its own */
+SD_API void sd_fork_prepare(void);
+SD_API void sd_fork_parent(void);
+SD_API void sd_fork_child(void);
+SD_API void sd_fork_failed(void);                               /* undo what prepare counted */
+
+/* connect.c, accept.c: connections. These do the kernel call themselves. */
+SD_API long sd_connect(int fd, const struct sockaddr *addr, socklen_t len);
+SD_API void sd_listening(int fd);                               /* after listen() succeeded */
+SD_API void sd_accepted(int listen_fd, int fd, int flags);      /* after accept4() gave fd */
+
+/* transfer.c: bytes. flags are MSG_*. */
+SD_API long sd_send(int fd, const void *buf, size_t n, int flags);
+SD_API long sd_recv(int fd, void *buf, size_t n, int flags);
+SD_API long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags);
+SD_API long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags);
+SD_API long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n);
+SD_API long sd_shutdown(int fd, int how);
+SD_API long sd_unread_bytes(int fd);                            /* FIONREAD */
+SD_API long sd_unsent_bytes(int fd);                            /* SIOCOUTQ */
+SD_API long sd_take_error(int fd);                              /* SO_ERROR: pending errno (>= 0) and clears it */
+SD_API void sd_count_kernel(int fd, long sent, long received);  /* after a libc call on a tracked kernel socket */
+
+/* move.c: this connection goes on over kernel TCP, both directions, losing nothing. Afterwards calls give SD_PASS.
+ * `abandon`: we cannot read the ring any more (exec, passed on): unread bytes are sent again by the peer. */
+SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);
+SD_API void sd_before_exec(void);                               /* moves what an exec'd program will inherit */
+
+/* poll.c */
+SD_API long sd_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
+SD_API long sd_pselect(int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+                       const sigset_t *mask);
+
+/* epoll.c */
+SD_API long sd_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+SD_API long sd_epoll_wait(int epfd, struct epoll_event *events, int max, int64_t timeout_ns, const sigset_t *mask);
+
+#endif

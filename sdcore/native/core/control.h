@@ -1,0 +1,65 @@
+/* The control plane of the library: the monitor, leases, slabs. Slow paths only; every call may take as long as one
+ * request to the monitor (bounded by SD_CONTROL_TIMEOUT_MS; after a timeout the monitor is left alone for a while).
+ *
+ * Async-signal-safe: signals are blocked while the control lock is held; memory comes from mmap, never from malloc.
+ * Fork-safe: the lock is held over fork; the child begins detached, keeps the slabs that it inherited, and attaches
+ * anew, with the parent's id and secret, when it first needs the monitor.
+ */
+#ifndef SD_CONTROL_H
+#define SD_CONTROL_H
+
+#include "core/state.h"
+
+#define SD_CONTROL_TIMEOUT_MS 1000
+
+/* A lease as this process knows it. Entries are never freed while a connection uses them. */
+struct sd_lease {
+    struct sd_slab *slab; /* mapped, checked: magic, version */
+    uint64_t lease_id;
+    uint64_t listener_id;
+    uint32_t next_slot; /* client: where to look for a free slot first */
+    struct sd_lease *next;
+};
+
+/* Client: a lease for this destination whose slab accepts offers, or NULL with the reason. `fd` is the socket that will
+ * connect (it proves the network namespace). `full`: a lease that had no free slot, ask for a further one; or NULL.
+ * Remembers refusals until the status page's listener generation moves. The decision is the lease_client machine's. */
+SD_API struct sd_lease *sd_lease_for(int fd, const struct sd_address *destination, struct sd_lease *full,
+                                     enum sd_reason *reason);
+
+/* Client: an offer made on this lease was not taken up: back off (lease_client, UNANSWERED_OFFER). */
+SD_API void sd_lease_unanswered(struct sd_lease *lease);
+
+/* Server: register a listening socket; stores s->listener_id. On failure the socket is an ordinary one. */
+SD_API void sd_register_listener(struct sd_socket *s, int fd);
+SD_API void sd_unregister_listener(struct sd_socket *s);
+
+/* Server: the slabs of a listener known to this process; `refresh` asks the monitor for new ones if the status page's
+ * lease generation moved since the last look. First of a list linked by next, or NULL. */
+SD_API struct sd_lease *sd_leases_of(struct sd_socket *listener, int listen_fd, bool refresh);
+
+/* Is this address one of this host's (loopback, or found by asking the kernel)? Cached for a short while. */
+SD_API bool sd_address_is_local(const struct sd_address *address);
+
+/* The monitor's process id, 0 if not attached. */
+SD_API uint64_t sd_process_id(void);
+
+/* Fork (called from life.c with all other locks free). */
+SD_API void sd_control_fork_prepare(void);
+SD_API void sd_control_fork_parent(void);
+SD_API void sd_control_fork_child(void);
+
+/* Hidden descriptors: moves fd to a high number, close-on-exec, marks it hidden, returns the new number or -errno. */
+SD_API long sd_hide(int fd);
+
+/* Memory for what lives as long as the process: zeroed, never freed; NULL if there is none. Signal-safe. */
+SD_API void *sd_alloc(size_t size);
+
+/* A lock for slow paths: blocks signals of this thread while held. */
+struct sd_lock {
+    _Atomic uint32_t held;
+};
+SD_API void sd_lock_take(struct sd_lock *lock, uint64_t *saved_mask);
+SD_API void sd_lock_drop(struct sd_lock *lock, const uint64_t *saved_mask);
+
+#endif

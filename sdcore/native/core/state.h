@@ -1,0 +1,142 @@
+/* What the library remembers: files, sockets, threads, and where they live.
+ *
+ * Region    shared by a family (a process and its forks): socket objects and thread slots. A socket object is what the
+ *           kernel calls an open file description: dup and fork give further references to one object.
+ * Files     private to the process, indexed by descriptor: which object a descriptor refers to.
+ * Slabs     mapped per process; pointers to them stay valid in forked children, which inherit the mapping.
+ *
+ * Who may touch what: ring cursors (sd_tx, sd_rx) only the holder of that direction's token; `mode` only the holder of
+ * both tokens; the record's counters anybody, relaxed.
+ */
+#ifndef SD_STATE_H
+#define SD_STATE_H
+
+#include "core/base.h"
+#include "generated/layout.h"
+#include "generated/machines.h"
+
+/* How a socket object moves its bytes now. RING and OFFERED use the rings; the others do not. */
+enum sd_mode {
+    SD_MODE_KERNEL = 0, /* the libc call does it: unconnected, listening, plain TCP */
+    SD_MODE_RING,       /* accepted, both sides use the rings */
+    SD_MODE_OFFERED,    /* client: rings in use, not accepted yet */
+    SD_MODE_PENDING,    /* server: the client's offer is not found yet */
+};
+
+/* One direction's right to act; see thread.h. */
+struct sd_token {
+    _Atomic uint32_t owner; /* thread id (slot + 1), 0 nobody; SD_TOKEN_LOCKED: use lock */
+    _Atomic uint32_t lock;  /* thread id of the holder in locked mode; 0 free */
+    _Atomic uint32_t takeovers;
+};
+
+struct sd_tx {
+    struct sd_token token;
+    struct sd_ring_tx m; /* m.free: bytes of room as far as known */
+    uint64_t tail;       /* published as direction.p.tail */
+    uint64_t base;
+    uint64_t head_seen;
+    uint64_t resend_from; /* moving: bytes from here to tail still have to go over the companion */
+    bool resending;
+    uint8_t *data; /* SD_RING_BYTES */
+    struct sd_direction *dir;
+    _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */
+};
+
+struct sd_rx {
+    struct sd_token token;
+    struct sd_ring_rx m; /* m.avail: bytes known to be there */
+    uint64_t head;       /* published as direction.c.head */
+    uint64_t base;
+    uint64_t tail_seen;
+    uint8_t *data;
+    struct sd_direction *dir;
+    _Atomic uint8_t *peer_ready;
+};
+
+struct sd_socket {
+    struct sd_socket_record rec; /* first: what the monitor reads */
+    _Atomic uint32_t mode;       /* enum sd_mode */
+    _Atomic uint32_t nonblock;   /* O_NONBLOCK of the open file description */
+    _Atomic uint32_t shared;     /* ever inherited over fork: another process may hold references */
+    _Atomic uint32_t gone;       /* companion was seen at end of file (1) or reset (2) */
+    _Atomic uint32_t error;      /* pending errno, reported once (SO_ERROR) */
+    _Atomic uint32_t pins;       /* threads inside a slow path; the object is not reused before they left */
+    _Atomic uint32_t shut;       /* local shutdown: bit 0 read, bit 1 write */
+    int32_t family;
+    uint64_t deadline_ns;        /* offered or pending: when to give up; 0 not started */
+    _Atomic uint64_t checked_ns; /* when the companion was last looked at */
+    uint64_t listener_id;        /* listening: at the monitor */
+    uint64_t leases_seen;        /* listening/pending: status page lease generation of the last look */
+    struct sd_listener listener;
+    struct sd_client client;
+    struct sd_server server;
+    struct sd_teardown teardown;
+    struct sd_slab *slab;
+    struct sd_slot *slot;
+    struct sd_socket *accepted_from; /* pending: the listening object, pinned */
+    _Alignas(64) struct sd_tx tx;
+    _Alignas(64) struct sd_rx rx;
+};
+
+/* A thread that uses sockets. `busy` names the tokens it is using right now: [1] is for a signal handler in between. */
+struct sd_thread {
+    _Atomic(struct sd_token *) busy[2];
+    _Atomic uint32_t tid; /* 0: slot is free */
+    _Atomic uint32_t pid;
+    uint32_t id; /* slot + 1 */
+    int32_t bell_fd;
+    uint32_t bell_name;
+    char pad[24];
+};
+
+enum sd_file_kind {
+    SD_FILE_NONE = 0,
+    SD_FILE_SOCKET,
+    SD_FILE_EPOLL,
+    SD_FILE_HIDDEN, /* ours; the program believes that it is not open */
+};
+
+struct sd_epoll;
+struct sd_watch;
+
+/* One descriptor of this process. */
+struct sd_file {
+    _Atomic uint32_t kind;
+    _Atomic(struct sd_socket *) sock;  /* kind SOCKET */
+    _Atomic(struct sd_epoll *) epoll;  /* kind EPOLL */
+    struct sd_watch *watches;          /* epoll sets that watch this descriptor; guarded by the epoll lock */
+};
+
+struct sd_globals {
+    struct sd_file *files;
+    uint32_t file_count;
+    _Atomic uint32_t file_high; /* descriptors at or above this are not in use by us */
+    struct sd_region *region;
+    struct sd_socket *sockets;
+    struct sd_thread *threads;
+    int32_t region_fd;
+    int32_t bell_out_fd; /* unbound datagram socket that rings doorbells; -1 not made yet */
+    uint32_t pid;
+    uint32_t cpus;        /* processors this process may run on */
+    uint32_t heavy_fence; /* membarrier is missing here */
+    bool disabled;        /* SDCORE_DISABLE, or set-up failed: pass everything */
+    struct sd_status *status; /* the monitor's page, NULL if not attached */
+};
+
+extern struct sd_globals sd_g;
+
+/* The socket object behind a descriptor, or NULL: one bounds check and two loads. */
+static inline struct sd_socket *sd_socket_of(int fd)
+{
+    if (sd_unlikely((uint32_t)fd >= sd_g.file_count))
+        return NULL;
+    return atomic_load_explicit(&sd_g.files[fd].sock, memory_order_acquire);
+}
+
+static inline bool sd_mode_uses_ring(uint32_t mode)
+{
+    return mode == SD_MODE_RING || mode == SD_MODE_OFFERED;
+}
+
+#endif

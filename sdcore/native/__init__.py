@@ -28,12 +28,18 @@ def library_path() -> Path:
         LibraryNotFoundError: the variable names no file, or the package was installed without its library.
     """
     chosen = os.environ.get(LIBRARY_VARIABLE)
-    path = Path(chosen).absolute() if chosen else Path(str(files(__name__).joinpath(LIBRARY_NAME)))
-    if path.is_file():
-        return path
     if chosen:
-        raise LibraryNotFoundError(f"{LIBRARY_VARIABLE}={chosen}: no such file; unset it, or build the library there")
-    raise LibraryNotFoundError(
-        f"{path}: no such file; install socksdirect with pip, or set {LIBRARY_VARIABLE} to a {LIBRARY_NAME} that "
-        f"`meson setup build && ninja -C build` made"
+        return _existing(Path(chosen).absolute(), f"unset {LIBRARY_VARIABLE}, or build the library there")
+    installed = files(__name__).joinpath(LIBRARY_NAME)
+    path = installed if isinstance(installed, Path) else Path(__file__).parent / LIBRARY_NAME
+    return _existing(
+        path,
+        f"install socksdirect with pip, or let {LIBRARY_VARIABLE} name a {LIBRARY_NAME} made by "
+        f"`meson setup build && ninja -C build`",
     )
+
+
+def _existing(path: Path, remedy: str) -> Path:
+    if not path.is_file():
+        raise LibraryNotFoundError(f"{path}: no such file; {remedy}")
+    return path

@@ -1,0 +1,186 @@
+"""Everyday jobs, one session each: `./run NAME`, or `nox -s NAME` where nox is installed.
+
+Words after `--` go to the session's main program: `./run tests -- -k ring -x`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["tests"]
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHON_DIRS = ("sdcore", "sdsim", "tests", "tools", "examples", "docs", "noxfile.py")
+
+
+def system_packages(session: nox.Session, *groups: str) -> None:
+    """Make sure that the programs of these groups are on the system, or stop with what to type."""
+    session.run(sys.executable, "tools/system_packages.py", *groups, external=True)
+
+
+def install_groups(session: nox.Session, *groups: str) -> None:
+    """Install dependency groups of pyproject.toml."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+def install_project(session: nox.Session, *groups: str, sanitize: str = "none") -> None:
+    """Install the project, editable, with its build tools and dependency groups."""
+    system_packages(session, "build")
+    install_groups(session, "build", *groups)
+    build = ROOT / "build" / f"nox-{session.name}"
+    session.install(
+        "--no-build-isolation", f"-Cbuild-dir={build}", f"-Csetup-args=-Dsanitize={sanitize}", "--editable", "."
+    )
+
+
+def pytest(session: nox.Session, *args: str, **env: str) -> None:
+    """Run pytest on the paths in args, or on what stands after `--`."""
+    session.run("pytest", *(session.posargs or args), env=env)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All ordinary tests, real programs among them."""
+    system_packages(session, "programs", "namespaces")
+    install_project(session, "test", "sim")
+    pytest(session, "tests")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job: redis over kernel TCP and over sdcore in turns, with a table and a chart."""
+    system_packages(session, "demo")
+    install_project(session)
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Latency, rate, bandwidth, connections: kernel TCP, Unix sockets and sdcore in turns."""
+    install_project(session)
+    session.run("sdcore", "bench", *session.posargs)
+
+
+@nox.session
+def programs(session: nox.Session) -> None:
+    """Real programs only, each with and without the library at either end."""
+    system_packages(session, "programs")
+    install_project(session, "test")
+    pytest(session, "tests/programs")
+
+
+@nox.session(name="property")
+def property_tests(session: nox.Session) -> None:
+    """Property tests with ten times the examples of an ordinary run."""
+    install_project(session, "test", "sim")
+    pytest(session, "tests/property", HYPOTHESIS_PROFILE="thorough")
+
+
+@nox.session
+def sim(session: nox.Session) -> None:
+    """The simulator's tests; no compiler is needed for them."""
+    session.install(*PYPROJECT["project"]["dependencies"])
+    install_groups(session, "test", "sim")
+    pytest(session, "tests/sim")
+
+
+def sanitized(session: nox.Session, kind: str, runtime: str, **options: str) -> None:
+    """Build the C with a sanitizer and run the native tests, Python itself starting with the sanitizer's runtime."""
+    install_project(session, "test", sanitize=kind)
+    runtime_path = session.run("gcc", f"-print-file-name={runtime}", external=True, silent=True)
+    assert isinstance(runtime_path, str)
+    pytest(session, "tests/native", LD_PRELOAD=runtime_path.strip(), PYTHONMALLOC="malloc", **options)
+
+
+@nox.session
+def native_asan(session: nox.Session) -> None:
+    """Native tests with the address and undefined-behaviour sanitizers."""
+    sanitized(
+        session,
+        "address",
+        "libasan.so",
+        ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:verify_asan_link_order=0",
+        UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
+    )
+
+
+@nox.session
+def native_tsan(session: nox.Session) -> None:
+    """Native tests with the thread sanitizer."""
+    sanitized(session, "thread", "libtsan.so", TSAN_OPTIONS="halt_on_error=1:exitcode=66")
+
+
+@nox.session
+def gen(session: nox.Session) -> None:
+    """Print the committed C headers and drawings again from the protocol's tables."""
+    session.run("python", "-m", "sdcore.protocol.gen", *session.posargs)
+
+
+@nox.session
+def gen_check(session: nox.Session) -> None:
+    """Fail if a committed generated file differs from what the tables give now."""
+    session.run("python", "-m", "sdcore.protocol.gen", "--check", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Manner, types and form of Python and C."""
+    session.install(*PYPROJECT["project"]["dependencies"])
+    install_groups(session, "lint", "sim")
+    paths = [path for path in PYTHON_DIRS if (ROOT / path).exists()]
+    session.run("ruff", "check", *paths)
+    session.run("ruff", "format", "--check", *paths)
+    session.run("mypy")
+    session.run("clang-format", "--dry-run", "--Werror", *c_files())
+
+
+def c_files() -> list[str]:
+    """Return the hand-written C files, which clang-format looks at."""
+    folders = (ROOT / "sdcore/native/core", ROOT / "sdcore/native/shim", ROOT / "examples", ROOT / "tests")
+    return sorted(str(path) for folder in folders for path in folder.rglob("*.[ch]"))
+
+
+@nox.session(name="format")
+def reformat(session: nox.Session) -> None:
+    """Bring Python and C into form."""
+    install_groups(session, "lint")
+    paths = [path for path in PYTHON_DIRS if (ROOT / path).exists()]
+    session.run("ruff", "check", "--fix-only", *paths)
+    session.run("ruff", "format", *paths)
+    session.run("clang-format", "-i", *c_files())
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings being errors, and run every command of the tutorial."""
+    system_packages(session, "docs", "demo")
+    install_project(session, "docs", "sim")
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+    session.run("python", "tools/run_tutorial.py", "docs/tutorial/first-speed-up.md")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the wheel, install it by itself, and use it."""
+    system_packages(session, "build", "package")
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", "dist", ".")
+    session.install(str(newest_wheel()))
+    session.chdir(session.create_tmp())
+    session.run("python", str(ROOT / "tools" / "smoke.py"))
+
+
+def newest_wheel() -> Path:
+    """Return the wheel of this version in dist/, the latest built."""
+    version = re.search(r"version: '([^']+)'", (ROOT / "meson.build").read_text())
+    assert version is not None
+    wheels = (ROOT / "dist").glob(f"socksdirect-{version[1]}-*.whl")
+    return max(wheels, key=lambda path: path.stat().st_mtime)

@@ -1,0 +1,107 @@
+"""Imports point one way: protocol <- native, monitor <- rdma <- cli, and protocol <- sdsim."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.style.sources import ROOT, name_of, python_files, tree_of
+
+# Each part, and the parts that it may import besides itself. A new part needs a row here.
+MAY_IMPORT: dict[str, set[str]] = {
+    "sdcore.protocol": set(),
+    "sdcore.config": {"sdcore.protocol"},
+    "sdcore.native": {"sdcore.protocol"},
+    "sdcore.monitor": {"sdcore.protocol", "sdcore.config"},
+    "sdcore.rdma": {"sdcore.protocol", "sdcore.config", "sdcore.native", "sdcore.monitor"},
+    "sdcore.socket": {"sdcore.protocol", "sdcore.native"},
+    "sdcore.cli": {
+        "sdcore.protocol",
+        "sdcore.config",
+        "sdcore.native",
+        "sdcore.monitor",
+        "sdcore.rdma",
+        "sdcore.socket",
+    },
+    "sdsim": {"sdcore.protocol"},
+}
+
+
+def part_of(module: str) -> str:
+    """Return the part to which a module of ours belongs: its package, or sdsim as a whole."""
+    parts = module.split(".")
+    return parts[0] if parts[0] == "sdsim" else ".".join(parts[:2])
+
+
+def module_of(path: Path) -> str:
+    """Return the dotted name of the module in a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """Yield the modules of ours that a tree imports anywhere, in functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = list(_from_names(node, package))
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] in {"sdcore", "sdsim"})
+
+
+def _from_names(node: ast.ImportFrom, package: str) -> Iterator[str]:
+    base = node.module or ""
+    if node.level:
+        above = package.split(".")[: len(package.split(".")) - node.level + 1]
+        base = ".".join([*above, *([base] if base else [])])
+    if base == "sdcore":
+        yield from (f"sdcore.{alias.name}" for alias in node.names)
+    else:
+        yield base
+
+
+def wrong_imports(module: str, tree: ast.Module, package: str) -> list[str]:
+    """Return a line for each import of this module that points the wrong way."""
+    part = part_of(module)
+    if part == "sdcore":
+        return [
+            f"{module} imports {name}: the package itself imports nothing of ours" for name in imported(tree, package)
+        ]
+    if part not in MAY_IMPORT:
+        return [f"{part} has no row in MAY_IMPORT"]
+    allowed = MAY_IMPORT[part] | {part}
+    targets = {name: "sdcore.native" if name == "sdcore._native" else part_of(name) for name in imported(tree, package)}
+    return [f"{module} imports {name}" for name, target in targets.items() if target not in allowed]
+
+
+def test_imports_point_one_way() -> None:
+    wrong = []
+    for path in python_files("sdcore", "sdsim"):
+        module = module_of(path)
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        wrong += wrong_imports(module, tree_of(path), package)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_wrong_import_is_seen_in_each_form() -> None:
+    forms = (
+        "import sdcore.cli.main",
+        "from sdcore.cli import main",
+        "from sdcore import cli",
+        "from ..cli import main",
+        "from .. import cli",
+        "def f():\n    import sdcore.native",
+        "from sdcore import _native",
+        "import sdsim.world",
+    )
+    for form in forms:
+        assert wrong_imports("sdcore.protocol.ring", ast.parse(form), "sdcore.protocol"), form
+    assert not wrong_imports("sdsim.world", ast.parse("from sdcore.protocol import ring"), "sdsim")
+
+
+def test_rows_name_parts_that_may_exist() -> None:
+    known = set(MAY_IMPORT)
+    for part, allowed in MAY_IMPORT.items():
+        assert allowed <= known, name_of(Path(__file__)) + f": {part} may import something unknown"

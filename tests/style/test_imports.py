@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.style.sources import ROOT, name_of, python_files, tree_of
+from tests.style.sources import module_of, name_of, python_files, tree_of
 
 # Each part, and the parts that it may import besides itself. A new part needs a row here.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,11 +32,6 @@ def part_of(module: str) -> str:
     """Return the part to which a module of ours belongs: its package, or sdsim as a whole."""
     parts = module.split(".")
     return parts[0] if parts[0] == "sdsim" else ".".join(parts[:2])
-
-
-def module_of(path: Path) -> str:
-    """Return the dotted name of the module in a file."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imported(tree: ast.Module, package: str) -> Iterator[str]:

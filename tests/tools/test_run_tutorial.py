@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -55,5 +56,12 @@ def test_a_fault_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], bl
 def test_what_is_left_running_ends(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     assert run(tmp_path, f"```console\n$ sleep 600 &\n$ echo $! > {pid_file}\n```\n") == 0
-    state = Path(f"/proc/{pid_file.read_text().strip()}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    stat = Path(f"/proc/{pid_file.read_text().strip()}/stat")
+    end = time.monotonic() + 5
+    while runs(stat) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not runs(stat)
+
+
+def runs(stat: Path) -> bool:
+    return stat.exists() and stat.read_text().split()[2] != "Z"

@@ -12,6 +12,9 @@
 
 #define SD_CONTROL_TIMEOUT_MS 1000
 
+/* Once, single-threaded, before anything else here: reads the environment (not in a set-uid program). Asks nobody. */
+SD_API void sd_control_init(void);
+
 /* A lease as this process knows it. Entries are never freed while a connection uses them. */
 struct sd_lease {
     struct sd_slab *slab; /* mapped, checked: magic, version */
@@ -51,6 +54,10 @@ SD_API void sd_control_fork_child(void);
 
 /* Hidden descriptors: moves fd to a high number, close-on-exec, marks it hidden, returns the new number or -errno. */
 SD_API long sd_hide(int fd);
+SD_API void sd_close_hidden(int fd);
+
+/* A hidden descriptor was moved to another number (the program wants its place): adopt it if it was ours. */
+SD_API void sd_control_renumbered(int old_fd, int new_fd);
 
 /* Memory for what lives as long as the process: zeroed, never freed; NULL if there is none. Signal-safe. */
 SD_API void *sd_alloc(size_t size);

@@ -24,6 +24,7 @@ from sdcore.cli.bench.routes import Route, RouteError, kernel_routes, sdcore_rou
 from sdcore.cli.bench.runner import Bench
 
 DEFAULT_RUNS, DEFAULT_QUICK_RUNS = 7, 3
+FILE_WIDTH = 120
 PLACEMENTS: dict[str, tuple[Placement, ...]] = {"same": ("same",), "two": ("two",), "both": ("same", "two")}
 
 
@@ -191,6 +192,7 @@ def _show(report: Report, json_file: str | None, plots: Path | None) -> None:
         click.echo(text, nl=False)
     else:
         console = Console()
+        console.width = console.width if console.is_terminal else FILE_WIDTH
         console.print(table.header(report), highlight=False)
         console.print(table.table(report))
     try:

@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 
+from sdcore.cli.bench.memory import slab_source
 from sdcore.cli.bench.model import Machine
 
 CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
@@ -21,6 +22,7 @@ def describe() -> Machine:
         hypervisor=" hypervisor" in cpuinfo,
         kernel=platform.release(),
         congestion_control=CONGESTION.read_text("ascii").strip(),
+        slab_source=slab_source(),
         load_before=os.getloadavg()[0],
     )
 

@@ -98,6 +98,14 @@ SIZED = ("roundtrip", "stream")
 MESSAGES = (*SIZED, "many", "crowd")
 
 
+def size_text(size: int) -> str:
+    """8 B, 4 KiB, 1 MiB."""
+    for unit, name in ((1024 * 1024, "MiB"), (1024, "KiB")):
+        if size >= unit and size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} B"
+
+
 @dataclass(frozen=True)
 class Plan:
     """What one `sdcore bench` measures, in order; see `points`."""

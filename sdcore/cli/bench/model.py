@@ -37,6 +37,7 @@ class Machine(_Part):
     hypervisor: bool = Field(description="whether the machine is virtual: waking another core then costs more")
     kernel: str = Field(description="release of the kernel")
     congestion_control: str = Field(description="what kernel TCP used; it moves large messages by half and more")
+    slab_source: Literal["slabinfo", "meminfo"] = Field(description="how kernel memory was counted, see memory.py")
     load_before: float = Field(description="load average over one minute when the bench began; near 0 on a quiet host")
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sdcore.cli.bench.measures import MEASURES, SIZED
+from sdcore.cli.bench.measures import MEASURES, SIZED, size_text
 from sdcore.cli.bench.model import PLACEMENT_TITLES, TITLES, Cell, Report, Row, Transport
 
 COLOURS: dict[Transport, str] = {"tcp": "#888888", "unix": "#d0a020", "shm": "#1f77b4", "bare": "#b0d0e8"}
@@ -70,8 +70,10 @@ def _curves(rows: Sequence[Row], title: str, report: Report) -> Figure:
         here = [row for row in rows if row.placement == placement]
         for transport in report.settings.transports:
             _curve(ax, transport, [(row.size or 0, cell) for row in here if (cell := _shown(row, transport))])
-        ax.set(xscale="log", yscale="log", title=PLACEMENT_TITLES[placement], xlabel="bytes of a message")
-        ax.set_xscale("log", base=2)
+        ax.set(xscale="log", yscale="log", title=PLACEMENT_TITLES[placement], xlabel="size of a message")
+        sizes = sorted({row.size or 0 for row in here})
+        ax.set_xticks(sizes, [size_text(size) for size in sizes], rotation=45, fontsize=8)
+        ax.minorticks_off()
         ax.grid(True, alpha=0.3)
     axes[0].set_ylabel(f"{title}, {UNITS[rows[0].unit]}")
     axes[-1].legend()

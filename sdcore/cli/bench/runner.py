@@ -186,17 +186,9 @@ def arguments(point: Point, route: Route, idle_ms: int) -> list[str]:
 
 def label(point: Point) -> str:
     """A point in a few words."""
-    size = f" of {size_text(point.size)}" if point.measure.name in measures.SIZED else ""
+    size = f" of {measures.size_text(point.size)}" if point.measure.name in measures.SIZED else ""
     many = f" ({point.connections})" if point.connections else ""
     return f"{point.measure.what}{size}{many}, {point.placement}"
-
-
-def size_text(size: int) -> str:
-    """8 B, 4 KiB, 1 MiB."""
-    for unit, name in ((1024 * 1024, "MiB"), (1024, "KiB")):
-        if size >= unit and size % unit == 0:
-            return f"{size // unit} {name}"
-    return f"{size} B"
 
 
 def _rotated(transports: Sequence[Transport], run: int) -> Sequence[Transport]:

@@ -5,48 +5,48 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from sdcore.cli.bench.measures import MEASURES
-from sdcore.cli.bench.model import PLACEMENT_TITLES, TITLES, Cell, Report, Row
-from sdcore.cli.bench.runner import size_text
+from sdcore.cli.bench.measures import MEASURES, size_text
+from sdcore.cli.bench.model import TITLES, Cell, Placement, Report, Row
 
 BANDWIDTH_FROM = 4096
+CORES: dict[Placement, str] = {"same": "1", "two": "2", "all": "all"}
 
 
 def header(report: Report) -> str:
     """What must be said beside the numbers."""
     machine, settings = report.machine, report.settings
-    virtual = ", virtual" if machine.hypervisor else ""
+    virtual = " (virtual)" if machine.hypervisor else ""
     return (
-        f"socksdirect {report.version}, {report.started}, {report.seconds:g} s, {settings.runs} runs\n"
-        f"{machine.cpu}, {len(machine.cores)} cores{virtual}, Linux {machine.kernel}, load {machine.load_before:g}\n"
-        f"kernel TCP uses {machine.congestion_control}. Median, and p99 (99 of 100 runs at least that good); "
-        f"x: times better than kernel TCP"
+        f"socksdirect {report.version}, {report.started}, {settings.runs} runs in {report.seconds:g} s\n"
+        f"{machine.cpu}{virtual}, {len(machine.cores)} cores, Linux {machine.kernel}, load {machine.load_before:.2g}; "
+        f"kernel TCP with {machine.congestion_control}\n"
+        f"median / p99 (99 of 100 runs are at least that good), then how many times better than kernel TCP"
     )
 
 
 def table(report: Report) -> Table:
-    """All rows."""
-    out = Table(header_style="bold", row_styles=("", "dim"))
-    for name in ("measure", "size", "placement", "unit"):
-        out.add_column(name, no_wrap=True)
+    """All rows, under a line for each measure."""
+    out = Table(header_style="bold")
+    out.add_column("", min_width=10)
+    out.add_column("cores", justify="right")
     for transport in report.settings.transports:
-        out.add_column(TITLES[transport], justify="right")
-    out.add_column("target")
-    last = None
+        out.add_column(TITLES[transport], justify="right", min_width=9)
+    out.add_column("target", min_width=12)
+    last = ""
     for row in report.rows:
-        if last not in (None, (row.measure, row.placement)):
+        if row.measure != last:
             out.add_section()
-        last = (row.measure, row.placement)
+            out.add_row(Text(f"{MEASURES[row.measure].what}, {row.unit}", "bold"))
+        last = row.measure
         out.add_row(*_cells(row, report))
     return out
 
 
 def _cells(row: Row, report: Report) -> list[str | Text]:
-    unit = row.unit
-    size = size_text(row.size) if row.size is not None else ""
-    what = MEASURES[row.measure].what + (f" ({row.connections})" if row.connections else "")
+    named = size_text(row.size) if row.size is not None else ""
+    many = f"{row.connections}" if row.connections else ""
     cells = [cell_text(row, row.cell(transport)) for transport in report.settings.transports]
-    return [what, size, PLACEMENT_TITLES[row.placement], unit, *cells, _verdicts(row)]
+    return ["  " + " x ".join(filter(None, (many, named))), CORES[row.placement], *cells, _verdicts(row)]
 
 
 def cell_text(row: Row, cell: Cell | None) -> Text:
@@ -55,13 +55,13 @@ def cell_text(row: Row, cell: Cell | None) -> Text:
         return Text("-", "dim")
     if cell.fell_back:
         return Text(f"FELL BACK: {cell.fell_back}", "red")
-    text = Text(f"{number(cell.median)} (p99 {number(cell.p99)})")
+    text = Text(f"{number(cell.median)} / {number(cell.p99)}")
     if cell.ratio is not None and cell.transport != "tcp":
-        text.append(f"  {cell.ratio:.3g}x", "bold")
+        text.append(f"\n{cell.ratio:.3g}x", "bold")
     if row.measure == "stream" and row.size and row.size >= BANDWIDTH_FROM:
         text.append(f"\n{cell.median * row.size / 1e9:.3g} GB/s", "dim")
     if cell.call_p99_us is not None:
-        text.append(f"\n99 % of calls in {number(cell.call_p99_us)}", "dim")
+        text.append(f"\ncalls' p99 {number(cell.call_p99_us)}", "dim")
     return text
 
 

@@ -1,0 +1,82 @@
+"""`sdcore run`: start a monitor if none serves, set the preload, and become the program."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from sdcore.monitor import launch, paths
+from sdcore.native import LibraryNotFoundError, library_path
+
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NOT_FOUND = 127
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--monitor-dir", metavar="DIR", help="Runtime directory of the monitor to use; default as in the manual.")
+@click.argument("program")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(monitor_dir: str | None, program: str, arguments: tuple[str, ...]) -> None:
+    """Run PROGRAM with ARGUMENTS, its TCP sockets in user space.
+
+    Connections to programs on this host that run under sdcore, too, go through shared memory; all others are kernel
+    TCP as ever. A monitor for this user is started if none serves. The exit code is the program's; 127 if there is no
+    such program, 126 if it cannot be executed.
+
+    Example: sdcore run -- redis-server --port 7000
+    """
+    environ = dict(os.environ)
+    preload(environ)
+    _provide_monitor(environ, monitor_dir)
+    become(program, arguments, environ)
+
+
+def preload(environ: MutableMapping[str, str]) -> None:
+    """Put the library before what is preloaded already.
+
+    Raises:
+        click.UsageError: there is no library, or the loader could not read its path.
+    """
+    try:
+        library = str(library_path())
+    except LibraryNotFoundError as error:
+        raise click.UsageError(str(error)) from None
+    if any(separator in library for separator in ": "):
+        raise click.UsageError(f"{library}: the dynamic loader cannot preload a path with a space or a colon")
+    others = [path for path in environ.get("LD_PRELOAD", "").replace(":", " ").split() if path != library]
+    environ["LD_PRELOAD"] = " ".join([library, *others])
+
+
+def _provide_monitor(environ: MutableMapping[str, str], monitor_dir: str | None) -> None:
+    """See to it that a monitor serves. Without one the program still runs, on kernel TCP."""
+    try:
+        if monitor_dir is not None:
+            environ["SDCORE_RUNTIME_DIR"] = str(paths.explicit(str(Path(monitor_dir).absolute()), "--monitor-dir").path)
+        runtime = paths.find(environ, os.getuid())
+        if not paths.serves(runtime):
+            launch.start(runtime, environ)
+    except paths.RuntimeDirError as error:
+        raise click.UsageError(str(error)) from None
+    except launch.StartError as error:
+        if error.exit_code == launch.EXIT_USAGE:
+            raise click.UsageError(str(error)) from None
+        click.echo(f"sdcore: no monitor, so all connections use kernel TCP: {error}", err=True)
+
+
+def become(program: str, arguments: tuple[str, ...], environ: MutableMapping[str, str]) -> NoReturn:
+    """Replace this process by the program."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(program, [program, *arguments], environ)
+    except (FileNotFoundError, NotADirectoryError):
+        click.echo(f"sdcore: {program}: no such program", err=True)
+        sys.exit(EXIT_NOT_FOUND)
+    except OSError as error:
+        click.echo(f"sdcore: {program}: cannot be executed: {error.strerror}", err=True)
+        sys.exit(EXIT_NOT_EXECUTABLE)

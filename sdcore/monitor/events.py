@@ -1,0 +1,205 @@
+"""What happens to a monitor, and what it wants done.
+
+`decisions.Monitor.handle` takes one event and returns effects, to be performed in order. Whoever performs them owns
+sockets, memory and the clock: the daemon, or the simulator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdcore.monitor.identity import Address, ProcessId, SocketId
+
+# Events --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attach:
+    """A process says hello.
+
+    Attributes:
+        process: who it is, from the kernel.
+        fences: whether membarrier reaches it.
+        parent_id: the process that it was forked from, 0 if it knows none.
+        secret: what that process announced for its children.
+        child_secret: what it announces for its own.
+    """
+
+    process: ProcessId
+    fences: bool = True
+    parent_id: int = 0
+    secret: int = 0
+    child_secret: int = 0
+
+
+@dataclass(frozen=True)
+class Listen:
+    """An attached process listens on a socket that it showed."""
+
+    process_id: int
+    socket: SocketId
+
+
+@dataclass(frozen=True)
+class Unlisten:
+    """An attached process gave up a listening socket."""
+
+    process_id: int
+    listener_id: int
+
+
+@dataclass(frozen=True)
+class WantLease:
+    """An attached process is about to connect.
+
+    Attributes:
+        socket: the one that will connect; it tells the network namespace.
+        destination: where to.
+        full_lease: a lease whose slots are all taken; 0 if there is none.
+    """
+
+    process_id: int
+    socket: SocketId
+    destination: Address
+    full_lease: int = 0
+
+
+@dataclass(frozen=True)
+class SlabFailed:
+    """The memory of a lease just granted could not be made."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
+class WantLeasesOf:
+    """A process that holds a listening socket asks for the first lease after `after`."""
+
+    process_id: int
+    socket: SocketId
+    after: int
+
+
+@dataclass(frozen=True)
+class OffersTaken:
+    """No offer waits in the slab of a lease whose client died."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
+class Died:
+    """A process is dead."""
+
+    process_id: int
+
+
+Event = Attach | Listen | Unlisten | WantLease | SlabFailed | WantLeasesOf | OffersTaken | Died
+
+# Effects: replies to the process that asked --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """Attached under this number."""
+
+    process_id: int
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Registered under this number."""
+
+    listener_id: int
+
+
+@dataclass(frozen=True)
+class Leased:
+    """Here is a lease, and the slab with it. `lease_id` 0: there is none further."""
+
+    lease_id: int
+    listener_id: int
+
+
+@dataclass(frozen=True)
+class Denied:
+    """No, because of this REASON_*."""
+
+    reason: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing to say."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The request makes no sense; the text is for the log."""
+
+    text: str
+
+
+Reply = Welcome | Listening | Leased | Denied | Done | Rejected
+
+# Effects: things to do -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MakeSlab:
+    """Make the memory of a new lease; if that fails, say so by SlabFailed instead of replying."""
+
+    lease_id: int
+    listener_id: int
+    heavy_fence: bool
+
+
+@dataclass(frozen=True)
+class UseHeavyFence:
+    """A process that membarrier does not reach now shares this slab."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
+class RevokeSlab:
+    """Tell both sides to make no new offers."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
+class PokeSlab:
+    """Tell one side (0 client, 1 server) to look at its companions."""
+
+    lease_id: int
+    side: int
+
+
+@dataclass(frozen=True)
+class WatchOffers:
+    """Look until no offer waits in the slab, then say OffersTaken."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
+class DropSlab:
+    """Forget the memory of a lease."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
+class ListenersMoved:
+    """Move the status page's generation of listeners."""
+
+
+@dataclass(frozen=True)
+class LeasesMoved:
+    """Move the status page's generation of leases."""
+
+
+Effect = (
+    Reply | MakeSlab | UseHeavyFence | RevokeSlab | PokeSlab | WatchOffers | DropSlab | ListenersMoved | LeasesMoved
+)

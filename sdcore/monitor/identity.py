@@ -1,0 +1,84 @@
+"""Who is who: processes, sockets and addresses, as the kernel told them to the I/O layer.
+
+The simulator makes these by hand.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+IP_BYTES = 16
+MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+ANY_V6 = bytes(IP_BYTES)
+ANY_V4 = MAPPED_PREFIX + bytes(4)
+
+
+@dataclass(frozen=True, order=True)
+class Address:
+    """An Internet address and port; IPv4 stands in its v4-mapped form, as in every message and structure.
+
+    Attributes:
+        ip: 16 bytes, network order.
+        port: host order.
+    """
+
+    ip: bytes
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, port: int) -> Address:
+        """From the text that `getsockname` gives; a zone (`%eth0`) is left out.
+
+        Raises:
+            ValueError: not an Internet address.
+        """
+        packed = ipaddress.ip_address(text.partition("%")[0]).packed
+        return cls(packed if len(packed) == IP_BYTES else MAPPED_PREFIX + packed, port)
+
+    @property
+    def is_v4(self) -> bool:
+        return self.ip.startswith(MAPPED_PREFIX)
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.ip[12:] if self.is_v4 else self.ip).is_loopback
+
+    def __str__(self) -> str:
+        if self.is_v4:
+            return f"{ipaddress.IPv4Address(self.ip[12:])}:{self.port}"
+        return f"[{ipaddress.IPv6Address(self.ip)}]:{self.port}"
+
+
+@dataclass(frozen=True)
+class SocketId:
+    """A TCP socket.
+
+    Attributes:
+        cookie: the kernel's number for the socket, never used twice.
+        netns: cookie of its network namespace.
+        local: its address; all zero if it is not bound.
+        listening: whether it accepts connections.
+        dual: an IPv6 socket that also takes IPv4.
+    """
+
+    cookie: int
+    netns: int
+    local: Address
+    listening: bool = False
+    dual: bool = False
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process, when it connected to the monitor.
+
+    Attributes:
+        pid: in the monitor's pid namespace.
+        uid: effective user.
+        region: names the region that it showed; equal for the processes of one family.
+    """
+
+    pid: int
+    uid: int
+    region: int

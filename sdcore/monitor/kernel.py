@@ -1,0 +1,141 @@
+"""What the kernel says about processes, sockets and memory. Nothing here believes a message.
+
+Each function takes a descriptor, asks, and leaves the descriptor open. The numbers of the options are those of the
+generic Linux headers; the standard library does not name them.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import socket
+import stat
+import struct
+from dataclasses import dataclass
+
+from sdcore.monitor.identity import Address, SocketId
+
+SO_COOKIE = 57
+SO_NETNS_COOKIE = 71
+SO_PEERPIDFD = 77
+F_ADD_SEALS = 1033
+F_GET_SEALS = 1034
+F_SEAL_SEAL = 1
+F_SEAL_SHRINK = 2
+F_SEAL_GROW = 4
+F_SEAL_FUTURE_WRITE = 16
+
+
+class WrongDescriptor(Exception):
+    """A descriptor is not what it should be; the text says what it is."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who made a Unix connection, at the time of its `connect`."""
+
+    pid: int
+    uid: int
+
+
+@dataclass(frozen=True)
+class MemoryId:
+    """A sealed memfd.
+
+    Attributes:
+        inode: names the memory; equal for all descriptors of it.
+        size: bytes; cannot become less.
+    """
+
+    inode: int
+    size: int
+
+
+def peer_credentials(connection: socket.socket) -> Credentials:
+    """Process and effective user at the other end of a Unix connection."""
+    pid, uid, _gid = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return Credentials(pid, uid)
+
+
+def peer_pidfd(connection: socket.socket, pid: int) -> int:
+    """A new pidfd of the process at the other end.
+
+    Kernels before 6.5 do not know SO_PEERPIDFD; there the number is looked up. It could have been taken anew since
+    the process died, but then the connection is hung up by now.
+
+    Raises:
+        ProcessLookupError: the process is gone. OSError: no descriptor is left.
+    """
+    try:
+        return int(struct.unpack("i", connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD, 4))[0])
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise
+    pidfd = os.pidfd_open(pid)
+    if hung_up(connection):
+        os.close(pidfd)
+        raise ProcessLookupError(errno.ESRCH, "the process is gone")
+    return pidfd
+
+
+def hung_up(connection: socket.socket) -> bool:
+    """Whether nobody holds the other end any more."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return bool(poll.poll(0))
+
+
+def identify_socket(fd: int) -> SocketId:
+    """Identify a TCP socket by its descriptor.
+
+    Raises:
+        WrongDescriptor: not a TCP socket over IPv4 or IPv6.
+    """
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError as error:
+        raise WrongDescriptor(f"not a socket: {error.strerror}") from None
+    try:
+        return _identify(sock)
+    except OSError as error:
+        raise WrongDescriptor(f"a socket that does not answer: {error.strerror}") from None
+    finally:
+        sock.detach()
+
+
+def _identify(sock: socket.socket) -> SocketId:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.proto != socket.IPPROTO_TCP:
+        raise WrongDescriptor(f"a socket of family {int(sock.family)} and protocol {sock.proto}, not TCP")
+    host, port = sock.getsockname()[:2]
+    v6 = sock.family == socket.AF_INET6
+    return SocketId(
+        cookie=_number(sock, SO_COOKIE),
+        netns=_number(sock, SO_NETNS_COOKIE),
+        local=Address.parse(host, port),
+        listening=bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)),
+        dual=v6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY),
+    )
+
+
+def _number(sock: socket.socket, option: int) -> int:
+    return int(struct.unpack("Q", sock.getsockopt(socket.SOL_SOCKET, option, 8))[0])
+
+
+def identify_memory(fd: int) -> MemoryId:
+    """Identify a memfd that can never shrink, so that reading it can never fail.
+
+    Raises:
+        WrongDescriptor: something else.
+    """
+    try:
+        seals = fcntl.fcntl(fd, F_GET_SEALS)
+    except OSError:
+        raise WrongDescriptor("not a memfd") from None
+    if not seals & F_SEAL_SHRINK:
+        raise WrongDescriptor("a memfd without F_SEAL_SHRINK")
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise WrongDescriptor("not memory")
+    return MemoryId(status.st_ino, status.st_size)

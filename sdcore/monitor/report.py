@@ -1,0 +1,109 @@
+"""The documents that the monitor gives out: its status, and all sockets with their totals.
+
+Their fields are described in docs/reference/monitor.md. What stands in a region is shown as it is, except that a
+program's name is only looked up for a process that the family really has, and a slab only for its own two sides.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sdcore.monitor.decisions import Monitor
+from sdcore.monitor.memory import Slab
+from sdcore.monitor.region import Region, SocketRecord
+from sdcore.monitor.regions import Regions, Totals
+from sdcore.protocol import layout
+
+ACCELERATED = layout.REASON_ACCELERATED
+
+
+def status(monitor: Monitor, faults: Counter[str], started_s: float) -> dict[str, Any]:
+    """What the monitor is and does."""
+    return {
+        "pid": os.getpid(),
+        "uid": os.geteuid(),
+        "uptime_s": round(time.time() - started_s, 3),
+        "layout_version": layout.LAYOUT_VERSION,
+        "processes": monitor.process_count,
+        "listeners": monitor.listener_count,
+        "leases": monitor.lease_count,
+        "leases_max": monitor.leases_max,
+        "decisions": dict(monitor.counts),
+        "faults": dict(faults),
+    }
+
+
+def sockets(monitor: Monitor, regions: Regions, slabs: Mapping[int, Slab], viewer: int | None) -> dict[str, Any]:
+    """Every socket of the processes of user `viewer`, of all if None, and the totals over all of them."""
+    rows = [row for region in regions.all() for row in _rows(monitor, region, slabs, viewer)]
+    return {"sockets": rows, "totals": totals(regions.totals())}
+
+
+def totals(sums: Totals) -> dict[str, Any]:
+    """Sums by transport and by reason, reasons by name."""
+    reasons = ((layout.REASONS[number], count) for number, count in sorted(sums.reasons.items()) if _known(number))
+    return {
+        "transports": {name: vars(total) for name, total in sums.transports.items()},
+        "reasons": {name: {"count": count, "text": text} for (name, text), count in reasons},
+    }
+
+
+def _known(reason: int) -> bool:
+    return reason != ACCELERATED and reason < len(layout.REASONS)
+
+
+def _rows(
+    monitor: Monitor, region: Region, slabs: Mapping[int, Slab], viewer: int | None
+) -> Iterator[dict[str, Any]]:
+    family = {process.pid: process for process in monitor.family(region.inode)}
+    if viewer is not None and all(process.uid != viewer for process in family.values()):
+        return
+    programs = {pid: program_of(pid) for pid in family}
+    for record in region.sockets():
+        ours = monitor.is_party(region.inode, record.lease_id, record.side)
+        row = _row(record, slabs.get(record.lease_id) if ours else None)
+        row["program"] = programs.get(record.pid, "?")
+        row["uid"] = family[record.pid].uid if record.pid in family else None
+        yield row
+
+
+def _row(record: SocketRecord, slab: Slab | None) -> dict[str, Any]:
+    """One socket. Queues are known only for a connection whose slab the monitor has."""
+    name, text = layout.REASONS[record.reason]
+    row: dict[str, Any] = {
+        "state": record.state,
+        "local": str(record.local),
+        "peer": str(record.peer),
+        "pid": record.pid,
+        "fd": record.fd,
+        "transport": record.transport,
+        "reason": name,
+        "reason_text": text,
+        "side": ("client", "server")[record.side],
+        "lease_id": record.lease_id,
+        "sent_bytes": record.kernel_sent_bytes + record.ring_sent_bytes,
+        "received_bytes": record.kernel_received_bytes + record.ring_received_bytes,
+        "send_queue_bytes": None,
+        "receive_queue_bytes": None,
+    }
+    if slab is not None and record.transport == "shm":
+        outward, inward = slab.flows(record.slot)[:: 1 if record.side == 0 else -1]
+        row["sent_bytes"] = record.kernel_sent_bytes + outward.sent
+        row["received_bytes"] = record.kernel_received_bytes + inward.taken
+        row["send_queue_bytes"] = outward.queued
+        row["receive_queue_bytes"] = inward.queued
+    return row
+
+
+def program_of(pid: int) -> str:
+    """The name of a process, fit to be printed."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            name = file.read().rstrip(b"\n").decode("utf-8", "replace")
+    except OSError:
+        return "?"
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

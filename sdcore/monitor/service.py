@@ -1,0 +1,275 @@
+"""Answers requests: asks the kernel who and what, lets `decisions` decide, and performs the effects.
+
+Owns the slabs, the regions, the status page and the pidfds. Does not block and does not wait.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sdcore.monitor import events, kernel, report, wire
+from sdcore.monitor.decisions import Monitor
+from sdcore.monitor.doorbell import Ringer
+from sdcore.monitor.identity import Address, ProcessId
+from sdcore.monitor.memory import Slab, StatusPage
+from sdcore.monitor.region import Region, WrongVersion
+from sdcore.monitor.regions import Regions
+from sdcore.monitor.session import BAD, Answer, Session, denied
+from sdcore.protocol import layout, messages
+
+log = logging.getLogger(__name__)
+
+OFFERS_LOOK_S = 0.25
+
+
+class Watcher(Protocol):
+    """What the service needs of the event loop."""
+
+    def watch_death(self, pidfd: int, process_id: int) -> None:
+        """Call `process_died` once when the pidfd becomes readable."""
+
+    def unwatch(self, pidfd: int) -> None:
+        """Forget a pidfd."""
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Call once, after a while."""
+
+    def stop(self) -> None:
+        """End the monitor after the replies under way."""
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """An attached process: its pidfd and its family's region, both owned here."""
+
+    pidfd: int
+    region: Region
+
+
+class Service:
+    """The monitor's work behind its socket."""
+
+    def __init__(self, monitor: Monitor, watcher: Watcher, faults: Counter[str]) -> None:
+        """Make the status page, which is not alive yet.
+
+        Raises:
+            OSError: no memory or no descriptor is left.
+        """
+        self.monitor = monitor
+        self.page = StatusPage()
+        self.regions = Regions()
+        self.slabs: dict[int, Slab] = {}
+        self._ringer = Ringer()
+        self._watcher = watcher
+        self._faults = faults
+        self._tracked: dict[int, Tracked] = {}
+        self._started_s = time.time()
+        self._handlers: Mapping[int, Callable[[Session, wire.Request, list[int]], Answer]] = {
+            messages.MSG_HELLO: self._hello,
+            messages.MSG_LISTEN: self._listen,
+            messages.MSG_UNLISTEN: self._unlisten,
+            messages.MSG_LEASE: self._lease,
+            messages.MSG_LEASES_OF: self._leases_of,
+            messages.MSG_STATUS: self._status,
+            messages.MSG_SOCKETS: self._sockets,
+            messages.MSG_STOP: self._stop,
+        }
+
+    # Requests ---------------------------------------------------------------------------------------------------------
+
+    def answer(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        """Answer one request; takes the descriptors that it keeps out of the list."""
+        try:
+            return self._handlers[request.type](session, request, descriptors)
+        except kernel.WrongDescriptor as error:
+            log.info("process %d passed a wrong descriptor: %s", session.credentials.pid, error)
+            self._faults["wrong_descriptors"] += 1
+            return BAD
+        except WrongVersion:
+            return denied(layout.REASON_VERSION)
+        except OSError as error:
+            log.warning("no resources for process %d: %s", session.credentials.pid, error)
+            self._faults["no_resources"] += 1
+            return denied(layout.REASON_NO_MEMORY)
+
+    def _hello(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        hello = request.body
+        assert hello is not None
+        if hello.version != layout.LAYOUT_VERSION:
+            return denied(layout.REASON_VERSION)
+        pidfd = kernel.peer_pidfd(session.connection, session.credentials.pid)
+        try:
+            region = self.regions.adopt(descriptors[0])
+        except (OSError, kernel.WrongDescriptor, WrongVersion):
+            os.close(pidfd)
+            raise
+        descriptors.clear()
+        attach = events.Attach(
+            ProcessId(session.credentials.pid, session.credentials.uid, region.inode),
+            bool(hello.capabilities & messages.HELLO_MEMBARRIER),
+            hello.parent_id,
+            hello.secret,
+            hello.child_secret,
+        )
+        reply = self._decide(attach)
+        self._track(session, reply, Tracked(pidfd, region))
+        return self._packed(reply)
+
+    def _track(self, session: Session, reply: events.Reply, tracked: Tracked) -> None:
+        """Keep what a welcomed process brought, once; give up what anybody else did."""
+        if isinstance(reply, events.Welcome):
+            session.process_id = reply.process_id
+            if reply.process_id not in self._tracked:
+                self._tracked[reply.process_id] = tracked
+                self.regions.hold(tracked.region)
+                self._watcher.watch_death(tracked.pidfd, reply.process_id)
+                return
+        os.close(tracked.pidfd)
+        self.regions.drop_unheld(tracked.region)
+
+    def _listen(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        return self._packed(self._decide(events.Listen(session.process_id, kernel.identify_socket(descriptors[0]))))
+
+    def _unlisten(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        assert request.body is not None
+        return self._packed(self._decide(events.Unlisten(session.process_id, request.body.listener_id)))
+
+    def _lease(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        assert request.body is not None
+        socket, to = kernel.identify_socket(descriptors[0]), Address(request.body.ip, request.body.port)
+        event = events.WantLease(session.process_id, socket, to, request.body.full_lease)
+        return self._packed(self._decide(event))
+
+    def _leases_of(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        assert request.body is not None
+        socket = kernel.identify_socket(descriptors[0])
+        return self._packed(self._decide(events.WantLeasesOf(session.process_id, socket, request.body.lease_id)))
+
+    def _status(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        document = report.status(self.monitor, self._faults, self._started_s)
+        return self._document(document)
+
+    def _sockets(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        viewer = None if self._is_master(session) else session.credentials.uid
+        return self._document(report.sockets(self.monitor, self.regions, self.slabs, viewer))
+
+    def _stop(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        if not self._is_master(session):
+            return denied(layout.REASON_POLICY)
+        self._watcher.stop()
+        return Answer()
+
+    def _is_master(self, session: Session) -> bool:
+        return session.credentials.uid in (0, os.geteuid())
+
+    def _document(self, document: Any) -> Answer:
+        """A document travels as a memfd; it may be longer than a packet."""
+        text = json.dumps(document).encode()
+        memory = os.memfd_create("sdcore-report", os.MFD_CLOEXEC)
+        with open(memory, "wb", closefd=False) as file:
+            file.write(text)
+        return Answer(descriptors=(memory,), close_after=(memory,))
+
+    # Deaths -----------------------------------------------------------------------------------------------------------
+
+    def process_died(self, process_id: int) -> None:
+        """A pidfd became readable."""
+        tracked = self._tracked.pop(process_id)
+        self._watcher.unwatch(tracked.pidfd)
+        os.close(tracked.pidfd)
+        self._decide(events.Died(process_id))
+        self.regions.release(tracked.region)
+
+    # Effects ----------------------------------------------------------------------------------------------------------
+
+    def _decide(self, event: events.Event) -> events.Reply:
+        """Feed one event and perform what comes of it, in order; returns the reply."""
+        reply: events.Reply = events.Done()
+        for effect in self.monitor.handle(event, time.monotonic_ns()):
+            if isinstance(effect, events.Reply):
+                reply = effect
+            elif isinstance(effect, events.MakeSlab):
+                if not self._make_slab(effect):
+                    return self._decide(events.SlabFailed(effect.lease_id))
+            else:
+                self._perform(effect)
+        return reply
+
+    def _make_slab(self, effect: events.MakeSlab) -> bool:
+        try:
+            slab = Slab(effect.lease_id, effect.listener_id, heavy_fence=effect.heavy_fence)
+        except OSError as error:
+            log.warning("no slab for lease %d: %s", effect.lease_id, error)
+            self._faults["no_resources"] += 1
+            return False
+        self.slabs[effect.lease_id] = slab
+        return True
+
+    def _perform(self, effect: events.Effect) -> None:
+        match effect:
+            case events.UseHeavyFence(lease_id):
+                self.slabs[lease_id].fence_heavily()
+            case events.RevokeSlab(lease_id):
+                self.slabs[lease_id].revoke()
+            case events.PokeSlab(lease_id, side):
+                self._ringer.ring(self.slabs[lease_id].poke(side))
+            case events.WatchOffers(lease_id):
+                self._look_for_offers(lease_id)
+            case events.DropSlab(lease_id):
+                self.slabs.pop(lease_id).close()
+            case events.ListenersMoved():
+                self.page.move_listeners()
+            case events.LeasesMoved():
+                self.page.move_leases()
+
+    def _look_for_offers(self, lease_id: int) -> None:
+        """Look now and then until no offer waits; the slab may be gone by then for another reason."""
+        slab = self.slabs.get(lease_id)
+        if slab is None:
+            return
+        if slab.waiting_offers():
+            self._watcher.later(OFFERS_LOOK_S, lambda: self._look_for_offers(lease_id))
+        else:
+            self._watcher.later(0, lambda: self._offers_taken(lease_id))
+
+    def _offers_taken(self, lease_id: int) -> None:
+        if lease_id in self.slabs:
+            self._decide(events.OffersTaken(lease_id))
+
+    # Replies ----------------------------------------------------------------------------------------------------------
+
+    def _packed(self, reply: events.Reply) -> Answer:
+        match reply:
+            case events.Welcome(process_id):
+                return Answer(body=messages.WELCOME.pack(process_id=process_id), descriptors=(self.page.fd,))
+            case events.Listening(listener_id):
+                return Answer(body=messages.LISTENER.pack(listener_id=listener_id))
+            case events.Leased(lease_id, listener_id):
+                slab = self.slabs.get(lease_id)
+                body = messages.LEASE.pack(lease_id=lease_id, listener_id=listener_id)
+                return Answer(body=body, descriptors=(slab.fd,) if slab else ())
+            case events.Denied(reason):
+                return denied(reason)
+            case events.Rejected(text):
+                log.info("rejected: %s", text)
+                self._faults["rejected_requests"] += 1
+                return BAD
+            case events.Done():
+                return Answer()
+
+    def close(self) -> None:
+        """Say that nobody serves any more, and give up everything."""
+        self.page.set_alive(False)
+        for slab in self.slabs.values():
+            slab.close()
+        for tracked in self._tracked.values():
+            os.close(tracked.pidfd)
+        self.regions.close()
+        self._ringer.close()

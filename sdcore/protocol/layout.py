@@ -17,6 +17,7 @@ CONSTANTS = (
     Const("LAYOUT_VERSION", 1, "Changes with every change of a layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
+    Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
     Const("SLOTS", 256, "Connections in a slab."),
     Const("RING_BYTES", 512 * 1024, "Capacity of one direction; a power of two."),
     Const("OFFER_BYTES", 16 * 1024, "What a client may send before its offer is accepted."),
@@ -26,13 +27,15 @@ CONSTANTS = (
     Const("DOORBELLS", 64, "Epoll sets of one side that may watch connections of one slab."),
     Const("SLEEPERS", 4, "Threads that may block on one direction of one connection at a time."),
     Const("SOCKETS", 65536, "Socket objects in a region."),
-    Const("THREADS", 1024, "Threads of a family that may use sockets."),
+    Const("THREADS", 8192, "Threads of a family that may use sockets."),
     Const("REASONS", 32, "Size of the table of reasons for not being accelerated."),
-    # offer words
+    # offer words: generation * OFFER_STATES + one of these, so that a swap never hits a later use of the slot
+    Const("OFFER_STATES", 8, ""),
     Const("OFFER_FREE", 0, ""),
     Const("OFFER_OFFERED", 1, ""),
     Const("OFFER_ACCEPTED", 2, ""),
     Const("OFFER_WITHDRAWN", 3, ""),
+    Const("OFFER_CLAIMED", 4, "The client has taken the slot and fills it in."),
     # entries of the port table
     Const("PORT_EMPTY", 0, "No offer; a slot s is entered as s + 1."),
     Const("PORT_DECLINED", 0xFFFF, "The server gave up waiting; the client stays on TCP."),
@@ -48,7 +51,7 @@ CONSTANTS = (
     Const("ARM_WATCHED", 1, ""),
     Const("ARM_SLEEPER", 2, ""),
     Const("ARM_MOVE", 4, ""),
-    Const("ARM_POKE", 8, ""),
+    Const("ARM_POKE", 0x100, "Alone in its byte, so that the monitor sets it by a plain store of one byte."),
 )
 
 PRODUCER = Struct("producer", "One line, written by the producer of a direction.", size=64, fields=(
@@ -83,9 +86,8 @@ ADDRESS = Struct("address", "An Internet address and port as seen by the client;
 ))
 
 SLOT = Struct("slot", "One connection.", size=640, fields=(
-    Field("offer", "u32", atomic=True, doc="OFFER_*; the only word that both sides swap."),
-    Field("closed", "u32", count=2, atomic=True, doc="1 when that side (0 client, 1 server) is done with the slot."),
-    Field("generation", "u32", atomic=True, doc="Counts the uses of this slot; written by the client."),
+    Field("offer", "u32", atomic=True, doc="Generation and OFFER_*; the only word that both sides swap."),
+    Field("done", "u32", atomic=True, doc="Sides that are done with the slot; at 2 it is free again."),
     Field("local", "address", doc="The client's end."),
     Field("peer", "address", doc="The server's end."),
     Field("dir", "direction", count=2, align=64, doc="0: client to server. 1: server to client."),

@@ -1,0 +1,1 @@
+"""Sockets in user space for unmodified programs."""

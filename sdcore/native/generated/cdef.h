@@ -1,0 +1,648 @@
+/* Generated from sdcore/protocol. Change that, then run: nox -s gen
+ * For cffi alone: not a C header.
+ */
+#define SD_LAYOUT_VERSION 1
+#define SD_SLAB_MAGIC 1396986673
+#define SD_REGION_MAGIC 1396986417
+#define SD_STATUS_MAGIC 1396985905
+#define SD_SLOTS 256
+#define SD_RING_BYTES 524288
+#define SD_OFFER_BYTES 16384
+#define SD_OFFER_TIMEOUT_NS 100000000
+#define SD_HINT_TTL 243
+#define SD_PORTS 65536
+#define SD_DOORBELLS 64
+#define SD_SLEEPERS 4
+#define SD_SOCKETS 65536
+#define SD_THREADS 8192
+#define SD_REASONS 32
+#define SD_OFFER_STATES 8
+#define SD_OFFER_FREE 0
+#define SD_OFFER_OFFERED 1
+#define SD_OFFER_ACCEPTED 2
+#define SD_OFFER_WITHDRAWN 3
+#define SD_OFFER_CLAIMED 4
+#define SD_PORT_EMPTY 0
+#define SD_PORT_DECLINED 65535
+#define SD_TX_FIN 1
+#define SD_TX_RESET 2
+#define SD_TX_MOVED 4
+#define SD_TX_CLOSED 8
+#define SD_RX_CLOSED 1
+#define SD_RX_ABANDONED 2
+#define SD_ARM_WATCHED 1
+#define SD_ARM_SLEEPER 2
+#define SD_ARM_MOVE 4
+#define SD_ARM_POKE 256
+#define SD_MSG_HELLO 1
+#define SD_MSG_LISTEN 2
+#define SD_MSG_UNLISTEN 3
+#define SD_MSG_LEASE 4
+#define SD_MSG_LEASES_OF 5
+#define SD_MSG_STATUS 6
+#define SD_MSG_SOCKETS 7
+#define SD_MSG_STOP 8
+#define SD_STATUS_OK 0
+#define SD_STATUS_DENIED 1
+#define SD_STATUS_BAD 2
+#define SD_HELLO_MEMBARRIER 1
+#define SD_SLAB_RINGS_OFFSET 299008
+#define SD_SLAB_BYTES 268734464
+#define SD_NO_ROW 0xFFFFFFFF
+enum sd_sock_state {
+    SD_SOCK_NEW = 0,
+    SD_SOCK_LISTENING = 1,
+    SD_SOCK_CONNECTING = 2,
+    SD_SOCK_ESTABLISHED = 3,
+    SD_SOCK_CLOSING = 4,
+    SD_SOCK_CLOSED = 5,
+};
+enum sd_transport {
+    SD_TRANSPORT_NONE = 0,
+    SD_TRANSPORT_SHM = 1,
+    SD_TRANSPORT_TCP = 2,
+    SD_TRANSPORT_RDMA = 3,
+};
+enum sd_reason {
+    SD_REASON_ACCELERATED = 0,
+    SD_REASON_NEW = 1,
+    SD_REASON_NO_MONITOR = 2,
+    SD_REASON_PEER_PLAIN = 3,
+    SD_REASON_PEER_REMOTE = 4,
+    SD_REASON_NOT_LOCAL = 5,
+    SD_REASON_POLICY = 6,
+    SD_REASON_NO_SLOT = 7,
+    SD_REASON_NO_MEMORY = 8,
+    SD_REASON_SLOW_CONNECT = 9,
+    SD_REASON_OFFER_TIMEOUT = 10,
+    SD_REASON_PORT_CLASH = 11,
+    SD_REASON_MOVED_OOB = 12,
+    SD_REASON_MOVED_EXEC = 13,
+    SD_REASON_MOVED_SPLICE = 14,
+    SD_REASON_MOVED_PASSED = 15,
+    SD_REASON_MOVED_PEER = 16,
+    SD_REASON_VERSION = 17,
+    SD_REASON_REVOKED = 18,
+    SD_REASON_VIOLATION = 19,
+    SD_REASON_NOT_TCP = 20,
+    SD_REASON_DISABLED = 21,
+    SD_REASON_DOORBELLS = 22,
+    SD_REASON_CLOSED_EARLY = 23,
+    SD_REASON_MAPPED_ADDRESS = 24,
+};
+struct sd_producer {
+    uint64_t tail;
+    uint64_t base;
+    uint32_t flags;
+    ...;
+};
+struct sd_consumer {
+    uint64_t head;
+    uint32_t flags;
+    ...;
+};
+struct sd_attention {
+    uint32_t armed;
+    uint64_t watch;
+    ...;
+};
+struct sd_direction {
+    struct sd_producer p;
+    struct sd_consumer c;
+    struct sd_attention data_wait;
+    struct sd_attention room_wait;
+    ...;
+};
+struct sd_address {
+    uint8_t ip[16];
+    uint16_t port;
+    uint16_t family;
+    ...;
+};
+struct sd_slot {
+    uint32_t offer;
+    uint32_t done;
+    struct sd_address local;
+    struct sd_address peer;
+    struct sd_direction dir[2];
+    ...;
+};
+struct sd_side {
+    uint64_t asleep;
+    uint64_t claimed;
+    ...;
+};
+struct sd_slab {
+    uint32_t magic;
+    uint32_t version;
+    uint64_t lease_id;
+    uint64_t listener_id;
+    uint32_t heavy_fence;
+    uint32_t revoked;
+    struct sd_side side[2];
+    struct sd_slot slot[256];
+    ...;
+};
+struct sd_status {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t alive;
+    uint64_t listeners;
+    uint64_t leases;
+    ...;
+};
+struct sd_totals {
+    uint64_t connections;
+    uint64_t sent_bytes;
+    uint64_t received_bytes;
+    ...;
+};
+struct sd_socket_record {
+    uint32_t refs;
+    uint32_t pid;
+    uint32_t fd;
+    uint32_t state;
+    uint32_t transport;
+    uint32_t reason;
+    uint32_t side;
+    uint32_t slot;
+    uint64_t lease_id;
+    uint64_t kernel_sent_bytes;
+    uint64_t kernel_received_bytes;
+    uint64_t ring_sent_bytes;
+    uint64_t ring_received_bytes;
+    struct sd_address local;
+    struct sd_address peer;
+    ...;
+};
+struct sd_region {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t socket_offset;
+    uint32_t socket_stride;
+    uint32_t socket_high;
+    struct sd_totals total[4];
+    ...;
+};
+struct sd_msg_header {
+    uint32_t type;
+    uint32_t seq;
+    uint32_t status;
+    uint32_t reason;
+    ...;
+};
+struct sd_msg_hello {
+    uint32_t version;
+    uint32_t capabilities;
+    uint64_t parent_id;
+    uint64_t secret;
+    uint64_t child_secret;
+    ...;
+};
+struct sd_msg_welcome {
+    uint64_t process_id;
+    ...;
+};
+struct sd_msg_listener {
+    uint64_t listener_id;
+    ...;
+};
+struct sd_msg_destination {
+    uint8_t ip[16];
+    uint16_t port;
+    uint64_t full_lease;
+    ...;
+};
+struct sd_msg_after {
+    uint64_t lease_id;
+    ...;
+};
+struct sd_msg_lease {
+    uint64_t lease_id;
+    uint64_t listener_id;
+    ...;
+};
+enum sd_attach_state {
+    SD_ATTACH_DETACHED = 0,
+    SD_ATTACH_CALLING = 1,
+    SD_ATTACH_ATTACHED = 2,
+    SD_ATTACH_LOST = 3,
+    SD_ATTACH_FORKED = 4,
+};
+enum sd_attach_event {
+    SD_ATTACH_EV_NEED = 0,
+    SD_ATTACH_EV_WELCOME = 1,
+    SD_ATTACH_EV_REFUSED = 2,
+    SD_ATTACH_EV_NO_MONITOR = 3,
+    SD_ATTACH_EV_CONNECTION_LOST = 4,
+    SD_ATTACH_EV_RETRY_DUE = 5,
+    SD_ATTACH_EV_FORK_CHILD = 6,
+};
+enum sd_attach_effect {
+    SD_ATTACH_DO_CONNECT_MONITOR = 1,
+    SD_ATTACH_DO_SEND_HELLO = 2,
+    SD_ATTACH_DO_USE_KERNEL = 3,
+    SD_ATTACH_DO_SCHEDULE_RETRY = 4,
+    SD_ATTACH_DO_REGISTER_LISTENERS = 5,
+    SD_ATTACH_DO_DROP_CONTROL = 6,
+};
+struct sd_attach {
+    uint32_t state;
+};
+void sd_attach_start(struct sd_attach *m);
+uint32_t sd_attach_step(struct sd_attach *m, uint32_t event, uint64_t arg);
+extern const char *const sd_attach_state_name[5];
+extern const char *const sd_attach_event_name[7];
+extern const char *const sd_attach_effect_name[7];
+enum sd_attach_monitor_state {
+    SD_ATTACH_MONITOR_NEW = 0,
+    SD_ATTACH_MONITOR_ATTACHED = 1,
+    SD_ATTACH_MONITOR_DEAD = 2,
+};
+enum sd_attach_monitor_event {
+    SD_ATTACH_MONITOR_EV_PARENT_PROVEN = 0,
+    SD_ATTACH_MONITOR_EV_HELLO_OK = 1,
+    SD_ATTACH_MONITOR_EV_HELLO_BAD = 2,
+    SD_ATTACH_MONITOR_EV_PIDFD_READY = 3,
+    SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 4,
+};
+enum sd_attach_monitor_effect {
+    SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
+    SD_ATTACH_MONITOR_DO_WATCH_PIDFD = 2,
+    SD_ATTACH_MONITOR_DO_SEND_WELCOME = 3,
+    SD_ATTACH_MONITOR_DO_REFUSE = 4,
+    SD_ATTACH_MONITOR_DO_SWEEP = 5,
+};
+struct sd_attach_monitor {
+    uint32_t state;
+};
+void sd_attach_monitor_start(struct sd_attach_monitor *m);
+uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint32_t event, uint64_t arg);
+extern const char *const sd_attach_monitor_state_name[3];
+extern const char *const sd_attach_monitor_event_name[5];
+extern const char *const sd_attach_monitor_effect_name[6];
+enum sd_listener_state {
+    SD_LISTENER_CLOSED = 0,
+    SD_LISTENER_LISTENING = 1,
+    SD_LISTENER_REGISTERED = 2,
+    SD_LISTENER_UNREGISTERED = 3,
+};
+enum sd_listener_event {
+    SD_LISTENER_EV_LISTEN = 0,
+    SD_LISTENER_EV_REGISTERED_OK = 1,
+    SD_LISTENER_EV_REGISTER_FAILED = 2,
+    SD_LISTENER_EV_MONITOR_RETURNED = 3,
+    SD_LISTENER_EV_ACCEPT = 4,
+    SD_LISTENER_EV_CLOSE = 5,
+};
+enum sd_listener_effect {
+    SD_LISTENER_DO_SAVE_SYN = 1,
+    SD_LISTENER_DO_REGISTER = 2,
+    SD_LISTENER_DO_UNREGISTER = 3,
+    SD_LISTENER_DO_CHECK_HINT = 4,
+};
+struct sd_listener {
+    uint32_t state;
+};
+void sd_listener_start(struct sd_listener *m);
+uint32_t sd_listener_step(struct sd_listener *m, uint32_t event, uint64_t arg);
+extern const char *const sd_listener_state_name[4];
+extern const char *const sd_listener_event_name[6];
+extern const char *const sd_listener_effect_name[5];
+enum sd_listener_monitor_state {
+    SD_LISTENER_MONITOR_ABSENT = 0,
+    SD_LISTENER_MONITOR_ACTIVE = 1,
+    SD_LISTENER_MONITOR_GONE = 2,
+};
+enum sd_listener_monitor_event {
+    SD_LISTENER_MONITOR_EV_REGISTER = 0,
+    SD_LISTENER_MONITOR_EV_JOIN = 1,
+    SD_LISTENER_MONITOR_EV_LEAVE = 2,
+};
+enum sd_listener_monitor_effect {
+    SD_LISTENER_MONITOR_DO_BUMP_LISTENERS = 1,
+    SD_LISTENER_MONITOR_DO_REVOKE_LEASES = 2,
+    SD_LISTENER_MONITOR_DO_FORGET = 3,
+};
+struct sd_listener_monitor {
+    uint32_t state;
+};
+void sd_listener_monitor_start(struct sd_listener_monitor *m);
+uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, uint32_t event, uint64_t arg);
+extern const char *const sd_listener_monitor_state_name[3];
+extern const char *const sd_listener_monitor_event_name[3];
+extern const char *const sd_listener_monitor_effect_name[4];
+enum sd_lease_state {
+    SD_LEASE_NONE = 0,
+    SD_LEASE_GRANTED = 1,
+    SD_LEASE_REVOKED = 2,
+    SD_LEASE_ENDED = 3,
+};
+enum sd_lease_event {
+    SD_LEASE_EV_REQUEST_ALLOWED = 0,
+    SD_LEASE_EV_REQUEST_DENIED = 1,
+    SD_LEASE_EV_REQUEST_MORE = 2,
+    SD_LEASE_EV_CLIENT_DIED = 3,
+    SD_LEASE_EV_LISTENER_GONE = 4,
+    SD_LEASE_EV_POLICY_CHANGED = 5,
+    SD_LEASE_EV_SERVER_DIED = 6,
+};
+enum sd_lease_effect {
+    SD_LEASE_DO_MAKE_SLAB = 1,
+    SD_LEASE_DO_BUMP_LEASES = 2,
+    SD_LEASE_DO_SEND_SLAB = 3,
+    SD_LEASE_DO_DENY = 4,
+    SD_LEASE_DO_MARK_REVOKED = 5,
+    SD_LEASE_DO_POKE = 6,
+    SD_LEASE_DO_FREE_SLAB = 7,
+};
+struct sd_lease {
+    uint32_t state;
+};
+void sd_lease_start(struct sd_lease *m);
+uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_t arg);
+extern const char *const sd_lease_state_name[4];
+extern const char *const sd_lease_event_name[7];
+extern const char *const sd_lease_effect_name[8];
+enum sd_lease_client_state {
+    SD_LEASE_CLIENT_UNKNOWN = 0,
+    SD_LEASE_CLIENT_ASKING = 1,
+    SD_LEASE_CLIENT_LEASED = 2,
+    SD_LEASE_CLIENT_ASKING_MORE = 3,
+    SD_LEASE_CLIENT_REFUSED = 4,
+    SD_LEASE_CLIENT_LOST = 5,
+};
+enum sd_lease_client_event {
+    SD_LEASE_CLIENT_EV_CONNECT = 0,
+    SD_LEASE_CLIENT_EV_FULL = 1,
+    SD_LEASE_CLIENT_EV_GRANT = 2,
+    SD_LEASE_CLIENT_EV_DENY = 3,
+    SD_LEASE_CLIENT_EV_NO_ANSWER = 4,
+    SD_LEASE_CLIENT_EV_REVOKED_SEEN = 5,
+    SD_LEASE_CLIENT_EV_GENERATION_MOVED = 6,
+    SD_LEASE_CLIENT_EV_UNANSWERED_OFFER = 7,
+    SD_LEASE_CLIENT_EV_BACKOFF_OVER = 8,
+};
+enum sd_lease_client_effect {
+    SD_LEASE_CLIENT_DO_ASK = 1,
+    SD_LEASE_CLIENT_DO_USE_SLAB = 2,
+    SD_LEASE_CLIENT_DO_USE_KERNEL = 3,
+    SD_LEASE_CLIENT_DO_DROP_SLAB = 4,
+    SD_LEASE_CLIENT_DO_START_BACKOFF = 5,
+};
+struct sd_lease_client {
+    uint32_t state;
+};
+void sd_lease_client_start(struct sd_lease_client *m);
+uint32_t sd_lease_client_step(struct sd_lease_client *m, uint32_t event, uint64_t arg);
+extern const char *const sd_lease_client_state_name[6];
+extern const char *const sd_lease_client_event_name[9];
+extern const char *const sd_lease_client_effect_name[6];
+enum sd_client_state {
+    SD_CLIENT_IDLE = 0,
+    SD_CLIENT_CONNECTING = 1,
+    SD_CLIENT_OFFERED = 2,
+    SD_CLIENT_WITHDRAWING = 3,
+    SD_CLIENT_ESTABLISHED = 4,
+    SD_CLIENT_KERNEL = 5,
+    SD_CLIENT_CLOSED = 6,
+};
+enum sd_client_event {
+    SD_CLIENT_EV_CONNECT_LEASED = 0,
+    SD_CLIENT_EV_CONNECT_PLAIN = 1,
+    SD_CLIENT_EV_NO_SLOT = 2,
+    SD_CLIENT_EV_KERNEL_OPEN = 3,
+    SD_CLIENT_EV_KERNEL_SLOW = 4,
+    SD_CLIENT_EV_KERNEL_FAILED = 5,
+    SD_CLIENT_EV_PORT_TAKEN = 6,
+    SD_CLIENT_EV_PORT_DECLINED = 7,
+    SD_CLIENT_EV_ACCEPTED = 8,
+    SD_CLIENT_EV_EXPIRED = 9,
+    SD_CLIENT_EV_COMPANION_DATA = 10,
+    SD_CLIENT_EV_SWAP_WON = 11,
+    SD_CLIENT_EV_SWAP_LOST = 12,
+    SD_CLIENT_EV_CLOSE = 13,
+};
+enum sd_client_effect {
+    SD_CLIENT_DO_HINT = 1,
+    SD_CLIENT_DO_CONNECT_KERNEL = 2,
+    SD_CLIENT_DO_UNHINT = 3,
+    SD_CLIENT_DO_MAKE_OFFER = 4,
+    SD_CLIENT_DO_TRY_WITHDRAW = 5,
+    SD_CLIENT_DO_RESEND_ON_COMPANION = 6,
+    SD_CLIENT_DO_FREE_SLOT = 7,
+    SD_CLIENT_DO_USE_KERNEL = 8,
+    SD_CLIENT_DO_USE_RING = 9,
+};
+struct sd_client {
+    uint32_t state;
+};
+void sd_client_start(struct sd_client *m);
+uint32_t sd_client_step(struct sd_client *m, uint32_t event, uint64_t arg);
+extern const char *const sd_client_state_name[7];
+extern const char *const sd_client_event_name[14];
+extern const char *const sd_client_effect_name[10];
+enum sd_server_state {
+    SD_SERVER_IDLE = 0,
+    SD_SERVER_PENDING = 1,
+    SD_SERVER_TAKING = 2,
+    SD_SERVER_ESTABLISHED = 3,
+    SD_SERVER_DECLINING = 4,
+    SD_SERVER_KERNEL = 5,
+    SD_SERVER_CLOSED = 6,
+};
+enum sd_server_event {
+    SD_SERVER_EV_ACCEPT_PLAIN = 0,
+    SD_SERVER_EV_ACCEPT_HINTED = 1,
+    SD_SERVER_EV_FOUND = 2,
+    SD_SERVER_EV_ABSENT = 3,
+    SD_SERVER_EV_SWAP_WON = 4,
+    SD_SERVER_EV_SWAP_LOST = 5,
+    SD_SERVER_EV_EXPIRED = 6,
+    SD_SERVER_EV_COMPANION_DATA = 7,
+    SD_SERVER_EV_COMPANION_EOF = 8,
+    SD_SERVER_EV_DECLINE_WON = 9,
+    SD_SERVER_EV_DECLINE_LOST = 10,
+    SD_SERVER_EV_CLOSE = 11,
+};
+enum sd_server_effect {
+    SD_SERVER_DO_LOOK_UP = 1,
+    SD_SERVER_DO_TRY_TAKE = 2,
+    SD_SERVER_DO_DECLARE_DECLINED = 3,
+    SD_SERVER_DO_USE_KERNEL = 4,
+    SD_SERVER_DO_USE_RING = 5,
+};
+struct sd_server {
+    uint32_t state;
+};
+void sd_server_start(struct sd_server *m);
+uint32_t sd_server_step(struct sd_server *m, uint32_t event, uint64_t arg);
+extern const char *const sd_server_state_name[7];
+extern const char *const sd_server_event_name[12];
+extern const char *const sd_server_effect_name[6];
+enum sd_ring_tx_state {
+    SD_RING_TX_OPEN = 0,
+    SD_RING_TX_STARVED = 1,
+    SD_RING_TX_SHUT = 2,
+    SD_RING_TX_MOVED = 3,
+    SD_RING_TX_BROKEN = 4,
+};
+enum sd_ring_tx_event {
+    SD_RING_TX_EV_SEND = 0,
+    SD_RING_TX_EV_CREDIT = 1,
+    SD_RING_TX_EV_SHUTDOWN = 2,
+    SD_RING_TX_EV_MOVE = 3,
+    SD_RING_TX_EV_BREAK = 4,
+};
+enum sd_ring_tx_effect {
+    SD_RING_TX_DO_PUT_ALL = 1,
+    SD_RING_TX_DO_PUT_FREE = 2,
+    SD_RING_TX_DO_LOOK = 3,
+    SD_RING_TX_DO_RETRY = 4,
+    SD_RING_TX_DO_WAIT_ROOM = 5,
+    SD_RING_TX_DO_PUBLISH_FIN = 6,
+    SD_RING_TX_DO_PUBLISH_MOVED = 7,
+    SD_RING_TX_DO_SEND_COMPANION = 8,
+    SD_RING_TX_DO_BROKEN_PIPE = 9,
+};
+struct sd_ring_tx {
+    uint32_t state;
+    uint64_t free;
+};
+void sd_ring_tx_start(struct sd_ring_tx *m);
+uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uint64_t arg);
+extern const char *const sd_ring_tx_state_name[5];
+extern const char *const sd_ring_tx_event_name[5];
+extern const char *const sd_ring_tx_effect_name[10];
+enum sd_ring_rx_state {
+    SD_RING_RX_OPEN = 0,
+    SD_RING_RX_DRY = 1,
+    SD_RING_RX_ENDED = 2,
+    SD_RING_RX_MOVED = 3,
+    SD_RING_RX_BROKEN = 4,
+};
+enum sd_ring_rx_event {
+    SD_RING_RX_EV_RECV = 0,
+    SD_RING_RX_EV_DATA = 1,
+    SD_RING_RX_EV_FIN = 2,
+    SD_RING_RX_EV_MOVED = 3,
+    SD_RING_RX_EV_BREAK = 4,
+    SD_RING_RX_EV_SHUT = 5,
+};
+enum sd_ring_rx_effect {
+    SD_RING_RX_DO_TAKE_ALL = 1,
+    SD_RING_RX_DO_TAKE_AVAIL = 2,
+    SD_RING_RX_DO_LOOK = 3,
+    SD_RING_RX_DO_RETRY = 4,
+    SD_RING_RX_DO_WAIT_DATA = 5,
+    SD_RING_RX_DO_END_OF_STREAM = 6,
+    SD_RING_RX_DO_RECV_COMPANION = 7,
+    SD_RING_RX_DO_RAISE_RESET = 8,
+};
+struct sd_ring_rx {
+    uint32_t state;
+    uint64_t avail;
+    uint8_t shut;
+};
+void sd_ring_rx_start(struct sd_ring_rx *m);
+uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uint64_t arg);
+extern const char *const sd_ring_rx_state_name[5];
+extern const char *const sd_ring_rx_event_name[6];
+extern const char *const sd_ring_rx_effect_name[9];
+enum sd_waiter_state {
+    SD_WAITER_SPINNING = 0,
+    SD_WAITER_YIELDING = 1,
+    SD_WAITER_ARMED = 2,
+    SD_WAITER_ASLEEP = 3,
+    SD_WAITER_DONE = 4,
+};
+enum sd_waiter_event {
+    SD_WAITER_EV_EMPTY = 0,
+    SD_WAITER_EV_READY = 1,
+    SD_WAITER_EV_WOKEN = 2,
+    SD_WAITER_EV_TIMEOUT = 3,
+    SD_WAITER_EV_INTERRUPTED = 4,
+    SD_WAITER_EV_CONTENDED = 5,
+};
+enum sd_waiter_effect {
+    SD_WAITER_DO_PAUSE = 1,
+    SD_WAITER_DO_YIELD = 2,
+    SD_WAITER_DO_ANNOUNCE = 3,
+    SD_WAITER_DO_FENCE = 4,
+    SD_WAITER_DO_LOOK = 5,
+    SD_WAITER_DO_BLOCK = 6,
+    SD_WAITER_DO_RETRACT = 7,
+};
+struct sd_waiter {
+    uint32_t state;
+    uint32_t spins_left;
+    uint32_t yields_left;
+};
+void sd_waiter_start(struct sd_waiter *m);
+uint32_t sd_waiter_step(struct sd_waiter *m, uint32_t event, uint64_t arg);
+extern const char *const sd_waiter_state_name[5];
+extern const char *const sd_waiter_event_name[6];
+extern const char *const sd_waiter_effect_name[8];
+enum sd_token_owner_state {
+    SD_TOKEN_OWNER_FREE = 0,
+    SD_TOKEN_OWNER_HELD = 1,
+    SD_TOKEN_OWNER_REVOKING = 2,
+};
+enum sd_token_owner_event {
+    SD_TOKEN_OWNER_EV_WANT = 0,
+    SD_TOKEN_OWNER_EV_FENCED_IDLE = 1,
+    SD_TOKEN_OWNER_EV_FENCED_BUSY = 2,
+    SD_TOKEN_OWNER_EV_RELEASE = 3,
+    SD_TOKEN_OWNER_EV_HOLDER_DIED = 4,
+};
+enum sd_token_owner_effect {
+    SD_TOKEN_OWNER_DO_GRANT = 1,
+    SD_TOKEN_OWNER_DO_QUEUE = 2,
+    SD_TOKEN_OWNER_DO_FENCE = 3,
+    SD_TOKEN_OWNER_DO_WAKE_FIRST = 4,
+};
+struct sd_token_owner {
+    uint32_t state;
+    uint32_t waiters;
+};
+void sd_token_owner_start(struct sd_token_owner *m);
+uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t event, uint64_t arg);
+extern const char *const sd_token_owner_state_name[3];
+extern const char *const sd_token_owner_event_name[5];
+extern const char *const sd_token_owner_effect_name[5];
+enum sd_teardown_state {
+    SD_TEARDOWN_OPEN = 0,
+    SD_TEARDOWN_LOCAL_SHUT = 1,
+    SD_TEARDOWN_PEER_SHUT = 2,
+    SD_TEARDOWN_BOTH_SHUT = 3,
+    SD_TEARDOWN_CLOSED = 4,
+    SD_TEARDOWN_RESET = 5,
+};
+enum sd_teardown_event {
+    SD_TEARDOWN_EV_SHUT_WR = 0,
+    SD_TEARDOWN_EV_CLOSE = 1,
+    SD_TEARDOWN_EV_PEER_FIN = 2,
+    SD_TEARDOWN_EV_PEER_CLOSED = 3,
+    SD_TEARDOWN_EV_PEER_RESET = 4,
+    SD_TEARDOWN_EV_PEER_GONE = 5,
+};
+enum sd_teardown_effect {
+    SD_TEARDOWN_DO_PUBLISH_FIN = 1,
+    SD_TEARDOWN_DO_PUBLISH_CLOSED = 2,
+    SD_TEARDOWN_DO_PUBLISH_RESET = 3,
+    SD_TEARDOWN_DO_DELIVER_EOF = 4,
+    SD_TEARDOWN_DO_LAST_SEND = 5,
+    SD_TEARDOWN_DO_BREAK_SEND = 6,
+    SD_TEARDOWN_DO_RAISE_RESET = 7,
+    SD_TEARDOWN_DO_RELEASE_SLOT = 8,
+    SD_TEARDOWN_DO_RELEASE_PEER = 9,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 10,
+};
+struct sd_teardown {
+    uint32_t state;
+};
+void sd_teardown_start(struct sd_teardown *m);
+uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg);
+extern const char *const sd_teardown_state_name[6];
+extern const char *const sd_teardown_event_name[6];
+extern const char *const sd_teardown_effect_name[11];

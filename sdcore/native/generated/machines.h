@@ -1,0 +1,1548 @@
+/* Generated from the machines of sdcore/protocol. Change that, then run: nox -s gen
+ * Every decision of the protocol.
+ */
+#ifndef SD_GENERATED_MACHINES_H
+#define SD_GENERATED_MACHINES_H
+
+#include <stdint.h>
+
+#define SD_NO_ROW UINT32_MAX
+
+/* attach: A process and its monitor, seen from the process. */
+enum sd_attach_state {
+    SD_ATTACH_DETACHED = 0,
+    SD_ATTACH_CALLING = 1,
+    SD_ATTACH_ATTACHED = 2,
+    SD_ATTACH_LOST = 3,
+    SD_ATTACH_FORKED = 4,
+};
+enum sd_attach_event {
+    SD_ATTACH_EV_NEED = 0,
+    SD_ATTACH_EV_WELCOME = 1,
+    SD_ATTACH_EV_REFUSED = 2,
+    SD_ATTACH_EV_NO_MONITOR = 3,
+    SD_ATTACH_EV_CONNECTION_LOST = 4,
+    SD_ATTACH_EV_RETRY_DUE = 5,
+    SD_ATTACH_EV_FORK_CHILD = 6,
+};
+enum sd_attach_effect {
+    SD_ATTACH_DO_CONNECT_MONITOR = 1,
+    SD_ATTACH_DO_SEND_HELLO = 2,
+    SD_ATTACH_DO_USE_KERNEL = 3,
+    SD_ATTACH_DO_SCHEDULE_RETRY = 4,
+    SD_ATTACH_DO_REGISTER_LISTENERS = 5,
+    SD_ATTACH_DO_DROP_CONTROL = 6,
+};
+__attribute__((unused)) static const char *const sd_attach_state_name[5] = {"DETACHED", "CALLING", "ATTACHED", "LOST", "FORKED"};
+__attribute__((unused)) static const char *const sd_attach_event_name[7] = {"NEED", "WELCOME", "REFUSED", "NO_MONITOR", "CONNECTION_LOST", "RETRY_DUE", "FORK_CHILD"};
+__attribute__((unused)) static const char *const sd_attach_effect_name[7] = {"", "CONNECT_MONITOR", "SEND_HELLO", "USE_KERNEL", "SCHEDULE_RETRY", "REGISTER_LISTENERS", "DROP_CONTROL"};
+struct sd_attach {
+    uint32_t state;
+};
+
+static inline void sd_attach_start(struct sd_attach *m)
+{
+    m->state = SD_ATTACH_DETACHED;
+}
+
+static inline uint32_t sd_attach_step(struct sd_attach *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_ATTACH_EV_NEED:
+        switch (m->state) {
+        case SD_ATTACH_DETACHED:
+            m->state = SD_ATTACH_CALLING; return SD_ATTACH_DO_CONNECT_MONITOR | (uint32_t)SD_ATTACH_DO_SEND_HELLO << 8; /* DETACHED NEED CONNECT_MONITOR SEND_HELLO -> CALLING */
+        case SD_ATTACH_CALLING:
+            return SD_ATTACH_DO_USE_KERNEL; /* CALLING NEED USE_KERNEL -> CALLING */
+        case SD_ATTACH_ATTACHED:
+            return 0; /* ATTACHED NEED -> ATTACHED */
+        case SD_ATTACH_LOST:
+            return SD_ATTACH_DO_USE_KERNEL; /* LOST NEED USE_KERNEL -> LOST */
+        case SD_ATTACH_FORKED:
+            m->state = SD_ATTACH_CALLING; return SD_ATTACH_DO_CONNECT_MONITOR | (uint32_t)SD_ATTACH_DO_SEND_HELLO << 8; /* FORKED NEED CONNECT_MONITOR SEND_HELLO -> CALLING */
+        }
+        break;
+    case SD_ATTACH_EV_WELCOME:
+        switch (m->state) {
+        case SD_ATTACH_CALLING:
+            m->state = SD_ATTACH_ATTACHED; return SD_ATTACH_DO_REGISTER_LISTENERS; /* CALLING WELCOME REGISTER_LISTENERS -> ATTACHED */
+        }
+        break;
+    case SD_ATTACH_EV_REFUSED:
+        switch (m->state) {
+        case SD_ATTACH_CALLING:
+            m->state = SD_ATTACH_LOST; return SD_ATTACH_DO_DROP_CONTROL | (uint32_t)SD_ATTACH_DO_SCHEDULE_RETRY << 8 | (uint32_t)SD_ATTACH_DO_USE_KERNEL << 16; /* CALLING REFUSED DROP_CONTROL SCHEDULE_RETRY USE_KERNEL -> LOST */
+        }
+        break;
+    case SD_ATTACH_EV_NO_MONITOR:
+        switch (m->state) {
+        case SD_ATTACH_CALLING:
+            m->state = SD_ATTACH_LOST; return SD_ATTACH_DO_SCHEDULE_RETRY | (uint32_t)SD_ATTACH_DO_USE_KERNEL << 8; /* CALLING NO_MONITOR SCHEDULE_RETRY USE_KERNEL -> LOST */
+        }
+        break;
+    case SD_ATTACH_EV_CONNECTION_LOST:
+        switch (m->state) {
+        case SD_ATTACH_CALLING:
+            m->state = SD_ATTACH_LOST; return SD_ATTACH_DO_DROP_CONTROL | (uint32_t)SD_ATTACH_DO_SCHEDULE_RETRY << 8 | (uint32_t)SD_ATTACH_DO_USE_KERNEL << 16; /* CALLING CONNECTION_LOST DROP_CONTROL SCHEDULE_RETRY USE_KERNEL -> LOST */
+        case SD_ATTACH_ATTACHED:
+            m->state = SD_ATTACH_LOST; return SD_ATTACH_DO_DROP_CONTROL | (uint32_t)SD_ATTACH_DO_SCHEDULE_RETRY << 8 | (uint32_t)SD_ATTACH_DO_USE_KERNEL << 16; /* ATTACHED CONNECTION_LOST DROP_CONTROL SCHEDULE_RETRY USE_KERNEL -> LOST */
+        case SD_ATTACH_LOST:
+            return 0; /* LOST CONNECTION_LOST -> LOST */
+        }
+        break;
+    case SD_ATTACH_EV_RETRY_DUE:
+        switch (m->state) {
+        case SD_ATTACH_DETACHED:
+            return 0; /* DETACHED RETRY_DUE -> DETACHED */
+        case SD_ATTACH_CALLING:
+            return 0; /* CALLING RETRY_DUE -> CALLING */
+        case SD_ATTACH_ATTACHED:
+            return 0; /* ATTACHED RETRY_DUE -> ATTACHED */
+        case SD_ATTACH_LOST:
+            m->state = SD_ATTACH_CALLING; return SD_ATTACH_DO_CONNECT_MONITOR | (uint32_t)SD_ATTACH_DO_SEND_HELLO << 8; /* LOST RETRY_DUE CONNECT_MONITOR SEND_HELLO -> CALLING */
+        case SD_ATTACH_FORKED:
+            return 0; /* FORKED RETRY_DUE -> FORKED */
+        }
+        break;
+    case SD_ATTACH_EV_FORK_CHILD:
+        switch (m->state) {
+        case SD_ATTACH_DETACHED:
+            return 0; /* DETACHED FORK_CHILD -> DETACHED */
+        case SD_ATTACH_CALLING:
+            m->state = SD_ATTACH_FORKED; return SD_ATTACH_DO_DROP_CONTROL; /* CALLING FORK_CHILD DROP_CONTROL -> FORKED */
+        case SD_ATTACH_ATTACHED:
+            m->state = SD_ATTACH_FORKED; return SD_ATTACH_DO_DROP_CONTROL; /* ATTACHED FORK_CHILD DROP_CONTROL -> FORKED */
+        case SD_ATTACH_LOST:
+            return 0; /* LOST FORK_CHILD -> LOST */
+        case SD_ATTACH_FORKED:
+            return 0; /* FORKED FORK_CHILD -> FORKED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* attach_monitor: A process and its monitor, seen from the monitor. */
+enum sd_attach_monitor_state {
+    SD_ATTACH_MONITOR_NEW = 0,
+    SD_ATTACH_MONITOR_ATTACHED = 1,
+    SD_ATTACH_MONITOR_DEAD = 2,
+};
+enum sd_attach_monitor_event {
+    SD_ATTACH_MONITOR_EV_PARENT_PROVEN = 0,
+    SD_ATTACH_MONITOR_EV_HELLO_OK = 1,
+    SD_ATTACH_MONITOR_EV_HELLO_BAD = 2,
+    SD_ATTACH_MONITOR_EV_PIDFD_READY = 3,
+    SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 4,
+};
+enum sd_attach_monitor_effect {
+    SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
+    SD_ATTACH_MONITOR_DO_WATCH_PIDFD = 2,
+    SD_ATTACH_MONITOR_DO_SEND_WELCOME = 3,
+    SD_ATTACH_MONITOR_DO_REFUSE = 4,
+    SD_ATTACH_MONITOR_DO_SWEEP = 5,
+};
+__attribute__((unused)) static const char *const sd_attach_monitor_state_name[3] = {"NEW", "ATTACHED", "DEAD"};
+__attribute__((unused)) static const char *const sd_attach_monitor_event_name[5] = {"PARENT_PROVEN", "HELLO_OK", "HELLO_BAD", "PIDFD_READY", "CONNECTION_CLOSED"};
+__attribute__((unused)) static const char *const sd_attach_monitor_effect_name[6] = {"", "JOIN_FAMILY", "WATCH_PIDFD", "SEND_WELCOME", "REFUSE", "SWEEP"};
+struct sd_attach_monitor {
+    uint32_t state;
+};
+
+static inline void sd_attach_monitor_start(struct sd_attach_monitor *m)
+{
+    m->state = SD_ATTACH_MONITOR_NEW;
+}
+
+static inline uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_ATTACH_MONITOR_EV_PARENT_PROVEN:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_NEW:
+            return SD_ATTACH_MONITOR_DO_JOIN_FAMILY; /* NEW PARENT_PROVEN JOIN_FAMILY -> NEW */
+        }
+        break;
+    case SD_ATTACH_MONITOR_EV_HELLO_OK:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_NEW:
+            m->state = SD_ATTACH_MONITOR_ATTACHED; return SD_ATTACH_MONITOR_DO_WATCH_PIDFD | (uint32_t)SD_ATTACH_MONITOR_DO_SEND_WELCOME << 8; /* NEW HELLO_OK WATCH_PIDFD SEND_WELCOME -> ATTACHED */
+        }
+        break;
+    case SD_ATTACH_MONITOR_EV_HELLO_BAD:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_NEW:
+            m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_REFUSE; /* NEW HELLO_BAD REFUSE -> DEAD */
+        }
+        break;
+    case SD_ATTACH_MONITOR_EV_PIDFD_READY:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_ATTACHED:
+            m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* ATTACHED PIDFD_READY SWEEP -> DEAD */
+        case SD_ATTACH_MONITOR_DEAD:
+            return 0; /* DEAD PIDFD_READY -> DEAD */
+        }
+        break;
+    case SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_NEW:
+            m->state = SD_ATTACH_MONITOR_DEAD; return 0; /* NEW CONNECTION_CLOSED -> DEAD */
+        case SD_ATTACH_MONITOR_ATTACHED:
+            m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* ATTACHED CONNECTION_CLOSED SWEEP -> DEAD */
+        case SD_ATTACH_MONITOR_DEAD:
+            return 0; /* DEAD CONNECTION_CLOSED -> DEAD */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* listener: A listening socket in the library. */
+enum sd_listener_state {
+    SD_LISTENER_CLOSED = 0,
+    SD_LISTENER_LISTENING = 1,
+    SD_LISTENER_REGISTERED = 2,
+    SD_LISTENER_UNREGISTERED = 3,
+};
+enum sd_listener_event {
+    SD_LISTENER_EV_LISTEN = 0,
+    SD_LISTENER_EV_REGISTERED_OK = 1,
+    SD_LISTENER_EV_REGISTER_FAILED = 2,
+    SD_LISTENER_EV_MONITOR_RETURNED = 3,
+    SD_LISTENER_EV_ACCEPT = 4,
+    SD_LISTENER_EV_CLOSE = 5,
+};
+enum sd_listener_effect {
+    SD_LISTENER_DO_SAVE_SYN = 1,
+    SD_LISTENER_DO_REGISTER = 2,
+    SD_LISTENER_DO_UNREGISTER = 3,
+    SD_LISTENER_DO_CHECK_HINT = 4,
+};
+__attribute__((unused)) static const char *const sd_listener_state_name[4] = {"CLOSED", "LISTENING", "REGISTERED", "UNREGISTERED"};
+__attribute__((unused)) static const char *const sd_listener_event_name[6] = {"LISTEN", "REGISTERED_OK", "REGISTER_FAILED", "MONITOR_RETURNED", "ACCEPT", "CLOSE"};
+__attribute__((unused)) static const char *const sd_listener_effect_name[5] = {"", "SAVE_SYN", "REGISTER", "UNREGISTER", "CHECK_HINT"};
+struct sd_listener {
+    uint32_t state;
+};
+
+static inline void sd_listener_start(struct sd_listener *m)
+{
+    m->state = SD_LISTENER_CLOSED;
+}
+
+static inline uint32_t sd_listener_step(struct sd_listener *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_LISTENER_EV_LISTEN:
+        switch (m->state) {
+        case SD_LISTENER_CLOSED:
+            m->state = SD_LISTENER_LISTENING; return SD_LISTENER_DO_SAVE_SYN | (uint32_t)SD_LISTENER_DO_REGISTER << 8; /* CLOSED LISTEN SAVE_SYN REGISTER -> LISTENING */
+        case SD_LISTENER_LISTENING:
+            return 0; /* LISTENING LISTEN -> LISTENING */
+        case SD_LISTENER_REGISTERED:
+            return 0; /* REGISTERED LISTEN -> REGISTERED */
+        case SD_LISTENER_UNREGISTERED:
+            m->state = SD_LISTENER_LISTENING; return SD_LISTENER_DO_REGISTER; /* UNREGISTERED LISTEN REGISTER -> LISTENING */
+        }
+        break;
+    case SD_LISTENER_EV_REGISTERED_OK:
+        switch (m->state) {
+        case SD_LISTENER_LISTENING:
+            m->state = SD_LISTENER_REGISTERED; return 0; /* LISTENING REGISTERED_OK -> REGISTERED */
+        }
+        break;
+    case SD_LISTENER_EV_REGISTER_FAILED:
+        switch (m->state) {
+        case SD_LISTENER_LISTENING:
+            m->state = SD_LISTENER_UNREGISTERED; return 0; /* LISTENING REGISTER_FAILED -> UNREGISTERED */
+        }
+        break;
+    case SD_LISTENER_EV_MONITOR_RETURNED:
+        switch (m->state) {
+        case SD_LISTENER_CLOSED:
+            return 0; /* CLOSED MONITOR_RETURNED -> CLOSED */
+        case SD_LISTENER_LISTENING:
+            return 0; /* LISTENING MONITOR_RETURNED -> LISTENING */
+        case SD_LISTENER_REGISTERED:
+            m->state = SD_LISTENER_LISTENING; return SD_LISTENER_DO_REGISTER; /* REGISTERED MONITOR_RETURNED REGISTER -> LISTENING */
+        case SD_LISTENER_UNREGISTERED:
+            m->state = SD_LISTENER_LISTENING; return SD_LISTENER_DO_REGISTER; /* UNREGISTERED MONITOR_RETURNED REGISTER -> LISTENING */
+        }
+        break;
+    case SD_LISTENER_EV_ACCEPT:
+        switch (m->state) {
+        case SD_LISTENER_LISTENING:
+            return SD_LISTENER_DO_CHECK_HINT; /* LISTENING ACCEPT CHECK_HINT -> LISTENING */
+        case SD_LISTENER_REGISTERED:
+            return SD_LISTENER_DO_CHECK_HINT; /* REGISTERED ACCEPT CHECK_HINT -> REGISTERED */
+        case SD_LISTENER_UNREGISTERED:
+            return SD_LISTENER_DO_CHECK_HINT; /* UNREGISTERED ACCEPT CHECK_HINT -> UNREGISTERED */
+        }
+        break;
+    case SD_LISTENER_EV_CLOSE:
+        switch (m->state) {
+        case SD_LISTENER_CLOSED:
+            return 0; /* CLOSED CLOSE -> CLOSED */
+        case SD_LISTENER_LISTENING:
+            m->state = SD_LISTENER_CLOSED; return SD_LISTENER_DO_UNREGISTER; /* LISTENING CLOSE UNREGISTER -> CLOSED */
+        case SD_LISTENER_REGISTERED:
+            m->state = SD_LISTENER_CLOSED; return SD_LISTENER_DO_UNREGISTER; /* REGISTERED CLOSE UNREGISTER -> CLOSED */
+        case SD_LISTENER_UNREGISTERED:
+            m->state = SD_LISTENER_CLOSED; return 0; /* UNREGISTERED CLOSE -> CLOSED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* listener_monitor: A listening socket as the monitor knows it. */
+enum sd_listener_monitor_state {
+    SD_LISTENER_MONITOR_ABSENT = 0,
+    SD_LISTENER_MONITOR_ACTIVE = 1,
+    SD_LISTENER_MONITOR_GONE = 2,
+};
+enum sd_listener_monitor_event {
+    SD_LISTENER_MONITOR_EV_REGISTER = 0,
+    SD_LISTENER_MONITOR_EV_JOIN = 1,
+    SD_LISTENER_MONITOR_EV_LEAVE = 2,
+};
+enum sd_listener_monitor_effect {
+    SD_LISTENER_MONITOR_DO_BUMP_LISTENERS = 1,
+    SD_LISTENER_MONITOR_DO_REVOKE_LEASES = 2,
+    SD_LISTENER_MONITOR_DO_FORGET = 3,
+};
+__attribute__((unused)) static const char *const sd_listener_monitor_state_name[3] = {"ABSENT", "ACTIVE", "GONE"};
+__attribute__((unused)) static const char *const sd_listener_monitor_event_name[3] = {"REGISTER", "JOIN", "LEAVE"};
+__attribute__((unused)) static const char *const sd_listener_monitor_effect_name[4] = {"", "BUMP_LISTENERS", "REVOKE_LEASES", "FORGET"};
+struct sd_listener_monitor {
+    uint32_t state;
+};
+
+static inline void sd_listener_monitor_start(struct sd_listener_monitor *m)
+{
+    m->state = SD_LISTENER_MONITOR_ABSENT;
+}
+
+static inline uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_LISTENER_MONITOR_EV_REGISTER:
+        switch (m->state) {
+        case SD_LISTENER_MONITOR_ABSENT:
+            m->state = SD_LISTENER_MONITOR_ACTIVE; return SD_LISTENER_MONITOR_DO_BUMP_LISTENERS; /* ABSENT REGISTER BUMP_LISTENERS -> ACTIVE */
+        }
+        break;
+    case SD_LISTENER_MONITOR_EV_JOIN:
+        switch (m->state) {
+        case SD_LISTENER_MONITOR_ACTIVE:
+            return 0; /* ACTIVE JOIN -> ACTIVE */
+        }
+        break;
+    case SD_LISTENER_MONITOR_EV_LEAVE:
+        switch (m->state) {
+        case SD_LISTENER_MONITOR_ACTIVE:
+            if (arg > 0ULL) { return 0; } /* ACTIVE LEAVE [arg > 0] -> ACTIVE */
+            m->state = SD_LISTENER_MONITOR_GONE; return SD_LISTENER_MONITOR_DO_REVOKE_LEASES | (uint32_t)SD_LISTENER_MONITOR_DO_FORGET << 8; /* ACTIVE LEAVE REVOKE_LEASES FORGET -> GONE */
+        case SD_LISTENER_MONITOR_GONE:
+            return 0; /* GONE LEAVE -> GONE */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* lease: One client process and one listener, as the monitor sees them. */
+enum sd_lease_state {
+    SD_LEASE_NONE = 0,
+    SD_LEASE_GRANTED = 1,
+    SD_LEASE_REVOKED = 2,
+    SD_LEASE_ENDED = 3,
+};
+enum sd_lease_event {
+    SD_LEASE_EV_REQUEST_ALLOWED = 0,
+    SD_LEASE_EV_REQUEST_DENIED = 1,
+    SD_LEASE_EV_REQUEST_MORE = 2,
+    SD_LEASE_EV_CLIENT_DIED = 3,
+    SD_LEASE_EV_LISTENER_GONE = 4,
+    SD_LEASE_EV_POLICY_CHANGED = 5,
+    SD_LEASE_EV_SERVER_DIED = 6,
+};
+enum sd_lease_effect {
+    SD_LEASE_DO_MAKE_SLAB = 1,
+    SD_LEASE_DO_BUMP_LEASES = 2,
+    SD_LEASE_DO_SEND_SLAB = 3,
+    SD_LEASE_DO_DENY = 4,
+    SD_LEASE_DO_MARK_REVOKED = 5,
+    SD_LEASE_DO_POKE = 6,
+    SD_LEASE_DO_FREE_SLAB = 7,
+};
+__attribute__((unused)) static const char *const sd_lease_state_name[4] = {"NONE", "GRANTED", "REVOKED", "ENDED"};
+__attribute__((unused)) static const char *const sd_lease_event_name[7] = {"REQUEST_ALLOWED", "REQUEST_DENIED", "REQUEST_MORE", "CLIENT_DIED", "LISTENER_GONE", "POLICY_CHANGED", "SERVER_DIED"};
+__attribute__((unused)) static const char *const sd_lease_effect_name[8] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "POKE", "FREE_SLAB"};
+struct sd_lease {
+    uint32_t state;
+};
+
+static inline void sd_lease_start(struct sd_lease *m)
+{
+    m->state = SD_LEASE_NONE;
+}
+
+static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_LEASE_EV_REQUEST_ALLOWED:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* NONE REQUEST_ALLOWED MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
+        case SD_LEASE_GRANTED:
+            return SD_LEASE_DO_SEND_SLAB; /* GRANTED REQUEST_ALLOWED SEND_SLAB -> GRANTED */
+        case SD_LEASE_REVOKED:
+            m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* REVOKED REQUEST_ALLOWED MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
+        }
+        break;
+    case SD_LEASE_EV_REQUEST_DENIED:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            return SD_LEASE_DO_DENY; /* NONE REQUEST_DENIED DENY -> NONE */
+        case SD_LEASE_GRANTED:
+            return SD_LEASE_DO_DENY; /* GRANTED REQUEST_DENIED DENY -> GRANTED */
+        case SD_LEASE_REVOKED:
+            return SD_LEASE_DO_DENY; /* REVOKED REQUEST_DENIED DENY -> REVOKED */
+        }
+        break;
+    case SD_LEASE_EV_REQUEST_MORE:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* NONE REQUEST_MORE MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
+        case SD_LEASE_GRANTED:
+            return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* GRANTED REQUEST_MORE MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
+        case SD_LEASE_REVOKED:
+            m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* REVOKED REQUEST_MORE MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
+        }
+        break;
+    case SD_LEASE_EV_CLIENT_DIED:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            m->state = SD_LEASE_ENDED; return 0; /* NONE CLIENT_DIED -> ENDED */
+        case SD_LEASE_GRANTED:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_FREE_SLAB << 16; /* GRANTED CLIENT_DIED MARK_REVOKED POKE FREE_SLAB -> ENDED */
+        case SD_LEASE_REVOKED:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* REVOKED CLIENT_DIED POKE FREE_SLAB -> ENDED */
+        case SD_LEASE_ENDED:
+            return 0; /* ENDED CLIENT_DIED -> ENDED */
+        }
+        break;
+    case SD_LEASE_EV_LISTENER_GONE:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            return 0; /* NONE LISTENER_GONE -> NONE */
+        case SD_LEASE_GRANTED:
+            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED; /* GRANTED LISTENER_GONE MARK_REVOKED -> REVOKED */
+        case SD_LEASE_REVOKED:
+            return 0; /* REVOKED LISTENER_GONE -> REVOKED */
+        case SD_LEASE_ENDED:
+            return 0; /* ENDED LISTENER_GONE -> ENDED */
+        }
+        break;
+    case SD_LEASE_EV_POLICY_CHANGED:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            return 0; /* NONE POLICY_CHANGED -> NONE */
+        case SD_LEASE_GRANTED:
+            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED; /* GRANTED POLICY_CHANGED MARK_REVOKED -> REVOKED */
+        case SD_LEASE_REVOKED:
+            return 0; /* REVOKED POLICY_CHANGED -> REVOKED */
+        case SD_LEASE_ENDED:
+            return 0; /* ENDED POLICY_CHANGED -> ENDED */
+        }
+        break;
+    case SD_LEASE_EV_SERVER_DIED:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            return 0; /* NONE SERVER_DIED -> NONE */
+        case SD_LEASE_GRANTED:
+            if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* GRANTED SERVER_DIED [arg > 0] POKE -> GRANTED */
+            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8; /* GRANTED SERVER_DIED MARK_REVOKED POKE -> REVOKED */
+        case SD_LEASE_REVOKED:
+            return SD_LEASE_DO_POKE; /* REVOKED SERVER_DIED POKE -> REVOKED */
+        case SD_LEASE_ENDED:
+            return 0; /* ENDED SERVER_DIED -> ENDED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* lease_client: What the library remembers of one destination. */
+enum sd_lease_client_state {
+    SD_LEASE_CLIENT_UNKNOWN = 0,
+    SD_LEASE_CLIENT_ASKING = 1,
+    SD_LEASE_CLIENT_LEASED = 2,
+    SD_LEASE_CLIENT_ASKING_MORE = 3,
+    SD_LEASE_CLIENT_REFUSED = 4,
+    SD_LEASE_CLIENT_LOST = 5,
+};
+enum sd_lease_client_event {
+    SD_LEASE_CLIENT_EV_CONNECT = 0,
+    SD_LEASE_CLIENT_EV_FULL = 1,
+    SD_LEASE_CLIENT_EV_GRANT = 2,
+    SD_LEASE_CLIENT_EV_DENY = 3,
+    SD_LEASE_CLIENT_EV_NO_ANSWER = 4,
+    SD_LEASE_CLIENT_EV_REVOKED_SEEN = 5,
+    SD_LEASE_CLIENT_EV_GENERATION_MOVED = 6,
+    SD_LEASE_CLIENT_EV_UNANSWERED_OFFER = 7,
+    SD_LEASE_CLIENT_EV_BACKOFF_OVER = 8,
+};
+enum sd_lease_client_effect {
+    SD_LEASE_CLIENT_DO_ASK = 1,
+    SD_LEASE_CLIENT_DO_USE_SLAB = 2,
+    SD_LEASE_CLIENT_DO_USE_KERNEL = 3,
+    SD_LEASE_CLIENT_DO_DROP_SLAB = 4,
+    SD_LEASE_CLIENT_DO_START_BACKOFF = 5,
+};
+__attribute__((unused)) static const char *const sd_lease_client_state_name[6] = {"UNKNOWN", "ASKING", "LEASED", "ASKING_MORE", "REFUSED", "LOST"};
+__attribute__((unused)) static const char *const sd_lease_client_event_name[9] = {"CONNECT", "FULL", "GRANT", "DENY", "NO_ANSWER", "REVOKED_SEEN", "GENERATION_MOVED", "UNANSWERED_OFFER", "BACKOFF_OVER"};
+__attribute__((unused)) static const char *const sd_lease_client_effect_name[6] = {"", "ASK", "USE_SLAB", "USE_KERNEL", "DROP_SLAB", "START_BACKOFF"};
+struct sd_lease_client {
+    uint32_t state;
+};
+
+static inline void sd_lease_client_start(struct sd_lease_client *m)
+{
+    m->state = SD_LEASE_CLIENT_UNKNOWN;
+}
+
+static inline uint32_t sd_lease_client_step(struct sd_lease_client *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_LEASE_CLIENT_EV_CONNECT:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_UNKNOWN:
+            m->state = SD_LEASE_CLIENT_ASKING; return SD_LEASE_CLIENT_DO_ASK; /* UNKNOWN CONNECT ASK -> ASKING */
+        case SD_LEASE_CLIENT_ASKING:
+            return SD_LEASE_CLIENT_DO_USE_KERNEL; /* ASKING CONNECT USE_KERNEL -> ASKING */
+        case SD_LEASE_CLIENT_LEASED:
+            return SD_LEASE_CLIENT_DO_USE_SLAB; /* LEASED CONNECT USE_SLAB -> LEASED */
+        case SD_LEASE_CLIENT_ASKING_MORE:
+            return SD_LEASE_CLIENT_DO_USE_KERNEL; /* ASKING_MORE CONNECT USE_KERNEL -> ASKING_MORE */
+        case SD_LEASE_CLIENT_REFUSED:
+            return SD_LEASE_CLIENT_DO_USE_KERNEL; /* REFUSED CONNECT USE_KERNEL -> REFUSED */
+        case SD_LEASE_CLIENT_LOST:
+            return SD_LEASE_CLIENT_DO_USE_KERNEL; /* LOST CONNECT USE_KERNEL -> LOST */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_FULL:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_LEASED:
+            m->state = SD_LEASE_CLIENT_ASKING_MORE; return SD_LEASE_CLIENT_DO_ASK; /* LEASED FULL ASK -> ASKING_MORE */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_GRANT:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_ASKING:
+            m->state = SD_LEASE_CLIENT_LEASED; return SD_LEASE_CLIENT_DO_USE_SLAB; /* ASKING GRANT USE_SLAB -> LEASED */
+        case SD_LEASE_CLIENT_ASKING_MORE:
+            m->state = SD_LEASE_CLIENT_LEASED; return SD_LEASE_CLIENT_DO_USE_SLAB; /* ASKING_MORE GRANT USE_SLAB -> LEASED */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_DENY:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_ASKING:
+            m->state = SD_LEASE_CLIENT_REFUSED; return SD_LEASE_CLIENT_DO_USE_KERNEL; /* ASKING DENY USE_KERNEL -> REFUSED */
+        case SD_LEASE_CLIENT_ASKING_MORE:
+            m->state = SD_LEASE_CLIENT_LEASED; return SD_LEASE_CLIENT_DO_USE_KERNEL; /* ASKING_MORE DENY USE_KERNEL -> LEASED */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_NO_ANSWER:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_ASKING:
+            m->state = SD_LEASE_CLIENT_UNKNOWN; return SD_LEASE_CLIENT_DO_USE_KERNEL; /* ASKING NO_ANSWER USE_KERNEL -> UNKNOWN */
+        case SD_LEASE_CLIENT_ASKING_MORE:
+            m->state = SD_LEASE_CLIENT_LEASED; return SD_LEASE_CLIENT_DO_USE_KERNEL; /* ASKING_MORE NO_ANSWER USE_KERNEL -> LEASED */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_REVOKED_SEEN:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_LEASED:
+            m->state = SD_LEASE_CLIENT_UNKNOWN; return SD_LEASE_CLIENT_DO_DROP_SLAB; /* LEASED REVOKED_SEEN DROP_SLAB -> UNKNOWN */
+        case SD_LEASE_CLIENT_LOST:
+            m->state = SD_LEASE_CLIENT_UNKNOWN; return SD_LEASE_CLIENT_DO_DROP_SLAB; /* LOST REVOKED_SEEN DROP_SLAB -> UNKNOWN */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_GENERATION_MOVED:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_UNKNOWN:
+            return 0; /* UNKNOWN GENERATION_MOVED -> UNKNOWN */
+        case SD_LEASE_CLIENT_ASKING:
+            return 0; /* ASKING GENERATION_MOVED -> ASKING */
+        case SD_LEASE_CLIENT_LEASED:
+            return 0; /* LEASED GENERATION_MOVED -> LEASED */
+        case SD_LEASE_CLIENT_ASKING_MORE:
+            return 0; /* ASKING_MORE GENERATION_MOVED -> ASKING_MORE */
+        case SD_LEASE_CLIENT_REFUSED:
+            m->state = SD_LEASE_CLIENT_UNKNOWN; return 0; /* REFUSED GENERATION_MOVED -> UNKNOWN */
+        case SD_LEASE_CLIENT_LOST:
+            return 0; /* LOST GENERATION_MOVED -> LOST */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_UNANSWERED_OFFER:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_UNKNOWN:
+            return 0; /* UNKNOWN UNANSWERED_OFFER -> UNKNOWN */
+        case SD_LEASE_CLIENT_ASKING:
+            return 0; /* ASKING UNANSWERED_OFFER -> ASKING */
+        case SD_LEASE_CLIENT_LEASED:
+            m->state = SD_LEASE_CLIENT_LOST; return SD_LEASE_CLIENT_DO_START_BACKOFF; /* LEASED UNANSWERED_OFFER START_BACKOFF -> LOST */
+        case SD_LEASE_CLIENT_ASKING_MORE:
+            return 0; /* ASKING_MORE UNANSWERED_OFFER -> ASKING_MORE */
+        case SD_LEASE_CLIENT_REFUSED:
+            return 0; /* REFUSED UNANSWERED_OFFER -> REFUSED */
+        case SD_LEASE_CLIENT_LOST:
+            return 0; /* LOST UNANSWERED_OFFER -> LOST */
+        }
+        break;
+    case SD_LEASE_CLIENT_EV_BACKOFF_OVER:
+        switch (m->state) {
+        case SD_LEASE_CLIENT_UNKNOWN:
+            return 0; /* UNKNOWN BACKOFF_OVER -> UNKNOWN */
+        case SD_LEASE_CLIENT_ASKING:
+            return 0; /* ASKING BACKOFF_OVER -> ASKING */
+        case SD_LEASE_CLIENT_LEASED:
+            return 0; /* LEASED BACKOFF_OVER -> LEASED */
+        case SD_LEASE_CLIENT_ASKING_MORE:
+            return 0; /* ASKING_MORE BACKOFF_OVER -> ASKING_MORE */
+        case SD_LEASE_CLIENT_REFUSED:
+            return 0; /* REFUSED BACKOFF_OVER -> REFUSED */
+        case SD_LEASE_CLIENT_LOST:
+            m->state = SD_LEASE_CLIENT_LEASED; return 0; /* LOST BACKOFF_OVER -> LEASED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* client: The connecting end: offers a slot, and takes the offer back if nobody takes it up. */
+enum sd_client_state {
+    SD_CLIENT_IDLE = 0,
+    SD_CLIENT_CONNECTING = 1,
+    SD_CLIENT_OFFERED = 2,
+    SD_CLIENT_WITHDRAWING = 3,
+    SD_CLIENT_ESTABLISHED = 4,
+    SD_CLIENT_KERNEL = 5,
+    SD_CLIENT_CLOSED = 6,
+};
+enum sd_client_event {
+    SD_CLIENT_EV_CONNECT_LEASED = 0,
+    SD_CLIENT_EV_CONNECT_PLAIN = 1,
+    SD_CLIENT_EV_NO_SLOT = 2,
+    SD_CLIENT_EV_KERNEL_OPEN = 3,
+    SD_CLIENT_EV_KERNEL_SLOW = 4,
+    SD_CLIENT_EV_KERNEL_FAILED = 5,
+    SD_CLIENT_EV_PORT_TAKEN = 6,
+    SD_CLIENT_EV_PORT_DECLINED = 7,
+    SD_CLIENT_EV_ACCEPTED = 8,
+    SD_CLIENT_EV_EXPIRED = 9,
+    SD_CLIENT_EV_COMPANION_DATA = 10,
+    SD_CLIENT_EV_SWAP_WON = 11,
+    SD_CLIENT_EV_SWAP_LOST = 12,
+    SD_CLIENT_EV_CLOSE = 13,
+};
+enum sd_client_effect {
+    SD_CLIENT_DO_HINT = 1,
+    SD_CLIENT_DO_CONNECT_KERNEL = 2,
+    SD_CLIENT_DO_UNHINT = 3,
+    SD_CLIENT_DO_MAKE_OFFER = 4,
+    SD_CLIENT_DO_TRY_WITHDRAW = 5,
+    SD_CLIENT_DO_RESEND_ON_COMPANION = 6,
+    SD_CLIENT_DO_FREE_SLOT = 7,
+    SD_CLIENT_DO_USE_KERNEL = 8,
+    SD_CLIENT_DO_USE_RING = 9,
+};
+__attribute__((unused)) static const char *const sd_client_state_name[7] = {"IDLE", "CONNECTING", "OFFERED", "WITHDRAWING", "ESTABLISHED", "KERNEL", "CLOSED"};
+__attribute__((unused)) static const char *const sd_client_event_name[14] = {"CONNECT_LEASED", "CONNECT_PLAIN", "NO_SLOT", "KERNEL_OPEN", "KERNEL_SLOW", "KERNEL_FAILED", "PORT_TAKEN", "PORT_DECLINED", "ACCEPTED", "EXPIRED", "COMPANION_DATA", "SWAP_WON", "SWAP_LOST", "CLOSE"};
+__attribute__((unused)) static const char *const sd_client_effect_name[10] = {"", "HINT", "CONNECT_KERNEL", "UNHINT", "MAKE_OFFER", "TRY_WITHDRAW", "RESEND_ON_COMPANION", "FREE_SLOT", "USE_KERNEL", "USE_RING"};
+struct sd_client {
+    uint32_t state;
+};
+
+static inline void sd_client_start(struct sd_client *m)
+{
+    m->state = SD_CLIENT_IDLE;
+}
+
+static inline uint32_t sd_client_step(struct sd_client *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_CLIENT_EV_CONNECT_LEASED:
+        switch (m->state) {
+        case SD_CLIENT_IDLE:
+            m->state = SD_CLIENT_CONNECTING; return SD_CLIENT_DO_HINT | (uint32_t)SD_CLIENT_DO_CONNECT_KERNEL << 8 | (uint32_t)SD_CLIENT_DO_UNHINT << 16; /* IDLE CONNECT_LEASED HINT CONNECT_KERNEL UNHINT -> CONNECTING */
+        case SD_CLIENT_KERNEL:
+            return SD_CLIENT_DO_CONNECT_KERNEL; /* KERNEL CONNECT_LEASED CONNECT_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_CONNECT_PLAIN:
+        switch (m->state) {
+        case SD_CLIENT_IDLE:
+            m->state = SD_CLIENT_KERNEL; return SD_CLIENT_DO_USE_KERNEL | (uint32_t)SD_CLIENT_DO_CONNECT_KERNEL << 8; /* IDLE CONNECT_PLAIN USE_KERNEL CONNECT_KERNEL -> KERNEL */
+        case SD_CLIENT_KERNEL:
+            return SD_CLIENT_DO_CONNECT_KERNEL; /* KERNEL CONNECT_PLAIN CONNECT_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_NO_SLOT:
+        switch (m->state) {
+        case SD_CLIENT_IDLE:
+            m->state = SD_CLIENT_KERNEL; return SD_CLIENT_DO_USE_KERNEL | (uint32_t)SD_CLIENT_DO_CONNECT_KERNEL << 8; /* IDLE NO_SLOT USE_KERNEL CONNECT_KERNEL -> KERNEL */
+        case SD_CLIENT_KERNEL:
+            return SD_CLIENT_DO_CONNECT_KERNEL; /* KERNEL NO_SLOT CONNECT_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_KERNEL_OPEN:
+        switch (m->state) {
+        case SD_CLIENT_CONNECTING:
+            m->state = SD_CLIENT_OFFERED; return SD_CLIENT_DO_MAKE_OFFER; /* CONNECTING KERNEL_OPEN MAKE_OFFER -> OFFERED */
+        case SD_CLIENT_KERNEL:
+            return 0; /* KERNEL KERNEL_OPEN -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_KERNEL_SLOW:
+        switch (m->state) {
+        case SD_CLIENT_CONNECTING:
+            m->state = SD_CLIENT_KERNEL; return SD_CLIENT_DO_FREE_SLOT | (uint32_t)SD_CLIENT_DO_USE_KERNEL << 8; /* CONNECTING KERNEL_SLOW FREE_SLOT USE_KERNEL -> KERNEL */
+        case SD_CLIENT_KERNEL:
+            return 0; /* KERNEL KERNEL_SLOW -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_KERNEL_FAILED:
+        switch (m->state) {
+        case SD_CLIENT_CONNECTING:
+            m->state = SD_CLIENT_IDLE; return SD_CLIENT_DO_FREE_SLOT; /* CONNECTING KERNEL_FAILED FREE_SLOT -> IDLE */
+        case SD_CLIENT_KERNEL:
+            m->state = SD_CLIENT_IDLE; return 0; /* KERNEL KERNEL_FAILED -> IDLE */
+        }
+        break;
+    case SD_CLIENT_EV_PORT_TAKEN:
+        switch (m->state) {
+        case SD_CLIENT_OFFERED:
+            m->state = SD_CLIENT_KERNEL; return SD_CLIENT_DO_FREE_SLOT | (uint32_t)SD_CLIENT_DO_USE_KERNEL << 8; /* OFFERED PORT_TAKEN FREE_SLOT USE_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_PORT_DECLINED:
+        switch (m->state) {
+        case SD_CLIENT_OFFERED:
+            m->state = SD_CLIENT_KERNEL; return SD_CLIENT_DO_FREE_SLOT | (uint32_t)SD_CLIENT_DO_USE_KERNEL << 8; /* OFFERED PORT_DECLINED FREE_SLOT USE_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_ACCEPTED:
+        switch (m->state) {
+        case SD_CLIENT_OFFERED:
+            m->state = SD_CLIENT_ESTABLISHED; return SD_CLIENT_DO_USE_RING; /* OFFERED ACCEPTED USE_RING -> ESTABLISHED */
+        case SD_CLIENT_ESTABLISHED:
+            return 0; /* ESTABLISHED ACCEPTED -> ESTABLISHED */
+        }
+        break;
+    case SD_CLIENT_EV_EXPIRED:
+        switch (m->state) {
+        case SD_CLIENT_OFFERED:
+            m->state = SD_CLIENT_WITHDRAWING; return SD_CLIENT_DO_TRY_WITHDRAW; /* OFFERED EXPIRED TRY_WITHDRAW -> WITHDRAWING */
+        case SD_CLIENT_ESTABLISHED:
+            return 0; /* ESTABLISHED EXPIRED -> ESTABLISHED */
+        case SD_CLIENT_KERNEL:
+            return 0; /* KERNEL EXPIRED -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_COMPANION_DATA:
+        switch (m->state) {
+        case SD_CLIENT_OFFERED:
+            m->state = SD_CLIENT_WITHDRAWING; return SD_CLIENT_DO_TRY_WITHDRAW; /* OFFERED COMPANION_DATA TRY_WITHDRAW -> WITHDRAWING */
+        case SD_CLIENT_ESTABLISHED:
+            return 0; /* ESTABLISHED COMPANION_DATA -> ESTABLISHED */
+        case SD_CLIENT_KERNEL:
+            return 0; /* KERNEL COMPANION_DATA -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_SWAP_WON:
+        switch (m->state) {
+        case SD_CLIENT_WITHDRAWING:
+            m->state = SD_CLIENT_KERNEL; return SD_CLIENT_DO_RESEND_ON_COMPANION | (uint32_t)SD_CLIENT_DO_FREE_SLOT << 8 | (uint32_t)SD_CLIENT_DO_USE_KERNEL << 16; /* WITHDRAWING SWAP_WON RESEND_ON_COMPANION FREE_SLOT USE_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_SWAP_LOST:
+        switch (m->state) {
+        case SD_CLIENT_WITHDRAWING:
+            m->state = SD_CLIENT_ESTABLISHED; return SD_CLIENT_DO_USE_RING; /* WITHDRAWING SWAP_LOST USE_RING -> ESTABLISHED */
+        }
+        break;
+    case SD_CLIENT_EV_CLOSE:
+        switch (m->state) {
+        case SD_CLIENT_IDLE:
+            m->state = SD_CLIENT_CLOSED; return 0; /* IDLE CLOSE -> CLOSED */
+        case SD_CLIENT_CONNECTING:
+            m->state = SD_CLIENT_CLOSED; return SD_CLIENT_DO_FREE_SLOT; /* CONNECTING CLOSE FREE_SLOT -> CLOSED */
+        case SD_CLIENT_OFFERED:
+            m->state = SD_CLIENT_WITHDRAWING; return SD_CLIENT_DO_TRY_WITHDRAW; /* OFFERED CLOSE TRY_WITHDRAW -> WITHDRAWING */
+        case SD_CLIENT_ESTABLISHED:
+            m->state = SD_CLIENT_CLOSED; return 0; /* ESTABLISHED CLOSE -> CLOSED */
+        case SD_CLIENT_KERNEL:
+            m->state = SD_CLIENT_CLOSED; return 0; /* KERNEL CLOSE -> CLOSED */
+        case SD_CLIENT_CLOSED:
+            return 0; /* CLOSED CLOSE -> CLOSED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* server: The accepting end: takes the offer that belongs to a connection, or declines it. */
+enum sd_server_state {
+    SD_SERVER_IDLE = 0,
+    SD_SERVER_PENDING = 1,
+    SD_SERVER_TAKING = 2,
+    SD_SERVER_ESTABLISHED = 3,
+    SD_SERVER_DECLINING = 4,
+    SD_SERVER_KERNEL = 5,
+    SD_SERVER_CLOSED = 6,
+};
+enum sd_server_event {
+    SD_SERVER_EV_ACCEPT_PLAIN = 0,
+    SD_SERVER_EV_ACCEPT_HINTED = 1,
+    SD_SERVER_EV_FOUND = 2,
+    SD_SERVER_EV_ABSENT = 3,
+    SD_SERVER_EV_SWAP_WON = 4,
+    SD_SERVER_EV_SWAP_LOST = 5,
+    SD_SERVER_EV_EXPIRED = 6,
+    SD_SERVER_EV_COMPANION_DATA = 7,
+    SD_SERVER_EV_COMPANION_EOF = 8,
+    SD_SERVER_EV_DECLINE_WON = 9,
+    SD_SERVER_EV_DECLINE_LOST = 10,
+    SD_SERVER_EV_CLOSE = 11,
+};
+enum sd_server_effect {
+    SD_SERVER_DO_LOOK_UP = 1,
+    SD_SERVER_DO_TRY_TAKE = 2,
+    SD_SERVER_DO_DECLARE_DECLINED = 3,
+    SD_SERVER_DO_USE_KERNEL = 4,
+    SD_SERVER_DO_USE_RING = 5,
+};
+__attribute__((unused)) static const char *const sd_server_state_name[7] = {"IDLE", "PENDING", "TAKING", "ESTABLISHED", "DECLINING", "KERNEL", "CLOSED"};
+__attribute__((unused)) static const char *const sd_server_event_name[12] = {"ACCEPT_PLAIN", "ACCEPT_HINTED", "FOUND", "ABSENT", "SWAP_WON", "SWAP_LOST", "EXPIRED", "COMPANION_DATA", "COMPANION_EOF", "DECLINE_WON", "DECLINE_LOST", "CLOSE"};
+__attribute__((unused)) static const char *const sd_server_effect_name[6] = {"", "LOOK_UP", "TRY_TAKE", "DECLARE_DECLINED", "USE_KERNEL", "USE_RING"};
+struct sd_server {
+    uint32_t state;
+};
+
+static inline void sd_server_start(struct sd_server *m)
+{
+    m->state = SD_SERVER_IDLE;
+}
+
+static inline uint32_t sd_server_step(struct sd_server *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_SERVER_EV_ACCEPT_PLAIN:
+        switch (m->state) {
+        case SD_SERVER_IDLE:
+            m->state = SD_SERVER_KERNEL; return SD_SERVER_DO_USE_KERNEL; /* IDLE ACCEPT_PLAIN USE_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_SERVER_EV_ACCEPT_HINTED:
+        switch (m->state) {
+        case SD_SERVER_IDLE:
+            m->state = SD_SERVER_PENDING; return SD_SERVER_DO_LOOK_UP; /* IDLE ACCEPT_HINTED LOOK_UP -> PENDING */
+        }
+        break;
+    case SD_SERVER_EV_FOUND:
+        switch (m->state) {
+        case SD_SERVER_PENDING:
+            m->state = SD_SERVER_TAKING; return SD_SERVER_DO_TRY_TAKE; /* PENDING FOUND TRY_TAKE -> TAKING */
+        }
+        break;
+    case SD_SERVER_EV_ABSENT:
+        switch (m->state) {
+        case SD_SERVER_PENDING:
+            return 0; /* PENDING ABSENT -> PENDING */
+        }
+        break;
+    case SD_SERVER_EV_SWAP_WON:
+        switch (m->state) {
+        case SD_SERVER_TAKING:
+            m->state = SD_SERVER_ESTABLISHED; return SD_SERVER_DO_USE_RING; /* TAKING SWAP_WON USE_RING -> ESTABLISHED */
+        }
+        break;
+    case SD_SERVER_EV_SWAP_LOST:
+        switch (m->state) {
+        case SD_SERVER_TAKING:
+            m->state = SD_SERVER_KERNEL; return SD_SERVER_DO_USE_KERNEL; /* TAKING SWAP_LOST USE_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_SERVER_EV_EXPIRED:
+        switch (m->state) {
+        case SD_SERVER_PENDING:
+            m->state = SD_SERVER_DECLINING; return SD_SERVER_DO_DECLARE_DECLINED; /* PENDING EXPIRED DECLARE_DECLINED -> DECLINING */
+        case SD_SERVER_ESTABLISHED:
+            return 0; /* ESTABLISHED EXPIRED -> ESTABLISHED */
+        case SD_SERVER_KERNEL:
+            return 0; /* KERNEL EXPIRED -> KERNEL */
+        }
+        break;
+    case SD_SERVER_EV_COMPANION_DATA:
+        switch (m->state) {
+        case SD_SERVER_PENDING:
+            m->state = SD_SERVER_DECLINING; return SD_SERVER_DO_DECLARE_DECLINED; /* PENDING COMPANION_DATA DECLARE_DECLINED -> DECLINING */
+        case SD_SERVER_ESTABLISHED:
+            return 0; /* ESTABLISHED COMPANION_DATA -> ESTABLISHED */
+        case SD_SERVER_KERNEL:
+            return 0; /* KERNEL COMPANION_DATA -> KERNEL */
+        }
+        break;
+    case SD_SERVER_EV_COMPANION_EOF:
+        switch (m->state) {
+        case SD_SERVER_PENDING:
+            m->state = SD_SERVER_DECLINING; return SD_SERVER_DO_DECLARE_DECLINED; /* PENDING COMPANION_EOF DECLARE_DECLINED -> DECLINING */
+        case SD_SERVER_ESTABLISHED:
+            return 0; /* ESTABLISHED COMPANION_EOF -> ESTABLISHED */
+        case SD_SERVER_KERNEL:
+            return 0; /* KERNEL COMPANION_EOF -> KERNEL */
+        }
+        break;
+    case SD_SERVER_EV_DECLINE_WON:
+        switch (m->state) {
+        case SD_SERVER_DECLINING:
+            m->state = SD_SERVER_KERNEL; return SD_SERVER_DO_USE_KERNEL; /* DECLINING DECLINE_WON USE_KERNEL -> KERNEL */
+        }
+        break;
+    case SD_SERVER_EV_DECLINE_LOST:
+        switch (m->state) {
+        case SD_SERVER_DECLINING:
+            m->state = SD_SERVER_PENDING; return SD_SERVER_DO_LOOK_UP; /* DECLINING DECLINE_LOST LOOK_UP -> PENDING */
+        }
+        break;
+    case SD_SERVER_EV_CLOSE:
+        switch (m->state) {
+        case SD_SERVER_IDLE:
+            m->state = SD_SERVER_CLOSED; return 0; /* IDLE CLOSE -> CLOSED */
+        case SD_SERVER_PENDING:
+            m->state = SD_SERVER_CLOSED; return 0; /* PENDING CLOSE -> CLOSED */
+        case SD_SERVER_ESTABLISHED:
+            m->state = SD_SERVER_CLOSED; return 0; /* ESTABLISHED CLOSE -> CLOSED */
+        case SD_SERVER_KERNEL:
+            m->state = SD_SERVER_CLOSED; return 0; /* KERNEL CLOSE -> CLOSED */
+        case SD_SERVER_CLOSED:
+            return 0; /* CLOSED CLOSE -> CLOSED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* ring_tx: Producer of one direction: room decides whether bytes go out or the sender waits. */
+enum sd_ring_tx_state {
+    SD_RING_TX_OPEN = 0,
+    SD_RING_TX_STARVED = 1,
+    SD_RING_TX_SHUT = 2,
+    SD_RING_TX_MOVED = 3,
+    SD_RING_TX_BROKEN = 4,
+};
+enum sd_ring_tx_event {
+    SD_RING_TX_EV_SEND = 0,
+    SD_RING_TX_EV_CREDIT = 1,
+    SD_RING_TX_EV_SHUTDOWN = 2,
+    SD_RING_TX_EV_MOVE = 3,
+    SD_RING_TX_EV_BREAK = 4,
+};
+enum sd_ring_tx_effect {
+    SD_RING_TX_DO_PUT_ALL = 1,
+    SD_RING_TX_DO_PUT_FREE = 2,
+    SD_RING_TX_DO_LOOK = 3,
+    SD_RING_TX_DO_RETRY = 4,
+    SD_RING_TX_DO_WAIT_ROOM = 5,
+    SD_RING_TX_DO_PUBLISH_FIN = 6,
+    SD_RING_TX_DO_PUBLISH_MOVED = 7,
+    SD_RING_TX_DO_SEND_COMPANION = 8,
+    SD_RING_TX_DO_BROKEN_PIPE = 9,
+};
+__attribute__((unused)) static const char *const sd_ring_tx_state_name[5] = {"OPEN", "STARVED", "SHUT", "MOVED", "BROKEN"};
+__attribute__((unused)) static const char *const sd_ring_tx_event_name[5] = {"SEND", "CREDIT", "SHUTDOWN", "MOVE", "BREAK"};
+__attribute__((unused)) static const char *const sd_ring_tx_effect_name[10] = {"", "PUT_ALL", "PUT_FREE", "LOOK", "RETRY", "WAIT_ROOM", "PUBLISH_FIN", "PUBLISH_MOVED", "SEND_COMPANION", "BROKEN_PIPE"};
+struct sd_ring_tx {
+    uint32_t state;
+    uint64_t free;
+};
+
+static inline void sd_ring_tx_start(struct sd_ring_tx *m)
+{
+    m->state = SD_RING_TX_OPEN;
+    m->free = 524288u;
+}
+
+static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_RING_TX_EV_SEND:
+        switch (m->state) {
+        case SD_RING_TX_OPEN:
+            if (m->free >= arg) { m->free = m->free - arg; return SD_RING_TX_DO_PUT_ALL; } /* OPEN SEND [free >= arg] free = free - arg; PUT_ALL -> OPEN */
+            if (m->free > 0ULL) { m->free = 0ULL; return SD_RING_TX_DO_PUT_FREE; } /* OPEN SEND [free > 0] free = 0; PUT_FREE -> OPEN */
+            m->state = SD_RING_TX_STARVED; return SD_RING_TX_DO_LOOK; /* OPEN SEND LOOK -> STARVED */
+        case SD_RING_TX_STARVED:
+            return SD_RING_TX_DO_LOOK; /* STARVED SEND LOOK -> STARVED */
+        case SD_RING_TX_SHUT:
+            return SD_RING_TX_DO_BROKEN_PIPE; /* SHUT SEND BROKEN_PIPE -> SHUT */
+        case SD_RING_TX_MOVED:
+            return SD_RING_TX_DO_SEND_COMPANION; /* MOVED SEND SEND_COMPANION -> MOVED */
+        case SD_RING_TX_BROKEN:
+            return SD_RING_TX_DO_BROKEN_PIPE; /* BROKEN SEND BROKEN_PIPE -> BROKEN */
+        }
+        break;
+    case SD_RING_TX_EV_CREDIT:
+        switch (m->state) {
+        case SD_RING_TX_OPEN:
+            m->free = m->free + arg; return 0; /* OPEN CREDIT free = free + arg; -> OPEN */
+        case SD_RING_TX_STARVED:
+            if (arg > 0ULL) { m->free = m->free + arg; m->state = SD_RING_TX_OPEN; return SD_RING_TX_DO_RETRY; } /* STARVED CREDIT [arg > 0] free = free + arg; RETRY -> OPEN */
+            return SD_RING_TX_DO_WAIT_ROOM; /* STARVED CREDIT WAIT_ROOM -> STARVED */
+        case SD_RING_TX_SHUT:
+            m->free = m->free + arg; return 0; /* SHUT CREDIT free = free + arg; -> SHUT */
+        case SD_RING_TX_MOVED:
+            m->free = m->free + arg; return 0; /* MOVED CREDIT free = free + arg; -> MOVED */
+        case SD_RING_TX_BROKEN:
+            return 0; /* BROKEN CREDIT -> BROKEN */
+        }
+        break;
+    case SD_RING_TX_EV_SHUTDOWN:
+        switch (m->state) {
+        case SD_RING_TX_OPEN:
+            m->state = SD_RING_TX_SHUT; return SD_RING_TX_DO_PUBLISH_FIN; /* OPEN SHUTDOWN PUBLISH_FIN -> SHUT */
+        case SD_RING_TX_STARVED:
+            m->state = SD_RING_TX_SHUT; return SD_RING_TX_DO_PUBLISH_FIN; /* STARVED SHUTDOWN PUBLISH_FIN -> SHUT */
+        case SD_RING_TX_SHUT:
+            return 0; /* SHUT SHUTDOWN -> SHUT */
+        case SD_RING_TX_MOVED:
+            return 0; /* MOVED SHUTDOWN -> MOVED */
+        case SD_RING_TX_BROKEN:
+            return 0; /* BROKEN SHUTDOWN -> BROKEN */
+        }
+        break;
+    case SD_RING_TX_EV_MOVE:
+        switch (m->state) {
+        case SD_RING_TX_OPEN:
+            m->state = SD_RING_TX_MOVED; return SD_RING_TX_DO_PUBLISH_MOVED; /* OPEN MOVE PUBLISH_MOVED -> MOVED */
+        case SD_RING_TX_STARVED:
+            m->state = SD_RING_TX_MOVED; return SD_RING_TX_DO_PUBLISH_MOVED; /* STARVED MOVE PUBLISH_MOVED -> MOVED */
+        case SD_RING_TX_SHUT:
+            return 0; /* SHUT MOVE -> SHUT */
+        case SD_RING_TX_MOVED:
+            return 0; /* MOVED MOVE -> MOVED */
+        case SD_RING_TX_BROKEN:
+            return 0; /* BROKEN MOVE -> BROKEN */
+        }
+        break;
+    case SD_RING_TX_EV_BREAK:
+        switch (m->state) {
+        case SD_RING_TX_OPEN:
+            m->state = SD_RING_TX_BROKEN; return 0; /* OPEN BREAK -> BROKEN */
+        case SD_RING_TX_STARVED:
+            m->state = SD_RING_TX_BROKEN; return 0; /* STARVED BREAK -> BROKEN */
+        case SD_RING_TX_SHUT:
+            m->state = SD_RING_TX_BROKEN; return 0; /* SHUT BREAK -> BROKEN */
+        case SD_RING_TX_MOVED:
+            m->state = SD_RING_TX_BROKEN; return 0; /* MOVED BREAK -> BROKEN */
+        case SD_RING_TX_BROKEN:
+            return 0; /* BROKEN BREAK -> BROKEN */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* ring_rx: Consumer of one direction: takes what is there, and says what an empty ring means. */
+enum sd_ring_rx_state {
+    SD_RING_RX_OPEN = 0,
+    SD_RING_RX_DRY = 1,
+    SD_RING_RX_ENDED = 2,
+    SD_RING_RX_MOVED = 3,
+    SD_RING_RX_BROKEN = 4,
+};
+enum sd_ring_rx_event {
+    SD_RING_RX_EV_RECV = 0,
+    SD_RING_RX_EV_DATA = 1,
+    SD_RING_RX_EV_FIN = 2,
+    SD_RING_RX_EV_MOVED = 3,
+    SD_RING_RX_EV_BREAK = 4,
+    SD_RING_RX_EV_SHUT = 5,
+};
+enum sd_ring_rx_effect {
+    SD_RING_RX_DO_TAKE_ALL = 1,
+    SD_RING_RX_DO_TAKE_AVAIL = 2,
+    SD_RING_RX_DO_LOOK = 3,
+    SD_RING_RX_DO_RETRY = 4,
+    SD_RING_RX_DO_WAIT_DATA = 5,
+    SD_RING_RX_DO_END_OF_STREAM = 6,
+    SD_RING_RX_DO_RECV_COMPANION = 7,
+    SD_RING_RX_DO_RAISE_RESET = 8,
+};
+__attribute__((unused)) static const char *const sd_ring_rx_state_name[5] = {"OPEN", "DRY", "ENDED", "MOVED", "BROKEN"};
+__attribute__((unused)) static const char *const sd_ring_rx_event_name[6] = {"RECV", "DATA", "FIN", "MOVED", "BREAK", "SHUT"};
+__attribute__((unused)) static const char *const sd_ring_rx_effect_name[9] = {"", "TAKE_ALL", "TAKE_AVAIL", "LOOK", "RETRY", "WAIT_DATA", "END_OF_STREAM", "RECV_COMPANION", "RAISE_RESET"};
+struct sd_ring_rx {
+    uint32_t state;
+    uint64_t avail;
+    uint8_t shut;
+};
+
+static inline void sd_ring_rx_start(struct sd_ring_rx *m)
+{
+    m->state = SD_RING_RX_OPEN;
+    m->avail = 0u;
+    m->shut = 0u;
+}
+
+static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_RING_RX_EV_RECV:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            if (m->avail >= arg) { m->avail = m->avail - arg; return SD_RING_RX_DO_TAKE_ALL; } /* OPEN RECV [avail >= arg] avail = avail - arg; TAKE_ALL -> OPEN */
+            if (m->avail > 0ULL) { m->avail = 0ULL; return SD_RING_RX_DO_TAKE_AVAIL; } /* OPEN RECV [avail > 0] avail = 0; TAKE_AVAIL -> OPEN */
+            m->state = SD_RING_RX_DRY; return SD_RING_RX_DO_LOOK; /* OPEN RECV LOOK -> DRY */
+        case SD_RING_RX_DRY:
+            return SD_RING_RX_DO_LOOK; /* DRY RECV LOOK -> DRY */
+        case SD_RING_RX_ENDED:
+            return SD_RING_RX_DO_END_OF_STREAM; /* ENDED RECV END_OF_STREAM -> ENDED */
+        case SD_RING_RX_MOVED:
+            return SD_RING_RX_DO_RECV_COMPANION; /* MOVED RECV RECV_COMPANION -> MOVED */
+        case SD_RING_RX_BROKEN:
+            return SD_RING_RX_DO_END_OF_STREAM; /* BROKEN RECV END_OF_STREAM -> BROKEN */
+        }
+        break;
+    case SD_RING_RX_EV_DATA:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            m->avail = m->avail + arg; return 0; /* OPEN DATA avail = avail + arg; -> OPEN */
+        case SD_RING_RX_DRY:
+            if (arg > 0ULL) { m->avail = m->avail + arg; m->state = SD_RING_RX_OPEN; return SD_RING_RX_DO_RETRY; } /* DRY DATA [arg > 0] avail = avail + arg; RETRY -> OPEN */
+            if ((uint64_t)m->shut > 0ULL) { return SD_RING_RX_DO_END_OF_STREAM; } /* DRY DATA [shut > 0] END_OF_STREAM -> DRY */
+            return SD_RING_RX_DO_WAIT_DATA; /* DRY DATA WAIT_DATA -> DRY */
+        }
+        break;
+    case SD_RING_RX_EV_FIN:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            return 0; /* OPEN FIN -> OPEN */
+        case SD_RING_RX_DRY:
+            m->state = SD_RING_RX_ENDED; return SD_RING_RX_DO_END_OF_STREAM; /* DRY FIN END_OF_STREAM -> ENDED */
+        case SD_RING_RX_ENDED:
+            return 0; /* ENDED FIN -> ENDED */
+        case SD_RING_RX_MOVED:
+            return 0; /* MOVED FIN -> MOVED */
+        case SD_RING_RX_BROKEN:
+            return 0; /* BROKEN FIN -> BROKEN */
+        }
+        break;
+    case SD_RING_RX_EV_MOVED:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            return 0; /* OPEN MOVED -> OPEN */
+        case SD_RING_RX_DRY:
+            m->state = SD_RING_RX_MOVED; return SD_RING_RX_DO_RECV_COMPANION; /* DRY MOVED RECV_COMPANION -> MOVED */
+        case SD_RING_RX_ENDED:
+            return 0; /* ENDED MOVED -> ENDED */
+        case SD_RING_RX_MOVED:
+            return 0; /* MOVED MOVED -> MOVED */
+        case SD_RING_RX_BROKEN:
+            return 0; /* BROKEN MOVED -> BROKEN */
+        }
+        break;
+    case SD_RING_RX_EV_BREAK:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            return 0; /* OPEN BREAK -> OPEN */
+        case SD_RING_RX_DRY:
+            m->state = SD_RING_RX_BROKEN; return SD_RING_RX_DO_RAISE_RESET; /* DRY BREAK RAISE_RESET -> BROKEN */
+        case SD_RING_RX_ENDED:
+            return 0; /* ENDED BREAK -> ENDED */
+        case SD_RING_RX_MOVED:
+            return 0; /* MOVED BREAK -> MOVED */
+        case SD_RING_RX_BROKEN:
+            return 0; /* BROKEN BREAK -> BROKEN */
+        }
+        break;
+    case SD_RING_RX_EV_SHUT:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            m->shut = (uint8_t)(1ULL); return 0; /* OPEN SHUT shut = 1; -> OPEN */
+        case SD_RING_RX_DRY:
+            m->shut = (uint8_t)(1ULL); return 0; /* DRY SHUT shut = 1; -> DRY */
+        case SD_RING_RX_ENDED:
+            return 0; /* ENDED SHUT -> ENDED */
+        case SD_RING_RX_MOVED:
+            return 0; /* MOVED SHUT -> MOVED */
+        case SD_RING_RX_BROKEN:
+            return 0; /* BROKEN SHUT -> BROKEN */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* waiter: One wait of one thread: polls, yields, announces its sleep, looks once more, sleeps. */
+enum sd_waiter_state {
+    SD_WAITER_SPINNING = 0,
+    SD_WAITER_YIELDING = 1,
+    SD_WAITER_ARMED = 2,
+    SD_WAITER_ASLEEP = 3,
+    SD_WAITER_DONE = 4,
+};
+enum sd_waiter_event {
+    SD_WAITER_EV_EMPTY = 0,
+    SD_WAITER_EV_READY = 1,
+    SD_WAITER_EV_WOKEN = 2,
+    SD_WAITER_EV_TIMEOUT = 3,
+    SD_WAITER_EV_INTERRUPTED = 4,
+    SD_WAITER_EV_CONTENDED = 5,
+};
+enum sd_waiter_effect {
+    SD_WAITER_DO_PAUSE = 1,
+    SD_WAITER_DO_YIELD = 2,
+    SD_WAITER_DO_ANNOUNCE = 3,
+    SD_WAITER_DO_FENCE = 4,
+    SD_WAITER_DO_LOOK = 5,
+    SD_WAITER_DO_BLOCK = 6,
+    SD_WAITER_DO_RETRACT = 7,
+};
+__attribute__((unused)) static const char *const sd_waiter_state_name[5] = {"SPINNING", "YIELDING", "ARMED", "ASLEEP", "DONE"};
+__attribute__((unused)) static const char *const sd_waiter_event_name[6] = {"EMPTY", "READY", "WOKEN", "TIMEOUT", "INTERRUPTED", "CONTENDED"};
+__attribute__((unused)) static const char *const sd_waiter_effect_name[8] = {"", "PAUSE", "YIELD", "ANNOUNCE", "FENCE", "LOOK", "BLOCK", "RETRACT"};
+struct sd_waiter {
+    uint32_t state;
+    uint32_t spins_left;
+    uint32_t yields_left;
+};
+
+static inline void sd_waiter_start(struct sd_waiter *m)
+{
+    m->state = SD_WAITER_SPINNING;
+    m->spins_left = 0u;
+    m->yields_left = 0u;
+}
+
+static inline uint32_t sd_waiter_step(struct sd_waiter *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_WAITER_EV_EMPTY:
+        switch (m->state) {
+        case SD_WAITER_SPINNING:
+            if ((uint64_t)m->spins_left > 0ULL) { m->spins_left = (uint32_t)((uint64_t)m->spins_left - 1ULL); return SD_WAITER_DO_PAUSE; } /* SPINNING EMPTY [spins_left > 0] spins_left = spins_left - 1; PAUSE -> SPINNING */
+            if ((uint64_t)m->yields_left > 0ULL) { m->yields_left = (uint32_t)((uint64_t)m->yields_left - 1ULL); m->state = SD_WAITER_YIELDING; return SD_WAITER_DO_YIELD; } /* SPINNING EMPTY [yields_left > 0] yields_left = yields_left - 1; YIELD -> YIELDING */
+            m->state = SD_WAITER_ARMED; return SD_WAITER_DO_ANNOUNCE | (uint32_t)SD_WAITER_DO_FENCE << 8 | (uint32_t)SD_WAITER_DO_LOOK << 16; /* SPINNING EMPTY ANNOUNCE FENCE LOOK -> ARMED */
+        case SD_WAITER_YIELDING:
+            if ((uint64_t)m->yields_left > 0ULL) { m->yields_left = (uint32_t)((uint64_t)m->yields_left - 1ULL); return SD_WAITER_DO_YIELD; } /* YIELDING EMPTY [yields_left > 0] yields_left = yields_left - 1; YIELD -> YIELDING */
+            m->state = SD_WAITER_ARMED; return SD_WAITER_DO_ANNOUNCE | (uint32_t)SD_WAITER_DO_FENCE << 8 | (uint32_t)SD_WAITER_DO_LOOK << 16; /* YIELDING EMPTY ANNOUNCE FENCE LOOK -> ARMED */
+        case SD_WAITER_ARMED:
+            m->state = SD_WAITER_ASLEEP; return SD_WAITER_DO_BLOCK; /* ARMED EMPTY BLOCK -> ASLEEP */
+        }
+        break;
+    case SD_WAITER_EV_READY:
+        switch (m->state) {
+        case SD_WAITER_SPINNING:
+            m->state = SD_WAITER_DONE; return 0; /* SPINNING READY -> DONE */
+        case SD_WAITER_YIELDING:
+            m->state = SD_WAITER_DONE; return 0; /* YIELDING READY -> DONE */
+        case SD_WAITER_ARMED:
+            m->state = SD_WAITER_DONE; return SD_WAITER_DO_RETRACT; /* ARMED READY RETRACT -> DONE */
+        case SD_WAITER_ASLEEP:
+            m->state = SD_WAITER_DONE; return SD_WAITER_DO_RETRACT; /* ASLEEP READY RETRACT -> DONE */
+        }
+        break;
+    case SD_WAITER_EV_WOKEN:
+        switch (m->state) {
+        case SD_WAITER_ASLEEP:
+            m->spins_left = (uint32_t)(0ULL); m->state = SD_WAITER_SPINNING; return SD_WAITER_DO_RETRACT | (uint32_t)SD_WAITER_DO_LOOK << 8; /* ASLEEP WOKEN spins_left = 0; RETRACT LOOK -> SPINNING */
+        }
+        break;
+    case SD_WAITER_EV_TIMEOUT:
+        switch (m->state) {
+        case SD_WAITER_SPINNING:
+            m->state = SD_WAITER_DONE; return 0; /* SPINNING TIMEOUT -> DONE */
+        case SD_WAITER_YIELDING:
+            m->state = SD_WAITER_DONE; return 0; /* YIELDING TIMEOUT -> DONE */
+        case SD_WAITER_ARMED:
+            m->state = SD_WAITER_DONE; return SD_WAITER_DO_RETRACT; /* ARMED TIMEOUT RETRACT -> DONE */
+        case SD_WAITER_ASLEEP:
+            m->state = SD_WAITER_DONE; return SD_WAITER_DO_RETRACT; /* ASLEEP TIMEOUT RETRACT -> DONE */
+        }
+        break;
+    case SD_WAITER_EV_INTERRUPTED:
+        switch (m->state) {
+        case SD_WAITER_SPINNING:
+            m->state = SD_WAITER_DONE; return 0; /* SPINNING INTERRUPTED -> DONE */
+        case SD_WAITER_YIELDING:
+            m->state = SD_WAITER_DONE; return 0; /* YIELDING INTERRUPTED -> DONE */
+        case SD_WAITER_ARMED:
+            m->state = SD_WAITER_DONE; return SD_WAITER_DO_RETRACT; /* ARMED INTERRUPTED RETRACT -> DONE */
+        case SD_WAITER_ASLEEP:
+            m->state = SD_WAITER_DONE; return SD_WAITER_DO_RETRACT; /* ASLEEP INTERRUPTED RETRACT -> DONE */
+        }
+        break;
+    case SD_WAITER_EV_CONTENDED:
+        switch (m->state) {
+        case SD_WAITER_YIELDING:
+            m->yields_left = (uint32_t)(arg); return 0; /* YIELDING CONTENDED yields_left = arg; -> YIELDING */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* token_owner: The right to act on one direction of a socket, between threads. */
+enum sd_token_owner_state {
+    SD_TOKEN_OWNER_FREE = 0,
+    SD_TOKEN_OWNER_HELD = 1,
+    SD_TOKEN_OWNER_REVOKING = 2,
+};
+enum sd_token_owner_event {
+    SD_TOKEN_OWNER_EV_WANT = 0,
+    SD_TOKEN_OWNER_EV_FENCED_IDLE = 1,
+    SD_TOKEN_OWNER_EV_FENCED_BUSY = 2,
+    SD_TOKEN_OWNER_EV_RELEASE = 3,
+    SD_TOKEN_OWNER_EV_HOLDER_DIED = 4,
+};
+enum sd_token_owner_effect {
+    SD_TOKEN_OWNER_DO_GRANT = 1,
+    SD_TOKEN_OWNER_DO_QUEUE = 2,
+    SD_TOKEN_OWNER_DO_FENCE = 3,
+    SD_TOKEN_OWNER_DO_WAKE_FIRST = 4,
+};
+__attribute__((unused)) static const char *const sd_token_owner_state_name[3] = {"FREE", "HELD", "REVOKING"};
+__attribute__((unused)) static const char *const sd_token_owner_event_name[5] = {"WANT", "FENCED_IDLE", "FENCED_BUSY", "RELEASE", "HOLDER_DIED"};
+__attribute__((unused)) static const char *const sd_token_owner_effect_name[5] = {"", "GRANT", "QUEUE", "FENCE", "WAKE_FIRST"};
+struct sd_token_owner {
+    uint32_t state;
+    uint32_t waiters;
+};
+
+static inline void sd_token_owner_start(struct sd_token_owner *m)
+{
+    m->state = SD_TOKEN_OWNER_FREE;
+    m->waiters = 0u;
+}
+
+static inline uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_TOKEN_OWNER_EV_WANT:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_FREE:
+            m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_GRANT; /* FREE WANT GRANT -> HELD */
+        case SD_TOKEN_OWNER_HELD:
+            if (arg == 1ULL) { return SD_TOKEN_OWNER_DO_GRANT; } /* HELD WANT [arg == 1] GRANT -> HELD */
+            m->waiters = (uint32_t)((uint64_t)m->waiters + 1ULL); m->state = SD_TOKEN_OWNER_REVOKING; return SD_TOKEN_OWNER_DO_QUEUE | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; /* HELD WANT waiters = waiters + 1; QUEUE FENCE -> REVOKING */
+        case SD_TOKEN_OWNER_REVOKING:
+            m->waiters = (uint32_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* REVOKING WANT waiters = waiters + 1; QUEUE -> REVOKING */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_FENCED_IDLE:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_HELD:
+            return 0; /* HELD FENCED_IDLE -> HELD */
+        case SD_TOKEN_OWNER_REVOKING:
+            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); return SD_TOKEN_OWNER_DO_WAKE_FIRST | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; } /* REVOKING FENCED_IDLE [waiters > 1] waiters = waiters - 1; WAKE_FIRST FENCE -> REVOKING */
+            m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_WAKE_FIRST; /* REVOKING FENCED_IDLE waiters = waiters - 1; WAKE_FIRST -> HELD */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_FENCED_BUSY:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_HELD:
+            return 0; /* HELD FENCED_BUSY -> HELD */
+        case SD_TOKEN_OWNER_REVOKING:
+            return 0; /* REVOKING FENCED_BUSY -> REVOKING */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_RELEASE:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_HELD:
+            m->state = SD_TOKEN_OWNER_FREE; return 0; /* HELD RELEASE -> FREE */
+        case SD_TOKEN_OWNER_REVOKING:
+            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); return SD_TOKEN_OWNER_DO_WAKE_FIRST | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; } /* REVOKING RELEASE [waiters > 1] waiters = waiters - 1; WAKE_FIRST FENCE -> REVOKING */
+            m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_WAKE_FIRST; /* REVOKING RELEASE waiters = waiters - 1; WAKE_FIRST -> HELD */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_HOLDER_DIED:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_FREE:
+            return 0; /* FREE HOLDER_DIED -> FREE */
+        case SD_TOKEN_OWNER_HELD:
+            m->state = SD_TOKEN_OWNER_FREE; return 0; /* HELD HOLDER_DIED -> FREE */
+        case SD_TOKEN_OWNER_REVOKING:
+            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); return SD_TOKEN_OWNER_DO_WAKE_FIRST | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; } /* REVOKING HOLDER_DIED [waiters > 1] waiters = waiters - 1; WAKE_FIRST FENCE -> REVOKING */
+            m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_WAKE_FIRST; /* REVOKING HOLDER_DIED waiters = waiters - 1; WAKE_FIRST -> HELD */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* teardown: The end of a connection through the rings, as one end sees it. */
+enum sd_teardown_state {
+    SD_TEARDOWN_OPEN = 0,
+    SD_TEARDOWN_LOCAL_SHUT = 1,
+    SD_TEARDOWN_PEER_SHUT = 2,
+    SD_TEARDOWN_BOTH_SHUT = 3,
+    SD_TEARDOWN_CLOSED = 4,
+    SD_TEARDOWN_RESET = 5,
+};
+enum sd_teardown_event {
+    SD_TEARDOWN_EV_SHUT_WR = 0,
+    SD_TEARDOWN_EV_CLOSE = 1,
+    SD_TEARDOWN_EV_PEER_FIN = 2,
+    SD_TEARDOWN_EV_PEER_CLOSED = 3,
+    SD_TEARDOWN_EV_PEER_RESET = 4,
+    SD_TEARDOWN_EV_PEER_GONE = 5,
+};
+enum sd_teardown_effect {
+    SD_TEARDOWN_DO_PUBLISH_FIN = 1,
+    SD_TEARDOWN_DO_PUBLISH_CLOSED = 2,
+    SD_TEARDOWN_DO_PUBLISH_RESET = 3,
+    SD_TEARDOWN_DO_DELIVER_EOF = 4,
+    SD_TEARDOWN_DO_LAST_SEND = 5,
+    SD_TEARDOWN_DO_BREAK_SEND = 6,
+    SD_TEARDOWN_DO_RAISE_RESET = 7,
+    SD_TEARDOWN_DO_RELEASE_SLOT = 8,
+    SD_TEARDOWN_DO_RELEASE_PEER = 9,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 10,
+};
+__attribute__((unused)) static const char *const sd_teardown_state_name[6] = {"OPEN", "LOCAL_SHUT", "PEER_SHUT", "BOTH_SHUT", "CLOSED", "RESET"};
+__attribute__((unused)) static const char *const sd_teardown_event_name[6] = {"SHUT_WR", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_RESET", "PEER_GONE"};
+__attribute__((unused)) static const char *const sd_teardown_effect_name[11] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "DELIVER_EOF", "LAST_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "RELEASE_PEER", "CLOSE_COMPANION"};
+struct sd_teardown {
+    uint32_t state;
+};
+
+static inline void sd_teardown_start(struct sd_teardown *m)
+{
+    m->state = SD_TEARDOWN_OPEN;
+}
+
+static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_TEARDOWN_EV_SHUT_WR:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            m->state = SD_TEARDOWN_LOCAL_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* OPEN SHUT_WR PUBLISH_FIN -> LOCAL_SHUT */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            return 0; /* LOCAL_SHUT SHUT_WR -> LOCAL_SHUT */
+        case SD_TEARDOWN_PEER_SHUT:
+            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* PEER_SHUT SHUT_WR PUBLISH_FIN -> BOTH_SHUT */
+        case SD_TEARDOWN_BOTH_SHUT:
+            return 0; /* BOTH_SHUT SHUT_WR -> BOTH_SHUT */
+        case SD_TEARDOWN_RESET:
+            return 0; /* RESET SHUT_WR -> RESET */
+        }
+        break;
+    case SD_TEARDOWN_EV_CLOSE:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* OPEN CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* OPEN CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* LOCAL_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* LOCAL_SHUT CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+        case SD_TEARDOWN_PEER_SHUT:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* PEER_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* PEER_SHUT CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+        case SD_TEARDOWN_BOTH_SHUT:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* BOTH_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* BOTH_SHUT CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+        case SD_TEARDOWN_RESET:
+            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* RESET CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+        }
+        break;
+    case SD_TEARDOWN_EV_PEER_FIN:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* OPEN PEER_FIN DELIVER_EOF -> PEER_SHUT */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_FIN DELIVER_EOF -> BOTH_SHUT */
+        case SD_TEARDOWN_PEER_SHUT:
+            return 0; /* PEER_SHUT PEER_FIN -> PEER_SHUT */
+        case SD_TEARDOWN_BOTH_SHUT:
+            return 0; /* BOTH_SHUT PEER_FIN -> BOTH_SHUT */
+        case SD_TEARDOWN_CLOSED:
+            return 0; /* CLOSED PEER_FIN -> CLOSED */
+        case SD_TEARDOWN_RESET:
+            return 0; /* RESET PEER_FIN -> RESET */
+        }
+        break;
+    case SD_TEARDOWN_EV_PEER_CLOSED:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_CLOSED DELIVER_EOF LAST_SEND -> PEER_SHUT */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_CLOSED DELIVER_EOF -> BOTH_SHUT */
+        case SD_TEARDOWN_PEER_SHUT:
+            return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_CLOSED LAST_SEND -> PEER_SHUT */
+        case SD_TEARDOWN_BOTH_SHUT:
+            return 0; /* BOTH_SHUT PEER_CLOSED -> BOTH_SHUT */
+        case SD_TEARDOWN_CLOSED:
+            return 0; /* CLOSED PEER_CLOSED -> CLOSED */
+        case SD_TEARDOWN_RESET:
+            return 0; /* RESET PEER_CLOSED -> RESET */
+        }
+        break;
+    case SD_TEARDOWN_EV_PEER_RESET:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* OPEN PEER_RESET RAISE_RESET -> RESET */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* LOCAL_SHUT PEER_RESET RAISE_RESET -> RESET */
+        case SD_TEARDOWN_PEER_SHUT:
+            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; /* PEER_SHUT PEER_RESET BREAK_SEND -> RESET */
+        case SD_TEARDOWN_BOTH_SHUT:
+            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* BOTH_SHUT PEER_RESET RAISE_RESET -> RESET */
+        case SD_TEARDOWN_CLOSED:
+            return 0; /* CLOSED PEER_RESET -> CLOSED */
+        case SD_TEARDOWN_RESET:
+            return 0; /* RESET PEER_RESET -> RESET */
+        }
+        break;
+    case SD_TEARDOWN_EV_PEER_GONE:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* OPEN PEER_GONE [arg > 0] RAISE_RESET RELEASE_PEER -> RESET */
+            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 16; /* OPEN PEER_GONE DELIVER_EOF LAST_SEND RELEASE_PEER -> PEER_SHUT */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* LOCAL_SHUT PEER_GONE [arg > 0] RAISE_RESET RELEASE_PEER -> RESET */
+            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; /* LOCAL_SHUT PEER_GONE DELIVER_EOF RELEASE_PEER -> BOTH_SHUT */
+        case SD_TEARDOWN_PEER_SHUT:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* PEER_SHUT PEER_GONE [arg > 0] BREAK_SEND RELEASE_PEER -> RESET */
+            return SD_TEARDOWN_DO_LAST_SEND | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; /* PEER_SHUT PEER_GONE LAST_SEND RELEASE_PEER -> PEER_SHUT */
+        case SD_TEARDOWN_BOTH_SHUT:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* BOTH_SHUT PEER_GONE [arg > 0] RAISE_RESET RELEASE_PEER -> RESET */
+            return SD_TEARDOWN_DO_RELEASE_PEER; /* BOTH_SHUT PEER_GONE RELEASE_PEER -> BOTH_SHUT */
+        case SD_TEARDOWN_CLOSED:
+            return 0; /* CLOSED PEER_GONE -> CLOSED */
+        case SD_TEARDOWN_RESET:
+            return SD_TEARDOWN_DO_RELEASE_PEER; /* RESET PEER_GONE RELEASE_PEER -> RESET */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+#endif

@@ -1,0 +1,1 @@
+"""Every decision of the protocol, once: state machines, memory layouts, messages, and what prints them as C."""

@@ -1,0 +1,107 @@
+"""Teardown: what one end publishes and reports when a connection through the rings ends, in every order of events.
+
+Theory. TCP closes each direction by itself (RFC 9293, 3.6), and the last close of an end that has not read everything
+is a reset instead (RFC 9293, 3.10.4; RFC 2525, 2.17), which is what Linux does too. We publish the same facts as flags
+beside tail, so that the data before them is read first, and report what Linux would:
+
+    peer sent FIN                   recv gives 0 after the data; we may go on sending
+    peer closed both directions     the same, but nobody will read: Linux takes one more send, then EPIPE
+    peer reset                      ECONNRESET once; if its FIN was seen before, recv gives 0 and send EPIPE
+    peer gone without a word        the kernel closed for it (kill -9): a reset if it left bytes of ours unread,
+                                    otherwise as if it had closed
+
+What is still in our receiving ring is read first in every case.
+
+    law     each direction ends once; after CLOSED nothing is published
+    law     a slot is released once by each side, or by the survivor for a peer that is gone
+
+Source: docs/explanation/architecture.md, "Ending"; tcp(7), send(2), recv(2).
+"""
+
+from __future__ import annotations
+
+from sdcore.protocol.kit import ALWAYS, PEER, Effect, Event, Machine, Row, State, arg, ignored
+
+
+class TeardownState(State):
+    OPEN = "both directions are open"
+    LOCAL_SHUT = "we sent our last byte"
+    PEER_SHUT = "the peer sent its last byte"
+    BOTH_SHUT = "both sent their last byte"
+    CLOSED = "our end is closed"
+    RESET = "the connection was reset; our descriptor is still open"
+
+
+class TeardownEvent(Event):
+    SHUT_WR = "the program shuts its sending direction down"
+    CLOSE = "the last descriptor of this end is closed; arg bytes that came were never read"
+    PEER_FIN = "TX_FIN stands beside the peer's tail", PEER
+    PEER_CLOSED = "TX_CLOSED stands beside the peer's tail: it will not read any more", PEER
+    PEER_RESET = "TX_RESET stands beside the peer's tail", PEER
+    PEER_GONE = "the companion is at its end and the peer has said nothing; it left arg bytes of ours unread", PEER
+
+
+class TeardownDo(Effect):
+    PUBLISH_FIN = "set TX_FIN beside tail and wake the peer (ring_tx: SHUTDOWN)"
+    PUBLISH_CLOSED = "set TX_CLOSED beside tail and RX_CLOSED beside head, and wake the peer"
+    PUBLISH_RESET = "set TX_RESET and TX_CLOSED beside tail and RX_CLOSED beside head, and wake the peer"
+    DELIVER_EOF = "readers that wait and find nothing report 0 bytes"
+    LAST_SEND = "let one more send succeed, then feed BREAK to ring_tx"
+    BREAK_SEND = "feed BREAK to ring_tx"
+    RAISE_RESET = "make ECONNRESET the pending error and feed BREAK to ring_tx, and to ring_rx when it is dry"
+    RELEASE_SLOT = "mark our side of the slot closed; do not touch it afterwards"
+    RELEASE_PEER = "mark the peer's side of the slot closed: it cannot do it any more"
+    CLOSE_COMPANION = "let the kernel close the companion"
+
+
+S, E, D = TeardownState, TeardownEvent, TeardownDo
+CLOSE_OPEN = (D.PUBLISH_FIN, D.PUBLISH_CLOSED, D.CLOSE_COMPANION, D.RELEASE_SLOT)
+CLOSE_SHUT = (D.PUBLISH_CLOSED, D.CLOSE_COMPANION, D.RELEASE_SLOT)
+CLOSE_UNREAD = (D.PUBLISH_RESET, D.CLOSE_COMPANION, D.RELEASE_SLOT)
+
+TEARDOWN = Machine(
+    "teardown", "The end of a connection through the rings, as one end sees it.",
+    TeardownState, TeardownEvent, TeardownDo, registers=(), rows=(
+    # state       event          if       set do                               next
+    Row(S.OPEN,   E.SHUT_WR,     ALWAYS,  {}, D.PUBLISH_FIN,                   S.LOCAL_SHUT),
+    Row(S.OPEN,   E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,                    S.CLOSED),
+    Row(S.OPEN,   E.CLOSE,       ALWAYS,  {}, CLOSE_OPEN,                      S.CLOSED),
+    Row(S.OPEN,   E.PEER_FIN,    ALWAYS,  {}, D.DELIVER_EOF,                   S.PEER_SHUT),
+    Row(S.OPEN,   E.PEER_CLOSED, ALWAYS,  {}, (D.DELIVER_EOF, D.LAST_SEND),    S.PEER_SHUT),
+    Row(S.OPEN,   E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET,                   S.RESET),
+    Row(S.OPEN,   E.PEER_GONE,   arg > 0, {}, (D.RAISE_RESET, D.RELEASE_PEER), S.RESET),
+    Row(S.OPEN,   E.PEER_GONE,   ALWAYS,  {}, (D.DELIVER_EOF, D.LAST_SEND, D.RELEASE_PEER), S.PEER_SHUT),
+
+    Row(S.LOCAL_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,                    S.CLOSED),
+    Row(S.LOCAL_SHUT, E.CLOSE,       ALWAYS,  {}, CLOSE_SHUT,                      S.CLOSED),
+    Row(S.LOCAL_SHUT, E.PEER_FIN,    ALWAYS,  {}, D.DELIVER_EOF,                   S.BOTH_SHUT),
+    Row(S.LOCAL_SHUT, E.PEER_CLOSED, ALWAYS,  {}, D.DELIVER_EOF,                   S.BOTH_SHUT),
+    Row(S.LOCAL_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET,                   S.RESET),
+    Row(S.LOCAL_SHUT, E.PEER_GONE,   arg > 0, {}, (D.RAISE_RESET, D.RELEASE_PEER), S.RESET),
+    Row(S.LOCAL_SHUT, E.PEER_GONE,   ALWAYS,  {}, (D.DELIVER_EOF, D.RELEASE_PEER), S.BOTH_SHUT),
+    *ignored(S.LOCAL_SHUT, E.SHUT_WR),
+
+    Row(S.PEER_SHUT, E.SHUT_WR,     ALWAYS,  {}, D.PUBLISH_FIN,                  S.BOTH_SHUT),
+    Row(S.PEER_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,                   S.CLOSED),
+    Row(S.PEER_SHUT, E.CLOSE,       ALWAYS,  {}, CLOSE_OPEN,                     S.CLOSED),
+    Row(S.PEER_SHUT, E.PEER_CLOSED, ALWAYS,  {}, D.LAST_SEND,                    S.PEER_SHUT),
+    Row(S.PEER_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.BREAK_SEND,                   S.RESET),
+    Row(S.PEER_SHUT, E.PEER_GONE,   arg > 0, {}, (D.BREAK_SEND, D.RELEASE_PEER), S.RESET),
+    Row(S.PEER_SHUT, E.PEER_GONE,   ALWAYS,  {}, (D.LAST_SEND, D.RELEASE_PEER),  S.PEER_SHUT),
+    *ignored(S.PEER_SHUT, E.PEER_FIN),
+
+    Row(S.BOTH_SHUT, E.CLOSE,      arg > 0, {}, CLOSE_UNREAD,                    S.CLOSED),
+    Row(S.BOTH_SHUT, E.CLOSE,      ALWAYS,  {}, CLOSE_SHUT,                      S.CLOSED),
+    Row(S.BOTH_SHUT, E.PEER_RESET, ALWAYS,  {}, D.RAISE_RESET,                   S.RESET),
+    Row(S.BOTH_SHUT, E.PEER_GONE,  arg > 0, {}, (D.RAISE_RESET, D.RELEASE_PEER), S.RESET),
+    Row(S.BOTH_SHUT, E.PEER_GONE,  ALWAYS,  {}, D.RELEASE_PEER,                  S.BOTH_SHUT),
+    *ignored(S.BOTH_SHUT, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED),
+
+    Row(S.RESET, E.CLOSE,     ALWAYS, {}, CLOSE_SHUT,     S.CLOSED),
+    Row(S.RESET, E.PEER_GONE, ALWAYS, {}, D.RELEASE_PEER, S.RESET),
+    *ignored(S.RESET, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED, E.PEER_RESET),
+
+    *ignored(S.CLOSED, E.PEER_FIN, E.PEER_CLOSED, E.PEER_RESET, E.PEER_GONE),
+))  # fmt: skip
+
+MACHINES = (TEARDOWN,)

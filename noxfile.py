@@ -59,7 +59,7 @@ def demo(session: nox.Session) -> None:
     """The main job: redis over kernel TCP and over sdcore in turns, with a table and a chart."""
     system_packages(session, "demo")
     install_project(session)
-    session.run("python", "examples/demo.py", *session.posargs)
+    session.run("python", "-m", "sdcore.cli.demo", *session.posargs)
 
 
 @nox.session

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
 import click
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from sdcore.cli.bench import machine, redis, table
 from sdcore.cli.bench import plots as pictures
 from sdcore.cli.bench.measures import MEASURES, SIZES, Plan
 from sdcore.cli.bench.model import Placement, Report, Transport
 from sdcore.cli.bench.pair import WorkerError
+from sdcore.cli.bench.progress import Steps
 from sdcore.cli.bench.routes import Route, RouteError, kernel_routes, sdcore_route
 from sdcore.cli.bench.runner import Bench
 
 DEFAULT_RUNS, DEFAULT_QUICK_RUNS = 7, 3
-FILE_WIDTH = 120
 PLACEMENTS: dict[str, tuple[Placement, ...]] = {"same": ("same",), "two": ("two",), "both": ("same", "two")}
 
 
@@ -150,32 +147,11 @@ def _measure(plan: Plan) -> Report:
             routes: dict[Transport, Route] = kernel_routes()
             if "shm" in plan.transports:
                 routes["shm"] = stack.enter_context(sdcore_route(directory))
-            with _progress() as (progress, task):
-                bench_run = Bench(plan, routes, _cores(), directory, lambda text: _step(progress, task, text))
-                progress.update(task, total=bench_run.steps())
-                return bench_run.run(version("socksdirect"))
+            run = Bench(plan, routes, machine.pair(), directory)
+            with Steps(run.steps()) as steps:
+                return run.run(version("socksdirect"), steps.step)
     except (RouteError, WorkerError) as error:
         raise click.ClickException(str(error)) from error
-
-
-def _cores() -> tuple[int, int]:
-    """The last two cores: the first ones often serve interrupts."""
-    cores = machine.cores()
-    return cores[-2] if len(cores) > 1 else cores[0], cores[-1]
-
-
-@contextmanager
-def _progress() -> Iterator[tuple[Progress, TaskID]]:
-    """A bar that is drawn between measurements only: a thread that draws would run on a measured core."""
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
-        yield progress, progress.add_task("", total=None, start=True)
-
-
-def _step(progress: Progress, task: TaskID, text: str) -> None:
-    started = progress.tasks[0].description != ""
-    progress.update(task, description=text, advance=1 if started else 0)
-    progress.refresh()
 
 
 def _load(path: Path) -> Report:
@@ -191,8 +167,7 @@ def _show(report: Report, json_file: str | None, plots: Path | None) -> None:
     if json_file == "-":
         click.echo(text, nl=False)
     else:
-        console = Console()
-        console.width = console.width if console.is_terminal else FILE_WIDTH
+        console = table.console()
         console.print(table.header(report), highlight=False)
         console.print(table.table(report))
     try:

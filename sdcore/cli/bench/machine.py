@@ -32,6 +32,12 @@ def cores() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))
 
 
+def pair() -> tuple[int, int]:
+    """Two cores to measure on, the last ones: the first often serve interrupts. The same one twice if there is one."""
+    usable = cores()
+    return usable[-2] if len(usable) > 1 else usable[0], usable[-1]
+
+
 def _model(cpuinfo: str) -> str:
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")

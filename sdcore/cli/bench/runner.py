@@ -55,31 +55,33 @@ class Bench:
     Attributes:
         cores: the two cores of placement "two"; the first is that of "same".
         directory: for Unix sockets and what redis writes; the caller removes it.
-        step: called before each value with a line for the user.
     """
 
     plan: Plan
     routes: dict[Transport, Route]
     cores: tuple[int, int]
     directory: Path
-    step: Callable[[str], None]
 
     def steps(self) -> int:
-        """How often `step` will be called."""
+        """How many values there will be."""
         return sum(
             self.plan.runs_of(point.measure) * len(self.plan.transports_of(point.measure))
             for point in self.plan.points()
         )
 
-    def run(self, version: str) -> Report:
+    def run(self, version: str, step: Callable[[str], None]) -> Report:
         """Measure everything. Blocks for as long as it takes.
+
+        Args:
+            version: of socksdirect, for the report.
+            step: called before each value with a line for the user.
 
         Raises:
             WorkerError: a measurement failed; the rest is not made.
         """
         started, before = datetime.now(UTC), time.monotonic()
         where = machine.describe()
-        rows = tuple(self._row(point) for point in self.plan.points())
+        rows = tuple(self._row(point, step) for point in self.plan.points())
         return Report(
             version=version,
             started=started.isoformat(timespec="seconds"),
@@ -94,12 +96,12 @@ class Bench:
             rows=rows,
         )
 
-    def _row(self, point: Point) -> Row:
+    def _row(self, point: Point, step: Callable[[str], None]) -> Row:
         transports = self.plan.transports_of(point.measure)
         series = {transport: Series() for transport in transports}
         for run in range(self.plan.runs_of(point.measure)):
             for transport in _rotated(transports, run):
-                self.step(f"{label(point)}, {TITLES[transport]}")
+                step(f"{label(point)}, {TITLES[transport]}")
                 series[transport].values.append(self._value(point, self.routes[transport]))
         return _summed_up(point, series)
 

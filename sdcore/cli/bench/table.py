@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -9,7 +10,15 @@ from sdcore.cli.bench.measures import MEASURES, size_text
 from sdcore.cli.bench.model import TITLES, Cell, Placement, Report, Row
 
 BANDWIDTH_FROM = 4096
+FILE_WIDTH = 120
 CORES: dict[Placement, str] = {"same": "1", "two": "2", "all": "all"}
+
+
+def console() -> Console:
+    """Standard output; wide enough for the table where it is a file or a pipe."""
+    out = Console()
+    out.width = out.width if out.is_terminal else FILE_WIDTH
+    return out
 
 
 def header(report: Report) -> str:

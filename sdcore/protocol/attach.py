@@ -4,8 +4,9 @@ Theory. A process talks to the monitor only when it listens or connects, and nev
 that cannot be reached means kernel TCP now and another try later, at a growing distance. A forked child shares its
 parent's memory but not its connection to the monitor: it must attach as itself before it asks for anything, and shows
 the secret that its parent had registered, which proves the family to the monitor.
-The monitor believes only the kernel about who somebody is, and learns of the end twice: the connection closes, or the
-pidfd becomes readable. The first of them is enough.
+The monitor believes only the kernel about who somebody is. A process ends for it when its pidfd becomes readable, or
+when it has become another program (exec), which does not map its region any more. That its connection closes says
+neither: a program may close every descriptor that it finds. It keeps what it has, and may say hello again.
 
     law     no call of the program fails, or waits longer than one answer, because of the monitor
     law     the monitor sweeps after each process exactly once
@@ -19,6 +20,8 @@ from sdcore.protocol.kit import ALWAYS, NOTHING, PEER, Effect, Event, Machine, R
 
 
 class AttachState(State):
+    """Where a process stands."""
+
     DETACHED = "never needed the monitor"
     CALLING = "asked to be attached"
     ATTACHED = "attached"
@@ -27,6 +30,8 @@ class AttachState(State):
 
 
 class AttachEvent(Event):
+    """What happens to a process."""
+
     NEED = "the program listens or connects"
     WELCOME = "the monitor accepted", PEER
     REFUSED = "the monitor refused: another version, another user", PEER
@@ -37,61 +42,72 @@ class AttachEvent(Event):
 
 
 class AttachDo(Effect):
+    """What the driver of a process must do."""
+
     CONNECT_MONITOR = "connect to the monitor; if that fails feed NO_MONITOR and leave the rest of these effects out"
-    SEND_HELLO = "send MSG_HELLO with the region and, in a child, the parent's proof; feed WELCOME, REFUSED or CONNECTION_LOST"
+    SEND_HELLO = "send MSG_HELLO with the region, a child with its proof; feed WELCOME, REFUSED or CONNECTION_LOST"
     USE_KERNEL = "what was needed is done by the kernel alone"
     SCHEDULE_RETRY = "feed RETRY_DUE later, later each time"
     REGISTER_LISTENERS = "feed MONITOR_RETURNED to each listener"
     DROP_CONTROL = "close the control connection"
 
 
-ASK = (AttachDo.CONNECT_MONITOR, AttachDo.SEND_HELLO)
-GIVE_UP = (AttachDo.DROP_CONTROL, AttachDo.SCHEDULE_RETRY, AttachDo.USE_KERNEL)
+AS, AE, AD = AttachState, AttachEvent, AttachDo
+ASK = (AD.CONNECT_MONITOR, AD.SEND_HELLO)
+GIVE_UP = (AD.DROP_CONTROL, AD.SCHEDULE_RETRY, AD.USE_KERNEL)
 
 ATTACH = Machine(
     "attach", "A process and its monitor, seen from the process.",
-    AttachState, AttachEvent, AttachDo, registers=(), rows=(
-    # state                   event                   if      set do  next
-    Row(AttachState.DETACHED, AttachEvent.NEED,       ALWAYS, {}, ASK, AttachState.CALLING),
-    *ignored(AttachState.DETACHED, AttachEvent.RETRY_DUE, AttachEvent.FORK_CHILD),
+    AS, AE, AD, registers=(), rows=(
+    # state          event    if      set do   next
+    Row(AS.DETACHED, AE.NEED, ALWAYS, {}, ASK, AS.CALLING),
+    *ignored(AS.DETACHED, AE.RETRY_DUE, AE.FORK_CHILD),
 
-    Row(AttachState.CALLING, AttachEvent.WELCOME,         ALWAYS, {}, AttachDo.REGISTER_LISTENERS, AttachState.ATTACHED),
-    Row(AttachState.CALLING, AttachEvent.REFUSED,         ALWAYS, {}, GIVE_UP,                     AttachState.LOST),
-    Row(AttachState.CALLING, AttachEvent.CONNECTION_LOST, ALWAYS, {}, GIVE_UP,                     AttachState.LOST),
-    Row(AttachState.CALLING, AttachEvent.NO_MONITOR,      ALWAYS, {}, (AttachDo.SCHEDULE_RETRY, AttachDo.USE_KERNEL), AttachState.LOST),
+    Row(AS.CALLING, AE.WELCOME,         ALWAYS, {}, AD.REGISTER_LISTENERS,              AS.ATTACHED),
+    Row(AS.CALLING, AE.REFUSED,         ALWAYS, {}, GIVE_UP,                            AS.LOST),
+    Row(AS.CALLING, AE.CONNECTION_LOST, ALWAYS, {}, GIVE_UP,                            AS.LOST),
+    Row(AS.CALLING, AE.NO_MONITOR,      ALWAYS, {}, (AD.SCHEDULE_RETRY, AD.USE_KERNEL), AS.LOST),
     # Another thread is calling: this one does not wait for it.
-    Row(AttachState.CALLING, AttachEvent.NEED,            ALWAYS, {}, AttachDo.USE_KERNEL,         AttachState.CALLING),
-    Row(AttachState.CALLING, AttachEvent.FORK_CHILD,      ALWAYS, {}, AttachDo.DROP_CONTROL,       AttachState.FORKED),
-    *ignored(AttachState.CALLING, AttachEvent.RETRY_DUE),
+    Row(AS.CALLING, AE.NEED,            ALWAYS, {}, AD.USE_KERNEL,                      AS.CALLING),
+    Row(AS.CALLING, AE.FORK_CHILD,      ALWAYS, {}, AD.DROP_CONTROL,                    AS.FORKED),
+    *ignored(AS.CALLING, AE.RETRY_DUE),
 
-    Row(AttachState.ATTACHED, AttachEvent.CONNECTION_LOST, ALWAYS, {}, GIVE_UP,               AttachState.LOST),
-    Row(AttachState.ATTACHED, AttachEvent.FORK_CHILD,      ALWAYS, {}, AttachDo.DROP_CONTROL, AttachState.FORKED),
-    *ignored(AttachState.ATTACHED, AttachEvent.NEED, AttachEvent.RETRY_DUE),
+    Row(AS.ATTACHED, AE.CONNECTION_LOST, ALWAYS, {}, GIVE_UP,         AS.LOST),
+    Row(AS.ATTACHED, AE.FORK_CHILD,      ALWAYS, {}, AD.DROP_CONTROL, AS.FORKED),
+    *ignored(AS.ATTACHED, AE.NEED, AE.RETRY_DUE),
 
-    Row(AttachState.LOST, AttachEvent.NEED,      ALWAYS, {}, AttachDo.USE_KERNEL, AttachState.LOST),
-    Row(AttachState.LOST, AttachEvent.RETRY_DUE, ALWAYS, {}, ASK,                 AttachState.CALLING),
-    *ignored(AttachState.LOST, AttachEvent.CONNECTION_LOST, AttachEvent.FORK_CHILD),
+    Row(AS.LOST, AE.NEED,      ALWAYS, {}, AD.USE_KERNEL, AS.LOST),
+    Row(AS.LOST, AE.RETRY_DUE, ALWAYS, {}, ASK,           AS.CALLING),
+    *ignored(AS.LOST, AE.CONNECTION_LOST, AE.FORK_CHILD),
 
-    Row(AttachState.FORKED, AttachEvent.NEED,    ALWAYS, {}, ASK, AttachState.CALLING),
-    *ignored(AttachState.FORKED, AttachEvent.RETRY_DUE, AttachEvent.FORK_CHILD),
+    Row(AS.FORKED, AE.NEED, ALWAYS, {}, ASK, AS.CALLING),
+    *ignored(AS.FORKED, AE.RETRY_DUE, AE.FORK_CHILD),
 ))  # fmt: skip
 
 
 class AttachMonitorState(State):
+    """Where an attached process stands, as the monitor sees it."""
+
     NEW = "connected; has not said who it is"
     ATTACHED = "attached and watched"
     DEAD = "gone"
 
 
 class AttachMonitorEvent(Event):
+    """What happens to an attached process, as the monitor learns it."""
+
     PARENT_PROVEN = "its hello shows its parent's secret; fed before HELLO_OK", PEER
     HELLO_OK = "its hello is in order and its region is sealed", PEER
     HELLO_BAD = "its hello is malformed, or of another version", PEER
     PIDFD_READY = "its pidfd is readable: the process is dead"
-    CONNECTION_CLOSED = "its control connection is at its end: it is dead, or has become another program"
+    REPLACED = "the process lives, and has become another program"
+    HELLO_AGAIN = "the same process with the same region says hello again", PEER
+    CONNECTION_CLOSED = "its control connection is at its end; the process lives"
 
 
 class AttachMonitorDo(Effect):
+    """What the monitor must do for an attached process."""
+
     JOIN_FAMILY = "note the parent: they share a region, and the descriptors that a fork copies"
     WATCH_PIDFD = "watch its pidfd; feed PIDFD_READY"
     SEND_WELCOME = "reply with its number and the status page"
@@ -99,20 +115,22 @@ class AttachMonitorDo(Effect):
     SWEEP = "keep its totals, take it off its listeners (LEAVE), end its leases (CLIENT_DIED), close its connection"
 
 
+MS, ME, MD = AttachMonitorState, AttachMonitorEvent, AttachMonitorDo
 ATTACH_MONITOR = Machine(
     "attach_monitor", "A process and its monitor, seen from the monitor.",
-    AttachMonitorState, AttachMonitorEvent, AttachMonitorDo, registers=(), rows=(
-    # state                       event                            if      set do                           next
-    Row(AttachMonitorState.NEW, AttachMonitorEvent.PARENT_PROVEN,     ALWAYS, {}, AttachMonitorDo.JOIN_FAMILY, AttachMonitorState.NEW),
-    Row(AttachMonitorState.NEW, AttachMonitorEvent.HELLO_OK,          ALWAYS, {},
-        (AttachMonitorDo.WATCH_PIDFD, AttachMonitorDo.SEND_WELCOME), AttachMonitorState.ATTACHED),
-    Row(AttachMonitorState.NEW, AttachMonitorEvent.HELLO_BAD,         ALWAYS, {}, AttachMonitorDo.REFUSE, AttachMonitorState.DEAD),
-    Row(AttachMonitorState.NEW, AttachMonitorEvent.CONNECTION_CLOSED, ALWAYS, {}, NOTHING,                AttachMonitorState.DEAD),
+    MS, ME, MD, registers=(), rows=(
+    # state     event                 if      set do                                 next
+    Row(MS.NEW, ME.PARENT_PROVEN,     ALWAYS, {}, MD.JOIN_FAMILY,                    MS.NEW),
+    Row(MS.NEW, ME.HELLO_OK,          ALWAYS, {}, (MD.WATCH_PIDFD, MD.SEND_WELCOME), MS.ATTACHED),
+    Row(MS.NEW, ME.HELLO_BAD,         ALWAYS, {}, MD.REFUSE,                         MS.DEAD),
+    Row(MS.NEW, ME.CONNECTION_CLOSED, ALWAYS, {}, NOTHING,                           MS.DEAD),
 
-    Row(AttachMonitorState.ATTACHED, AttachMonitorEvent.PIDFD_READY,       ALWAYS, {}, AttachMonitorDo.SWEEP, AttachMonitorState.DEAD),
-    Row(AttachMonitorState.ATTACHED, AttachMonitorEvent.CONNECTION_CLOSED, ALWAYS, {}, AttachMonitorDo.SWEEP, AttachMonitorState.DEAD),
+    Row(MS.ATTACHED, ME.HELLO_AGAIN, ALWAYS, {}, MD.SEND_WELCOME, MS.ATTACHED),
+    Row(MS.ATTACHED, ME.PIDFD_READY, ALWAYS, {}, MD.SWEEP,        MS.DEAD),
+    Row(MS.ATTACHED, ME.REPLACED,    ALWAYS, {}, MD.SWEEP,        MS.DEAD),
+    *ignored(MS.ATTACHED, ME.CONNECTION_CLOSED),
 
-    *ignored(AttachMonitorState.DEAD, AttachMonitorEvent.PIDFD_READY, AttachMonitorEvent.CONNECTION_CLOSED),
+    *ignored(MS.DEAD, ME.PIDFD_READY, ME.REPLACED, ME.CONNECTION_CLOSED),
 ))  # fmt: skip
 
 MACHINES = (ATTACH, ATTACH_MONITOR)

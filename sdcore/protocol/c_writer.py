@@ -22,10 +22,12 @@ class CWriter:
         self._lines.append("    " * (self._depth - 1) + text)
 
     def lines(self, texts: Iterable[str]) -> None:
+        """Several lines at the present depth."""
         for text in texts:
             self.line(text)
 
     def comment(self, text: str) -> None:
+        """A comment on a line of its own."""
         self.line(f"/* {text} */")
 
     @contextmanager
@@ -55,6 +57,7 @@ class CWriter:
         self.line("#endif")
 
     def text(self) -> str:
+        """The whole file."""
         return "\n".join(self._lines) + "\n"
 
 

@@ -21,6 +21,8 @@ from sdcore.protocol.kit import ALWAYS, NOTHING, PEER, Effect, Event, Machine, R
 
 
 class ClientState(State):
+    """Where a connecting end stands."""
+
     IDLE = "not connected"
     CONNECTING = "the kernel connects, with the hint"
     OFFERED = "connected; bytes go into the ring, the server has not accepted yet"
@@ -31,6 +33,8 @@ class ClientState(State):
 
 
 class ClientEvent(Event):
+    """What happens to a connecting end."""
+
     CONNECT_LEASED = "the program connects, and a lease with a free slot leads there"
     CONNECT_PLAIN = "the program connects, and no lease leads there"
     NO_SLOT = "the program connects, and every slot of the lease is in use"
@@ -48,10 +52,14 @@ class ClientEvent(Event):
 
 
 class ClientDo(Effect):
+    """What the driver of a connecting end must do."""
+
     HINT = "set the TTL (hop limit) to HINT_TTL"
     CONNECT_KERNEL = "connect in the kernel; with the hint feed KERNEL_OPEN, KERNEL_SLOW or KERNEL_FAILED"
     UNHINT = "restore the TTL"
-    MAKE_OFFER = "write the addresses, set the offer word, enter the slot by port; feed PORT_TAKEN or PORT_DECLINED if that fails"
+    MAKE_OFFER = (
+        "write addresses and offer word, enter the slot by port; if that fails feed PORT_TAKEN or PORT_DECLINED"
+    )
     TRY_WITHDRAW = "swap the offer word from OFFERED to WITHDRAWN; feed SWAP_WON or SWAP_LOST"
     RESEND_ON_COMPANION = "send the ring's bytes over the companion before anything else"
     FREE_SLOT = "clear the port's entry and give the slot back"
@@ -59,52 +67,54 @@ class ClientDo(Effect):
     USE_RING = "the rings move the bytes; the offer cannot be lost any more"
 
 
-CONNECT_HINTED = (ClientDo.HINT, ClientDo.CONNECT_KERNEL, ClientDo.UNHINT)
-CONNECT_PLAINLY = (ClientDo.USE_KERNEL, ClientDo.CONNECT_KERNEL)
-GIVE_UP_SLOT = (ClientDo.FREE_SLOT, ClientDo.USE_KERNEL)
-FALL_BACK = (ClientDo.RESEND_ON_COMPANION, ClientDo.FREE_SLOT, ClientDo.USE_KERNEL)
+CS, CE, CD = ClientState, ClientEvent, ClientDo
+CONNECT_HINTED = (CD.HINT, CD.CONNECT_KERNEL, CD.UNHINT)
+CONNECT_PLAINLY = (CD.USE_KERNEL, CD.CONNECT_KERNEL)
+GIVE_UP_SLOT = (CD.FREE_SLOT, CD.USE_KERNEL)
+FALL_BACK = (CD.RESEND_ON_COMPANION, CD.FREE_SLOT, CD.USE_KERNEL)
 
 CLIENT = Machine(
     "client", "The connecting end: offers a slot, and takes the offer back if nobody takes it up.",
-    ClientState, ClientEvent, ClientDo, registers=(), rows=(
-    # state               event                       if      set do               next
-    Row(ClientState.IDLE, ClientEvent.CONNECT_LEASED, ALWAYS, {}, CONNECT_HINTED,  ClientState.CONNECTING),
-    Row(ClientState.IDLE, ClientEvent.CONNECT_PLAIN,  ALWAYS, {}, CONNECT_PLAINLY, ClientState.KERNEL),
-    Row(ClientState.IDLE, ClientEvent.NO_SLOT,        ALWAYS, {}, CONNECT_PLAINLY, ClientState.KERNEL),
-    Row(ClientState.IDLE, ClientEvent.CLOSE,          ALWAYS, {}, NOTHING,         ClientState.CLOSED),
+    CS, CE, CD, registers=(), rows=(
+    # state      event              if      set do               next
+    Row(CS.IDLE, CE.CONNECT_LEASED, ALWAYS, {}, CONNECT_HINTED,  CS.CONNECTING),
+    Row(CS.IDLE, CE.CONNECT_PLAIN,  ALWAYS, {}, CONNECT_PLAINLY, CS.KERNEL),
+    Row(CS.IDLE, CE.NO_SLOT,        ALWAYS, {}, CONNECT_PLAINLY, CS.KERNEL),
+    Row(CS.IDLE, CE.CLOSE,          ALWAYS, {}, NOTHING,         CS.CLOSED),
 
-    Row(ClientState.CONNECTING, ClientEvent.KERNEL_OPEN,   ALWAYS, {}, ClientDo.MAKE_OFFER, ClientState.OFFERED),
-    Row(ClientState.CONNECTING, ClientEvent.KERNEL_SLOW,   ALWAYS, {}, GIVE_UP_SLOT,        ClientState.KERNEL),
-    Row(ClientState.CONNECTING, ClientEvent.KERNEL_FAILED, ALWAYS, {}, ClientDo.FREE_SLOT,  ClientState.IDLE),
-    Row(ClientState.CONNECTING, ClientEvent.CLOSE,         ALWAYS, {}, ClientDo.FREE_SLOT,  ClientState.CLOSED),
+    Row(CS.CONNECTING, CE.KERNEL_OPEN,   ALWAYS, {}, CD.MAKE_OFFER, CS.OFFERED),
+    Row(CS.CONNECTING, CE.KERNEL_SLOW,   ALWAYS, {}, GIVE_UP_SLOT,  CS.KERNEL),
+    Row(CS.CONNECTING, CE.KERNEL_FAILED, ALWAYS, {}, CD.FREE_SLOT,  CS.IDLE),
+    Row(CS.CONNECTING, CE.CLOSE,         ALWAYS, {}, CD.FREE_SLOT,  CS.CLOSED),
 
-    Row(ClientState.OFFERED, ClientEvent.ACCEPTED,       ALWAYS, {}, ClientDo.USE_RING,     ClientState.ESTABLISHED),
-    Row(ClientState.OFFERED, ClientEvent.PORT_TAKEN,     ALWAYS, {}, GIVE_UP_SLOT,          ClientState.KERNEL),
-    Row(ClientState.OFFERED, ClientEvent.PORT_DECLINED,  ALWAYS, {}, GIVE_UP_SLOT,          ClientState.KERNEL),
-    Row(ClientState.OFFERED, ClientEvent.EXPIRED,        ALWAYS, {}, ClientDo.TRY_WITHDRAW, ClientState.WITHDRAWING),
-    Row(ClientState.OFFERED, ClientEvent.COMPANION_DATA, ALWAYS, {}, ClientDo.TRY_WITHDRAW, ClientState.WITHDRAWING),
-    Row(ClientState.OFFERED, ClientEvent.CLOSE,          ALWAYS, {}, ClientDo.TRY_WITHDRAW, ClientState.WITHDRAWING),
+    Row(CS.OFFERED, CE.ACCEPTED,       ALWAYS, {}, CD.USE_RING,     CS.ESTABLISHED),
+    Row(CS.OFFERED, CE.PORT_TAKEN,     ALWAYS, {}, GIVE_UP_SLOT,    CS.KERNEL),
+    Row(CS.OFFERED, CE.PORT_DECLINED,  ALWAYS, {}, GIVE_UP_SLOT,    CS.KERNEL),
+    Row(CS.OFFERED, CE.EXPIRED,        ALWAYS, {}, CD.TRY_WITHDRAW, CS.WITHDRAWING),
+    Row(CS.OFFERED, CE.COMPANION_DATA, ALWAYS, {}, CD.TRY_WITHDRAW, CS.WITHDRAWING),
+    Row(CS.OFFERED, CE.CLOSE,          ALWAYS, {}, CD.TRY_WITHDRAW, CS.WITHDRAWING),
 
-    Row(ClientState.WITHDRAWING, ClientEvent.SWAP_WON,   ALWAYS, {}, FALL_BACK,             ClientState.KERNEL),
-    Row(ClientState.WITHDRAWING, ClientEvent.SWAP_LOST,  ALWAYS, {}, ClientDo.USE_RING,     ClientState.ESTABLISHED),
+    Row(CS.WITHDRAWING, CE.SWAP_WON,  ALWAYS, {}, FALL_BACK,   CS.KERNEL),
+    Row(CS.WITHDRAWING, CE.SWAP_LOST, ALWAYS, {}, CD.USE_RING, CS.ESTABLISHED),
 
     # Closing what is established is the teardown machine's.
-    Row(ClientState.ESTABLISHED, ClientEvent.CLOSE,      ALWAYS, {}, NOTHING,               ClientState.CLOSED),
-    *ignored(ClientState.ESTABLISHED, ClientEvent.ACCEPTED, ClientEvent.EXPIRED, ClientEvent.COMPANION_DATA),
+    Row(CS.ESTABLISHED, CE.CLOSE, ALWAYS, {}, NOTHING, CS.CLOSED),
+    *ignored(CS.ESTABLISHED, CE.ACCEPTED, CE.EXPIRED, CE.COMPANION_DATA),
 
-    Row(ClientState.KERNEL, ClientEvent.CONNECT_LEASED,  ALWAYS, {}, ClientDo.CONNECT_KERNEL, ClientState.KERNEL),
-    Row(ClientState.KERNEL, ClientEvent.CONNECT_PLAIN,   ALWAYS, {}, ClientDo.CONNECT_KERNEL, ClientState.KERNEL),
-    Row(ClientState.KERNEL, ClientEvent.NO_SLOT,         ALWAYS, {}, ClientDo.CONNECT_KERNEL, ClientState.KERNEL),
-    Row(ClientState.KERNEL, ClientEvent.KERNEL_FAILED,   ALWAYS, {}, NOTHING,                 ClientState.IDLE),
-    Row(ClientState.KERNEL, ClientEvent.CLOSE,           ALWAYS, {}, NOTHING,                 ClientState.CLOSED),
-    *ignored(ClientState.KERNEL, ClientEvent.KERNEL_OPEN, ClientEvent.KERNEL_SLOW, ClientEvent.EXPIRED,
-             ClientEvent.COMPANION_DATA),
+    Row(CS.KERNEL, CE.CONNECT_LEASED, ALWAYS, {}, CD.CONNECT_KERNEL, CS.KERNEL),
+    Row(CS.KERNEL, CE.CONNECT_PLAIN,  ALWAYS, {}, CD.CONNECT_KERNEL, CS.KERNEL),
+    Row(CS.KERNEL, CE.NO_SLOT,        ALWAYS, {}, CD.CONNECT_KERNEL, CS.KERNEL),
+    Row(CS.KERNEL, CE.KERNEL_FAILED,  ALWAYS, {}, NOTHING,           CS.IDLE),
+    Row(CS.KERNEL, CE.CLOSE,          ALWAYS, {}, NOTHING,           CS.CLOSED),
+    *ignored(CS.KERNEL, CE.KERNEL_OPEN, CE.KERNEL_SLOW, CE.EXPIRED, CE.COMPANION_DATA),
 
-    *ignored(ClientState.CLOSED, ClientEvent.CLOSE),
+    *ignored(CS.CLOSED, CE.CLOSE),
 ))  # fmt: skip
 
 
 class ServerState(State):
+    """Where an accepting end stands."""
+
     IDLE = "not accepted yet"
     PENDING = "accepted in the kernel with the hint; the offer is not found yet"
     TAKING = "tries to take the offer"
@@ -115,6 +125,8 @@ class ServerState(State):
 
 
 class ServerEvent(Event):
+    """What happens to an accepting end."""
+
     ACCEPT_PLAIN = "the kernel accepted a connection whose SYN carried no hint"
     ACCEPT_HINTED = "the kernel accepted a connection whose SYN carried the hint"
     FOUND = "one of the listener's slabs has an offer with this port and these addresses", PEER
@@ -130,43 +142,48 @@ class ServerEvent(Event):
 
 
 class ServerDo(Effect):
+    """What the driver of an accepting end must do."""
+
     LOOK_UP = "look for the offer in the listener's slabs; feed FOUND or ABSENT, and ABSENT may be looked up again"
     TRY_TAKE = "swap the offer word from OFFERED to ACCEPTED; feed SWAP_WON or SWAP_LOST"
-    DECLARE_DECLINED = "swap the port's entry from EMPTY to DECLINED in each slab; feed DECLINE_WON, or DECLINE_LOST if one has an offer"
+    DECLARE_DECLINED = (
+        "swap the port's entry from EMPTY to DECLINED in each slab; feed DECLINE_WON, or DECLINE_LOST if that fails"
+    )
     USE_KERNEL = "from now on the kernel moves the bytes"
     USE_RING = "from now on the rings move the bytes"
 
 
+SS, SE, SD = ServerState, ServerEvent, ServerDo
 SERVER = Machine(
     "server", "The accepting end: takes the offer that belongs to a connection, or declines it.",
-    ServerState, ServerEvent, ServerDo, registers=(), rows=(
-    # state               event                      if      set do                   next
-    Row(ServerState.IDLE, ServerEvent.ACCEPT_PLAIN,  ALWAYS, {}, ServerDo.USE_KERNEL, ServerState.KERNEL),
-    Row(ServerState.IDLE, ServerEvent.ACCEPT_HINTED, ALWAYS, {}, ServerDo.LOOK_UP,    ServerState.PENDING),
-    Row(ServerState.IDLE, ServerEvent.CLOSE,         ALWAYS, {}, NOTHING,             ServerState.CLOSED),
+    SS, SE, SD, registers=(), rows=(
+    # state      event             if      set do             next
+    Row(SS.IDLE, SE.ACCEPT_PLAIN,  ALWAYS, {}, SD.USE_KERNEL, SS.KERNEL),
+    Row(SS.IDLE, SE.ACCEPT_HINTED, ALWAYS, {}, SD.LOOK_UP,    SS.PENDING),
+    Row(SS.IDLE, SE.CLOSE,         ALWAYS, {}, NOTHING,       SS.CLOSED),
 
-    Row(ServerState.PENDING, ServerEvent.FOUND,          ALWAYS, {}, ServerDo.TRY_TAKE,         ServerState.TAKING),
-    Row(ServerState.PENDING, ServerEvent.ABSENT,         ALWAYS, {}, NOTHING,                   ServerState.PENDING),
-    Row(ServerState.PENDING, ServerEvent.EXPIRED,        ALWAYS, {}, ServerDo.DECLARE_DECLINED, ServerState.DECLINING),
-    Row(ServerState.PENDING, ServerEvent.COMPANION_DATA, ALWAYS, {}, ServerDo.DECLARE_DECLINED, ServerState.DECLINING),
-    Row(ServerState.PENDING, ServerEvent.COMPANION_EOF,  ALWAYS, {}, ServerDo.DECLARE_DECLINED, ServerState.DECLINING),
+    Row(SS.PENDING, SE.FOUND,          ALWAYS, {}, SD.TRY_TAKE,         SS.TAKING),
+    Row(SS.PENDING, SE.ABSENT,         ALWAYS, {}, NOTHING,             SS.PENDING),
+    Row(SS.PENDING, SE.EXPIRED,        ALWAYS, {}, SD.DECLARE_DECLINED, SS.DECLINING),
+    Row(SS.PENDING, SE.COMPANION_DATA, ALWAYS, {}, SD.DECLARE_DECLINED, SS.DECLINING),
+    Row(SS.PENDING, SE.COMPANION_EOF,  ALWAYS, {}, SD.DECLARE_DECLINED, SS.DECLINING),
     # The client sees the kernel's end of file and withdraws.
-    Row(ServerState.PENDING, ServerEvent.CLOSE,          ALWAYS, {}, NOTHING,                   ServerState.CLOSED),
+    Row(SS.PENDING, SE.CLOSE,          ALWAYS, {}, NOTHING,             SS.CLOSED),
 
-    Row(ServerState.TAKING, ServerEvent.SWAP_WON,  ALWAYS, {}, ServerDo.USE_RING,   ServerState.ESTABLISHED),
-    Row(ServerState.TAKING, ServerEvent.SWAP_LOST, ALWAYS, {}, ServerDo.USE_KERNEL, ServerState.KERNEL),
+    Row(SS.TAKING, SE.SWAP_WON,  ALWAYS, {}, SD.USE_RING,   SS.ESTABLISHED),
+    Row(SS.TAKING, SE.SWAP_LOST, ALWAYS, {}, SD.USE_KERNEL, SS.KERNEL),
 
-    Row(ServerState.DECLINING, ServerEvent.DECLINE_WON,  ALWAYS, {}, ServerDo.USE_KERNEL, ServerState.KERNEL),
-    Row(ServerState.DECLINING, ServerEvent.DECLINE_LOST, ALWAYS, {}, ServerDo.LOOK_UP,    ServerState.PENDING),
+    Row(SS.DECLINING, SE.DECLINE_WON,  ALWAYS, {}, SD.USE_KERNEL, SS.KERNEL),
+    Row(SS.DECLINING, SE.DECLINE_LOST, ALWAYS, {}, SD.LOOK_UP,    SS.PENDING),
 
     # Closing what is established is the teardown machine's.
-    Row(ServerState.ESTABLISHED, ServerEvent.CLOSE, ALWAYS, {}, NOTHING, ServerState.CLOSED),
-    *ignored(ServerState.ESTABLISHED, ServerEvent.EXPIRED, ServerEvent.COMPANION_DATA, ServerEvent.COMPANION_EOF),
+    Row(SS.ESTABLISHED, SE.CLOSE, ALWAYS, {}, NOTHING, SS.CLOSED),
+    *ignored(SS.ESTABLISHED, SE.EXPIRED, SE.COMPANION_DATA, SE.COMPANION_EOF),
 
-    Row(ServerState.KERNEL, ServerEvent.CLOSE,      ALWAYS, {}, NOTHING, ServerState.CLOSED),
-    *ignored(ServerState.KERNEL, ServerEvent.EXPIRED, ServerEvent.COMPANION_DATA, ServerEvent.COMPANION_EOF),
+    Row(SS.KERNEL, SE.CLOSE, ALWAYS, {}, NOTHING, SS.CLOSED),
+    *ignored(SS.KERNEL, SE.EXPIRED, SE.COMPANION_DATA, SE.COMPANION_EOF),
 
-    *ignored(ServerState.CLOSED, ServerEvent.CLOSE),
+    *ignored(SS.CLOSED, SE.CLOSE),
 ))  # fmt: skip
 
 MACHINES = (CLIENT, SERVER)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 MASK: Final = (1 << 64) - 1
 
@@ -22,6 +22,7 @@ class Expr:
     """A number or a truth value, computed from registers and the event's argument."""
 
     def evaluate(self, regs: Mapping[str, int], arg: int) -> int:
+        """The value for these registers and this argument; a guard gives 0 or 1."""
         raise NotImplementedError
 
     def leaves(self) -> Iterator[Expr]:
@@ -42,7 +43,7 @@ class Guard(Expr):
         return Logic("||", self, other)
 
     def __bool__(self) -> bool:
-        raise TypeError("a guard has no value before the machine runs; combine guards with & and |, not with and, or, not")
+        raise TypeError("a guard has no value before the machine runs; combine with & and |, not with and, or, not")
 
 
 class Value(Expr):
@@ -105,6 +106,7 @@ class Reg(Value):
 
     @property
     def mask(self) -> int:
+        """The largest value, with all bits set."""
         return (1 << self.bits) - 1
 
     def evaluate(self, regs: Mapping[str, int], arg: int) -> int:
@@ -127,7 +129,7 @@ class Arg(Value):
 class Binary(Expr):
     """Two operands and what stands between them."""
 
-    operators: Mapping[str, Callable[[int, int], int]] = {}
+    operators: ClassVar[Mapping[str, Callable[[int, int], int]]] = {}
 
     def __init__(self, sign: str, left: Expr, right: Expr) -> None:
         self.sign: Final = sign
@@ -147,18 +149,28 @@ class Binary(Expr):
 
 
 class Arithmetic(Binary, Value):
-    operators = {"+": operator.add, "-": operator.sub, "&": operator.and_}
+    """A sum, a difference, or the bits that two numbers share."""
+
+    operators: ClassVar[Mapping[str, Callable[[int, int], int]]] = {
+        "+": operator.add,
+        "-": operator.sub,
+        "&": operator.and_,
+    }
 
 
 class Compare(Binary, Guard):
-    operators = {
+    """A comparison of two numbers."""
+
+    operators: ClassVar[Mapping[str, Callable[[int, int], int]]] = {
         ">=": operator.ge, ">": operator.gt, "<=": operator.le,
         "<": operator.lt, "==": operator.eq, "!=": operator.ne,
     }  # fmt: skip
 
 
 class Logic(Binary, Guard):
-    operators = {"&&": operator.and_, "||": operator.or_}
+    """Both guards, or either."""
+
+    operators: ClassVar[Mapping[str, Callable[[int, int], int]]] = {"&&": operator.and_, "||": operator.or_}
 
 
 class Always(Guard):

@@ -1,4 +1,4 @@
-"""Prints a page for each machine: what it decides, its drawing (Mermaid), its names, its table."""
+"""Prints a page for each machine: what it decides, its drawing (Graphviz), its names, its table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _page(machine: Machine) -> Iterator[str]:
     yield from (NOTE, "", f"# {machine.name}", "", machine.doc, "")
     yield from ("## Theory", "", "```text", getdoc(source) or "", "```", "")
     yield from ("## Drawing", "", "Edges that stay in their state and do nothing are left out.", "")
-    yield from ("```mermaid", *drawing(machine), "```", "")
+    yield from ("```{graphviz}", *drawing(machine), "```", "")
     yield from _names("State", machine.State)
     yield from _names("Event", machine.Event)
     yield from _names("Effect", machine.Do)
@@ -40,12 +40,19 @@ def _page(machine: Machine) -> Iterator[str]:
 
 
 def drawing(machine: Machine) -> Iterator[str]:
-    """The machine as a Mermaid state diagram, one edge a row."""
-    yield "stateDiagram-v2"
-    yield f"    [*] --> {next(iter(machine.State)).name}"
+    """The machine in the language of dot: one edge for all rows from one state to another."""
+    yield f"digraph {machine.name} {{"
+    yield '    node [shape=box, style=rounded, fontname="sans-serif", fontsize=11];'
+    yield '    edge [fontname="sans-serif", fontsize=9];'
+    yield f'    start [shape=point, label=""]; start -> {next(iter(machine.State)).name};'
+    edges: dict[tuple[Named, Named], list[str]] = {}
     for row in machine.rows:
         if row.next is not row.state or row.effects:
-            yield f"    {row.state.name} --> {row.next.name} : {_edge(row)}"
+            edges.setdefault((row.state, row.next), []).append(_edge(row))
+    for (state, following), labels in edges.items():
+        text = "\\l".join(label.replace('"', '\\"') for label in labels)
+        yield f'    {state.name} -> {following.name} [label="{text}\\l"];'
+    yield "}"
 
 
 def _edge(row: Row) -> str:

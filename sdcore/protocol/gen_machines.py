@@ -32,12 +32,15 @@ class MachinePrinter:
     # Names and numbers ----------------------------------------------------------------------------------------------
 
     def state(self, state: Named) -> str:
+        """C name of a state."""
         return f"{self.prefix}_{state.name}"
 
     def event(self, event: Named) -> str:
+        """C name of an event."""
         return f"{self.prefix}_EV_{event.name}"
 
     def effect(self, effect: Named) -> str:
+        """C name of an effect."""
         return f"{self.prefix}_DO_{effect.name}"
 
     def enums(self) -> list[tuple[str, list[tuple[str, int]]]]:
@@ -59,6 +62,7 @@ class MachinePrinter:
         ]
 
     def register_type(self, reg: Reg) -> str:
+        """C type of a register."""
         return f"uint{reg.bits}_t"
 
     def fields(self) -> list[str]:
@@ -66,6 +70,7 @@ class MachinePrinter:
         return ["uint32_t state;", *(f"{self.register_type(reg)} {reg.name};" for reg in self.machine.registers)]
 
     def prototypes(self) -> list[str]:
+        """Heads of the functions start and step."""
         name = f"sd_{self.machine.name}"
         return [
             f"void {name}_start({self.struct} *m)",
@@ -88,9 +93,11 @@ class MachinePrinter:
         raise TypeError(f"no C for {type(expr).__name__}")
 
     def operand(self, expr: Expr) -> str:
+        """An expression as an operand of another."""
         return f"({self.expr(expr)})" if isinstance(expr, Binary) else self.expr(expr)
 
     def sign(self, sign: str) -> str:
+        """An operator."""
         return sign
 
     # Rows -------------------------------------------------------------------------------------------------------------
@@ -104,6 +111,7 @@ class MachinePrinter:
         return before + [f"m->{reg.name} = {self.cast(reg, f'new_{reg.name}')};" for reg, _ in pairs]
 
     def cast(self, reg: Reg, text: str) -> str:
+        """A new value, cut to its register's width."""
         return text if reg.bits == 64 else f"({self.register_type(reg)})({text})"
 
     def effects(self, row: Row) -> str:
@@ -115,9 +123,11 @@ class MachinePrinter:
         return " | ".join(parts) or "0"
 
     def next(self, row: Row) -> list[str]:
+        """The change of state, if there is one."""
         return [] if row.next is row.state else [f"m->state = {self.state(row.next)};"]
 
     def guard(self, row: Row) -> str:
+        """The condition of a row, empty if it always holds."""
         return "" if row.if_ is ALWAYS else f"if ({self.expr(row.if_)}) "
 
     def row(self, row: Row) -> str:

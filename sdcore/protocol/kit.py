@@ -30,8 +30,8 @@ from sdcore.protocol.expr import ALWAYS, DefinitionError, Guard, Reg, Value, arg
 from sdcore.protocol.kit_check import EFFECTS_MAX, check
 
 __all__ = [
-    "ALWAYS", "EFFECTS_MAX", "NOTHING", "PEER", "DefinitionError", "Effect", "Event", "Instance", "LocalError", "Machine",
-    "PeerError", "ProtocolError", "Reg", "Row", "State", "Step", "arg", "ignored",
+    "ALWAYS", "EFFECTS_MAX", "NOTHING", "PEER", "DefinitionError", "Effect", "Event", "Instance", "LocalError",
+    "Machine", "Named", "PeerError", "ProtocolError", "Reg", "Row", "State", "Step", "arg", "ignored",
 ]  # fmt: skip
 
 
@@ -63,6 +63,7 @@ class Named(Enum):
 
     @property
     def number(self) -> int:
+        """Place in the declaration, from 0."""
         return int(self._value_)
 
     def __repr__(self) -> str:
@@ -112,10 +113,12 @@ class Row:
 
     @property
     def effects(self) -> tuple[Effect, ...]:
+        """The effects in order."""
         return self.do if isinstance(self.do, tuple) else (self.do,)
 
     @property
     def updates(self) -> tuple[tuple[Reg, Value], ...]:
+        """Registers that change, and the new values as expressions."""
         return tuple((reg, as_value(value)) for reg, value in self.set.items())
 
     def __str__(self) -> str:

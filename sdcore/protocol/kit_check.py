@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 EFFECTS_MAX = 4
 """Effects of one row: C returns them packed in 32 bits, one a byte."""
 
-_C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
+_NOT_FOR_REGISTERS = re.compile(
+    "state|arg|"
+    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|int|long|register|"
+    "restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|while"
 )
 
 
@@ -51,7 +52,7 @@ def _registers(machine: Machine) -> None:
     """Registers have one name each, a width that C has, and a start that fits."""
     names = [reg.name for reg in machine.registers]
     for reg in machine.registers:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", reg.name) or reg.name in _C_WORDS or reg.name in ("state", "arg"):
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", reg.name) or _NOT_FOR_REGISTERS.fullmatch(reg.name):
             _fail(machine, f"register {reg.name}: not a name that C can use")
         if names.count(reg.name) > 1:
             _fail(machine, f"register {reg.name}: declared twice")
@@ -124,7 +125,8 @@ def _all_fire(machine: Machine) -> None:
                 break
         if waiting:
             index = rows.index(waiting[0])
-            why = "behind a row that always holds" if any(r.if_ is ALWAYS for r in rows[:index]) else "its guard is covered"
+            behind = any(row.if_ is ALWAYS for row in rows[:index])
+            why = "it stands behind a row that always holds" if behind else "the rows above cover its guard"
             _fail(machine, f"row {waiting[0]} can never fire: {why}")
 
 

@@ -14,7 +14,7 @@ from sdcore.protocol.struct_kit import PAGE_BYTES, Const, Field, Struct, numbere
 CACHE_LINE = 64
 
 CONSTANTS = (
-    Const("LAYOUT_VERSION", 1, "Changes with every change of a layout; processes of different versions use kernel TCP."),
+    Const("LAYOUT_VERSION", 1, "Changes with every layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
@@ -54,107 +54,164 @@ CONSTANTS = (
     Const("ARM_POKE", 0x100, "Alone in its byte, so that the monitor sets it by a plain store of one byte."),
 )
 
-PRODUCER = Struct("producer", "One line, written by the producer of a direction.", size=64, fields=(
-    Field("tail", "u64", atomic=True, doc="P: bytes ever put; publishes the ring bytes, base and flags."),
-    Field("base", "u64", atomic=True, doc="P: position that lies at ring offset 0; changes only while empty."),
-    Field("flags", "u32", atomic=True, doc="P: TX_*; set after the last tail."),
-))
-
-CONSUMER = Struct("consumer", "One line, written by the consumer of a direction.", size=64, fields=(
-    Field("head", "u64", atomic=True, doc="C: bytes ever taken; gives their room back."),
-    Field("flags", "u32", atomic=True, doc="C: RX_*."),
-))
-
-ATTENTION = Struct("attention", "Who waits; one line, read by the peer after each publish, seldom written.", size=64,
+PRODUCER = Struct(
+    "producer",
+    "One line, written by the producer of a direction.",
+    size=64,
     fields=(
-    Field("armed", "u32", atomic=True, doc="ARM_* bits; 0 is the common case."),
-    Field("sleepers", "u32", count=4, atomic=True, doc="Doorbell names of blocked threads; 0 is free."),
-    Field("watch", "u64", atomic=True, doc="Bit b: doorbell slot b of this side watches this connection."),
-))
+        Field("tail", "u64", atomic=True, doc="P: bytes ever put; publishes the ring bytes, base and flags."),
+        Field("base", "u64", atomic=True, doc="P: position that lies at ring offset 0; changes only while empty."),
+        Field("flags", "u32", atomic=True, doc="P: TX_*; set after the last tail."),
+    ),
+)
 
-DIRECTION = Struct("direction", "One direction of a connection.", size=256, fields=(
-    Field("p", "producer"),
-    Field("c", "consumer"),
-    Field("data_wait", "attention", doc="C: the consumer waits for data; read by the producer."),
-    Field("room_wait", "attention", doc="P: the producer waits for room; read by the consumer."),
-))
+CONSUMER = Struct(
+    "consumer",
+    "One line, written by the consumer of a direction.",
+    size=64,
+    fields=(
+        Field("head", "u64", atomic=True, doc="C: bytes ever taken; gives their room back."),
+        Field("flags", "u32", atomic=True, doc="C: RX_*."),
+    ),
+)
 
-ADDRESS = Struct("address", "An Internet address and port as seen by the client; IPv4 as v4-mapped.", size=24, fields=(
-    Field("ip", "u8", count=16, doc="Network order."),
-    Field("port", "u16", doc="Host order."),
-    Field("family", "u16", doc="AF_INET or AF_INET6 of the client's socket."),
-))
+ATTENTION = Struct(
+    "attention",
+    "Who waits; one line, read by the peer after each publish, seldom written.",
+    size=64,
+    fields=(
+        Field("armed", "u32", atomic=True, doc="ARM_* bits; 0 is the common case."),
+        Field("sleepers", "u32", count=4, atomic=True, doc="Doorbell names of blocked threads; 0 is free."),
+        Field("watch", "u64", atomic=True, doc="Bit b: doorbell slot b of this side watches this connection."),
+    ),
+)
 
-SLOT = Struct("slot", "One connection.", size=640, fields=(
-    Field("offer", "u32", atomic=True, doc="Generation and OFFER_*; the only word that both sides swap."),
-    Field("done", "u32", atomic=True, doc="Sides that are done with the slot; at 2 it is free again."),
-    Field("local", "address", doc="The client's end."),
-    Field("peer", "address", doc="The server's end."),
-    Field("dir", "direction", count=2, align=64, doc="0: client to server. 1: server to client."),
-))
+DIRECTION = Struct(
+    "direction",
+    "One direction of a connection.",
+    size=256,
+    fields=(
+        Field("p", "producer"),
+        Field("c", "consumer"),
+        Field("data_wait", "attention", doc="C: the consumer waits for data; read by the producer."),
+        Field("room_wait", "attention", doc="P: the producer waits for room; read by the consumer."),
+    ),
+)
 
-SIDE = Struct("side", "What one side of a slab announces to the other.", size=640, fields=(
-    Field("asleep", "u64", atomic=True, doc="Bit b: the epoll set with doorbell slot b sleeps."),
-    Field("claimed", "u64", atomic=True, doc="Bit b: doorbell slot b is in use."),
-    Field("doorbell", "u32", count=64, atomic=True, align=64, doc="Name of each doorbell slot."),
-    Field("ready", "u8", count=256, atomic=True, align=64, doc="1: connection s has news for this side."),
-))
+ADDRESS = Struct(
+    "address",
+    "An Internet address and port as seen by the client; IPv4 as v4-mapped.",
+    size=24,
+    fields=(
+        Field("ip", "u8", count=16, doc="Network order."),
+        Field("port", "u16", doc="Host order."),
+        Field("family", "u16", doc="AF_INET or AF_INET6 of the client's socket."),
+    ),
+)
 
-SLAB = Struct("slab", "Head of a slab; the rings follow at RINGS_OFFSET, two for each slot.", size=0, fields=(
-    Field("magic", "u32", doc="M: SLAB_MAGIC."),
-    Field("version", "u32", doc="M: LAYOUT_VERSION."),
-    Field("lease_id", "u64", doc="M:"),
-    Field("listener_id", "u64", doc="M:"),
-    Field("heavy_fence", "u32", doc="M: 1 if a side cannot be reached by membarrier."),
-    Field("revoked", "u32", atomic=True, doc="M: nonzero: make no new offers here."),
-    Field("side", "side", count=2, align=64, doc="0: client. 1: server."),
-    Field("port", "u16", count=65536, atomic=True, align=4096, doc="Client port to slot + 1; see PORT_*."),
-    Field("slot", "slot", count=256, align=4096),
-))
+SLOT = Struct(
+    "slot",
+    "One connection.",
+    size=640,
+    fields=(
+        Field("offer", "u32", atomic=True, doc="Generation and OFFER_*; the only word that both sides swap."),
+        Field("done", "u32", atomic=True, doc="Sides that are done with the slot; at 2 it is free again."),
+        Field("local", "address", doc="The client's end."),
+        Field("peer", "address", doc="The server's end."),
+        Field("dir", "direction", count=2, align=64, doc="0: client to server. 1: server to client."),
+    ),
+)
 
-STATUS = Struct("status", "The monitor's status page.", size=4096, fields=(
-    Field("magic", "u32", doc="M:"),
-    Field("version", "u32", doc="M:"),
-    Field("alive", "u32", atomic=True, doc="M: 1 while the monitor serves; 0 after an orderly stop."),
-    Field("listeners", "u64", atomic=True, doc="M: generation, moves when a listener comes."),
-    Field("leases", "u64", atomic=True, doc="M: generation, moves when a lease is granted."),
-))
+SIDE = Struct(
+    "side",
+    "What one side of a slab announces to the other.",
+    size=640,
+    fields=(
+        Field("asleep", "u64", atomic=True, doc="Bit b: the epoll set with doorbell slot b sleeps."),
+        Field("claimed", "u64", atomic=True, doc="Bit b: doorbell slot b is in use."),
+        Field("doorbell", "u32", count=64, atomic=True, align=64, doc="Name of each doorbell slot."),
+        Field("ready", "u8", count=256, atomic=True, align=64, doc="1: connection s has news for this side."),
+    ),
+)
 
-TOTALS = Struct("totals", "Sums over closed sockets of one transport.", size=32, fields=(
-    Field("connections", "u64", atomic=True),
-    Field("sent_bytes", "u64", atomic=True),
-    Field("received_bytes", "u64", atomic=True),
-))
+SLAB = Struct(
+    "slab",
+    "Head of a slab; the rings follow at RINGS_OFFSET, two for each slot.",
+    size=0,
+    fields=(
+        Field("magic", "u32", doc="M: SLAB_MAGIC."),
+        Field("version", "u32", doc="M: LAYOUT_VERSION."),
+        Field("lease_id", "u64", doc="M:"),
+        Field("listener_id", "u64", doc="M:"),
+        Field("heavy_fence", "u32", doc="M: 1 if a side cannot be reached by membarrier."),
+        Field("revoked", "u32", atomic=True, doc="M: nonzero: make no new offers here."),
+        Field("side", "side", count=2, align=64, doc="0: client. 1: server."),
+        Field("port", "u16", count=65536, atomic=True, align=4096, doc="Client port to slot + 1; see PORT_*."),
+        Field("slot", "slot", count=256, align=4096),
+    ),
+)
 
-SOCKET = Struct("socket_record", "What a socket object shows to `sdcore ss`; the head of the library's own structure.",
-    size=256, fields=(
-    Field("refs", "u32", atomic=True, doc="Descriptors that refer to it, over the family; 0 is a free object."),
-    Field("pid", "u32", atomic=True, doc="Process that used it last."),
-    Field("fd", "u32", atomic=True, doc="Descriptor there."),
-    Field("state", "u32", atomic=True, doc="SOCK_STATE_*."),
-    Field("transport", "u32", atomic=True, doc="TRANSPORT_*."),
-    Field("reason", "u32", atomic=True, doc="REASON_*: why it is not accelerated; 0 if it is."),
-    Field("side", "u32", doc="0 client, 1 server."),
-    Field("slot", "u32", doc="Slot in the slab."),
-    Field("lease_id", "u64", doc="Lease of the slab; 0 if none."),
-    Field("kernel_sent_bytes", "u64", atomic=True, doc="Through kernel TCP."),
-    Field("kernel_received_bytes", "u64", atomic=True),
-    Field("ring_sent_bytes", "u64", atomic=True, doc="Own tail, copied when it is cheap; exact after close."),
-    Field("ring_received_bytes", "u64", atomic=True),
-    Field("local", "address"),
-    Field("peer", "address"),
-))
+STATUS = Struct(
+    "status",
+    "The monitor's status page.",
+    size=4096,
+    fields=(
+        Field("magic", "u32", doc="M:"),
+        Field("version", "u32", doc="M:"),
+        Field("alive", "u32", atomic=True, doc="M: 1 while the monitor serves; 0 after an orderly stop."),
+        Field("listeners", "u64", atomic=True, doc="M: generation, moves when a listener comes."),
+        Field("leases", "u64", atomic=True, doc="M: generation, moves when a lease is granted."),
+    ),
+)
 
-REGION = Struct("region", "Head of a region; socket objects and thread slots follow, the library knows where.",
-    size=4096, fields=(
-    Field("magic", "u32", doc="REGION_MAGIC."),
-    Field("version", "u32", doc="LAYOUT_VERSION."),
-    Field("socket_offset", "u32", doc="Byte offset of the first socket object in the region."),
-    Field("socket_stride", "u32", doc="Bytes from one socket object to the next."),
-    Field("socket_high", "u32", atomic=True, doc="Objects with an index below this may be in use."),
-    Field("total", "totals", count=4, align=64, doc="By TRANSPORT_*."),
-    Field("reason", "u64", count=32, atomic=True, align=64, doc="How often each REASON_* was the outcome."),
-))
+TOTALS = Struct(
+    "totals",
+    "Sums over closed sockets of one transport.",
+    size=32,
+    fields=(
+        Field("connections", "u64", atomic=True),
+        Field("sent_bytes", "u64", atomic=True),
+        Field("received_bytes", "u64", atomic=True),
+    ),
+)
+
+SOCKET = Struct(
+    "socket_record",
+    "What a socket object shows to `sdcore ss`; the head of the library's own structure.",
+    size=256,
+    fields=(
+        Field("refs", "u32", atomic=True, doc="Descriptors that refer to it, over the family; 0 is a free object."),
+        Field("pid", "u32", atomic=True, doc="Process that used it last."),
+        Field("fd", "u32", atomic=True, doc="Descriptor there."),
+        Field("state", "u32", atomic=True, doc="SOCK_STATE_*."),
+        Field("transport", "u32", atomic=True, doc="TRANSPORT_*."),
+        Field("reason", "u32", atomic=True, doc="REASON_*: why it is not accelerated; 0 if it is."),
+        Field("side", "u32", doc="0 client, 1 server."),
+        Field("slot", "u32", doc="Slot in the slab."),
+        Field("lease_id", "u64", doc="Lease of the slab; 0 if none."),
+        Field("kernel_sent_bytes", "u64", atomic=True, doc="Through kernel TCP."),
+        Field("kernel_received_bytes", "u64", atomic=True),
+        Field("ring_sent_bytes", "u64", atomic=True, doc="Own tail, copied when it is cheap; exact after close."),
+        Field("ring_received_bytes", "u64", atomic=True),
+        Field("local", "address"),
+        Field("peer", "address"),
+    ),
+)
+
+REGION = Struct(
+    "region",
+    "Head of a region; socket objects and thread slots follow, the library knows where.",
+    size=4096,
+    fields=(
+        Field("magic", "u32", doc="REGION_MAGIC."),
+        Field("version", "u32", doc="LAYOUT_VERSION."),
+        Field("socket_offset", "u32", doc="Byte offset of the first socket object in the region."),
+        Field("socket_stride", "u32", doc="Bytes from one socket object to the next."),
+        Field("socket_high", "u32", atomic=True, doc="Objects with an index below this may be in use."),
+        Field("total", "totals", count=4, align=64, doc="By TRANSPORT_*."),
+        Field("reason", "u64", count=32, atomic=True, align=64, doc="How often each REASON_* was the outcome."),
+    ),
+)
 
 STRUCTS = (PRODUCER, CONSUMER, ATTENTION, DIRECTION, ADDRESS, SLOT, SIDE, SLAB, STATUS, TOTALS, SOCKET, REGION)
 
@@ -186,6 +243,9 @@ REASONS = (
     ("doorbells", "too many epoll sets watch connections of one lease"),
     ("closed_early", "closed before the offer was accepted"),
     ("mapped_address", "an IPv4-mapped address on an IPv6 socket"),
+    ("moved_option", "something was asked for that only the kernel can do: an option, control data, asynchronous I/O"),
+    ("moved_stdio", "it became standard input, output or error, which libc reads and writes by itself"),
+    ("moved_signal", "signal-driven input was asked for"),
 )
 
 RINGS_OFFSET = round_up(SLAB.size, PAGE_BYTES)
@@ -202,7 +262,7 @@ SLAB_BYTES = RINGS_OFFSET + _NUMBERS["SLOTS"] * 2 * _NUMBERS["RING_BYTES"]
 
 
 def __getattr__(name: str) -> int:
-    """Constants and members of the lists are attributes: `layout.RING_BYTES`, `layout.SOCK_NEW`, `layout.REASON_POLICY`."""
+    """Constants and members of the lists are attributes: `layout.RING_BYTES`, `layout.REASON_POLICY`."""
     try:
         return _NUMBERS[name]
     except KeyError:

@@ -2,11 +2,14 @@
 
 Theory. The monitor decides once for each (client process, listener): a slab, or a reason. Both sides of the answer are
 remembered, so that neither the thousandth connection nor the thousandth refusal costs a message. What is remembered
-goes stale in two ways, and each has a number in shared memory that tells: a refusal when a listener comes (the status
-page's listener generation), a lease when it is revoked (its slab's header).
+goes stale in two ways, and a number in shared memory tells of each: a refusal when a listener comes (the listener
+generation of the status page), a lease when it is revoked (its slab's header).
 
 Revoking stops new offers only. Connections that stand go on: taking them away would break programs, and their peers
-are who they were. After a death the monitor pokes the connections of a slab so that the survivor looks at its companion.
+are who they were. After a death the monitor pokes the connections of a slab, so that the survivor looks at its
+companion.
+A client may die with an offer not taken up yet. What it sent must still arrive, as it would from the kernel's backlog,
+so the server can get the slab until no offer waits there. Once nobody can accept any more the monitor gives the memory up.
 
     law     a slab is known to the client's process and to processes that hold the listening socket, to nobody else
     law     after LISTENER_GONE, POLICY_CHANGED or CLIENT_DIED no offer is made in any slab of the lease
@@ -21,13 +24,18 @@ from sdcore.protocol.kit import ALWAYS, NOTHING, PEER, Effect, Event, Machine, R
 
 
 class LeaseState(State):
+    """Where a lease stands, as the monitor sees it."""
+
     NONE = "the client never got a slab for this listener"
     GRANTED = "the client may make offers"
     REVOKED = "no new offers; what is established goes on"
+    DRAINING = "the client is dead; what it offered can still be taken up"
     ENDED = "the client is dead; nothing is left"
 
 
 class LeaseEvent(Event):
+    """What happens to a lease, as the monitor learns it."""
+
     REQUEST_ALLOWED = "the client asks and policy allows it", PEER
     REQUEST_DENIED = "the client asks and policy forbids it, or the lease has as many slabs as it may", PEER
     REQUEST_MORE = "the client asks, its slabs are full, and policy allows one more", PEER
@@ -35,54 +43,70 @@ class LeaseEvent(Event):
     LISTENER_GONE = "nobody holds the listening socket any more"
     POLICY_CHANGED = "policy does not allow it any more"
     SERVER_DIED = "one process that held the listening socket is dead; arg others hold it"
+    SLAB_FAILED = "the memory of a slab could not be had; the lease has arg slabs"
+    OFFERS_TAKEN = "no offer waits in the slabs of a dead client"
 
 
 class LeaseDo(Effect):
-    MAKE_SLAB = "make one more sealed slab and enter it among the listener's"
+    """What the monitor must do for a lease."""
+
+    MAKE_SLAB = "make one more slab; if that fails feed SLAB_FAILED and leave the rest of these effects out"
     BUMP_LEASES = "move the status page's lease generation: servers ask for slabs that they do not know"
     SEND_SLAB = "reply with the newest slab"
     DENY = "reply with the reason"
     MARK_REVOKED = "set revoked in the header of each slab"
     POKE = "set ARM_POKE in the slots in use and ring who sleeps: the survivors look at their companions"
+    WATCH_OFFERS = "look until no offer waits in the slabs, then feed OFFERS_TAKEN"
     FREE_SLAB = "forget the slabs; their memory goes with the last mapping"
 
 
-GRANT_SLAB = (LeaseDo.MAKE_SLAB, LeaseDo.BUMP_LEASES, LeaseDo.SEND_SLAB)
+LS, LE, LD = LeaseState, LeaseEvent, LeaseDo
+GRANT_SLAB = (LD.MAKE_SLAB, LD.BUMP_LEASES, LD.SEND_SLAB)
 
 LEASE = Machine(
     "lease", "One client process and one listener, as the monitor sees them.",
-    LeaseState, LeaseEvent, LeaseDo, registers=(), rows=(
-    # state              event                       if      set do            next
-    Row(LeaseState.NONE, LeaseEvent.REQUEST_ALLOWED, ALWAYS, {}, GRANT_SLAB,   LeaseState.GRANTED),
-    Row(LeaseState.NONE, LeaseEvent.REQUEST_MORE,    ALWAYS, {}, GRANT_SLAB,   LeaseState.GRANTED),
-    Row(LeaseState.NONE, LeaseEvent.REQUEST_DENIED,  ALWAYS, {}, LeaseDo.DENY, LeaseState.NONE),
-    Row(LeaseState.NONE, LeaseEvent.CLIENT_DIED,     ALWAYS, {}, NOTHING,      LeaseState.ENDED),
-    *ignored(LeaseState.NONE, LeaseEvent.LISTENER_GONE, LeaseEvent.POLICY_CHANGED, LeaseEvent.SERVER_DIED),
+    LS, LE, LD, registers=(), rows=(
+    # state      event               if      set do          next
+    Row(LS.NONE, LE.REQUEST_ALLOWED, ALWAYS, {}, GRANT_SLAB, LS.GRANTED),
+    Row(LS.NONE, LE.REQUEST_MORE,    ALWAYS, {}, GRANT_SLAB, LS.GRANTED),
+    Row(LS.NONE, LE.REQUEST_DENIED,  ALWAYS, {}, LD.DENY,    LS.NONE),
+    Row(LS.NONE, LE.CLIENT_DIED,     ALWAYS, {}, NOTHING,    LS.ENDED),
+    *ignored(LS.NONE, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED),
 
-    Row(LeaseState.GRANTED, LeaseEvent.REQUEST_ALLOWED, ALWAYS,  {}, LeaseDo.SEND_SLAB,    LeaseState.GRANTED),
-    Row(LeaseState.GRANTED, LeaseEvent.REQUEST_MORE,    ALWAYS,  {}, GRANT_SLAB,           LeaseState.GRANTED),
-    Row(LeaseState.GRANTED, LeaseEvent.REQUEST_DENIED,  ALWAYS,  {}, LeaseDo.DENY,         LeaseState.GRANTED),
-    Row(LeaseState.GRANTED, LeaseEvent.LISTENER_GONE,   ALWAYS,  {}, LeaseDo.MARK_REVOKED, LeaseState.REVOKED),
-    Row(LeaseState.GRANTED, LeaseEvent.POLICY_CHANGED,  ALWAYS,  {}, LeaseDo.MARK_REVOKED, LeaseState.REVOKED),
-    Row(LeaseState.GRANTED, LeaseEvent.SERVER_DIED,     arg > 0, {}, LeaseDo.POKE,         LeaseState.GRANTED),
-    Row(LeaseState.GRANTED, LeaseEvent.SERVER_DIED,     ALWAYS,  {}, (LeaseDo.MARK_REVOKED, LeaseDo.POKE), LeaseState.REVOKED),
-    Row(LeaseState.GRANTED, LeaseEvent.CLIENT_DIED,     ALWAYS,  {},
-        (LeaseDo.MARK_REVOKED, LeaseDo.POKE, LeaseDo.FREE_SLAB), LeaseState.ENDED),
+    Row(LS.GRANTED, LE.REQUEST_ALLOWED, ALWAYS,  {}, LD.SEND_SLAB,                                LS.GRANTED),
+    Row(LS.GRANTED, LE.REQUEST_MORE,    ALWAYS,  {}, GRANT_SLAB,                                  LS.GRANTED),
+    Row(LS.GRANTED, LE.REQUEST_DENIED,  ALWAYS,  {}, LD.DENY,                                     LS.GRANTED),
+    Row(LS.GRANTED, LE.SLAB_FAILED,     arg > 0, {}, LD.DENY,                                     LS.GRANTED),
+    Row(LS.GRANTED, LE.SLAB_FAILED,     ALWAYS,  {}, LD.DENY,                                     LS.NONE),
+    Row(LS.GRANTED, LE.LISTENER_GONE,   ALWAYS,  {}, (LD.MARK_REVOKED, LD.FREE_SLAB),             LS.REVOKED),
+    Row(LS.GRANTED, LE.POLICY_CHANGED,  ALWAYS,  {}, LD.MARK_REVOKED,                             LS.REVOKED),
+    Row(LS.GRANTED, LE.SERVER_DIED,     arg > 0, {}, LD.POKE,                                     LS.GRANTED),
+    Row(LS.GRANTED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.MARK_REVOKED, LD.POKE, LD.FREE_SLAB),    LS.REVOKED),
+    Row(LS.GRANTED, LE.CLIENT_DIED,     ALWAYS,  {}, (LD.MARK_REVOKED, LD.POKE, LD.WATCH_OFFERS), LS.DRAINING),
 
     # A listener that comes back, or a kinder policy: a new slab, for who saw the old one revoked has dropped it.
-    Row(LeaseState.REVOKED, LeaseEvent.REQUEST_ALLOWED, ALWAYS, {}, GRANT_SLAB,   LeaseState.GRANTED),
-    Row(LeaseState.REVOKED, LeaseEvent.REQUEST_MORE,    ALWAYS, {}, GRANT_SLAB,   LeaseState.GRANTED),
-    Row(LeaseState.REVOKED, LeaseEvent.REQUEST_DENIED,  ALWAYS, {}, LeaseDo.DENY, LeaseState.REVOKED),
-    Row(LeaseState.REVOKED, LeaseEvent.SERVER_DIED,     ALWAYS, {}, LeaseDo.POKE, LeaseState.REVOKED),
-    Row(LeaseState.REVOKED, LeaseEvent.CLIENT_DIED,     ALWAYS, {}, (LeaseDo.POKE, LeaseDo.FREE_SLAB), LeaseState.ENDED),
-    *ignored(LeaseState.REVOKED, LeaseEvent.LISTENER_GONE, LeaseEvent.POLICY_CHANGED),
+    Row(LS.REVOKED, LE.REQUEST_ALLOWED, ALWAYS,  {}, GRANT_SLAB,                 LS.GRANTED),
+    Row(LS.REVOKED, LE.REQUEST_MORE,    ALWAYS,  {}, GRANT_SLAB,                 LS.GRANTED),
+    Row(LS.REVOKED, LE.REQUEST_DENIED,  ALWAYS,  {}, LD.DENY,                    LS.REVOKED),
+    Row(LS.REVOKED, LE.LISTENER_GONE,   ALWAYS,  {}, LD.FREE_SLAB,               LS.REVOKED),
+    Row(LS.REVOKED, LE.SERVER_DIED,     arg > 0, {}, LD.POKE,                    LS.REVOKED),
+    Row(LS.REVOKED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.POKE, LD.FREE_SLAB),    LS.REVOKED),
+    Row(LS.REVOKED, LE.CLIENT_DIED,     ALWAYS,  {}, (LD.POKE, LD.WATCH_OFFERS), LS.DRAINING),
+    *ignored(LS.REVOKED, LE.POLICY_CHANGED),
 
-    *ignored(LeaseState.ENDED, LeaseEvent.CLIENT_DIED, LeaseEvent.LISTENER_GONE, LeaseEvent.POLICY_CHANGED,
-             LeaseEvent.SERVER_DIED),
+    Row(LS.DRAINING, LE.OFFERS_TAKEN,  ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
+    Row(LS.DRAINING, LE.LISTENER_GONE, ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
+    Row(LS.DRAINING, LE.SERVER_DIED,   arg > 0, {}, NOTHING,      LS.DRAINING),
+    Row(LS.DRAINING, LE.SERVER_DIED,   ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
+    *ignored(LS.DRAINING, LE.CLIENT_DIED, LE.POLICY_CHANGED),
+
+    *ignored(LS.ENDED, LE.CLIENT_DIED, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED, LE.OFFERS_TAKEN),
 ))  # fmt: skip
 
 
 class LeaseClientState(State):
+    """Where a destination stands."""
+
     UNKNOWN = "never asked, or what was known is stale"
     ASKING = "asked; the answer is awaited"
     LEASED = "has a slab"
@@ -92,6 +116,8 @@ class LeaseClientState(State):
 
 
 class LeaseClientEvent(Event):
+    """What happens to a destination."""
+
     CONNECT = "the program connects to this destination"
     FULL = "the program connects, and every slot of the slabs is in use"
     GRANT = "the monitor sent a slab"
@@ -104,6 +130,8 @@ class LeaseClientEvent(Event):
 
 
 class LeaseClientDo(Effect):
+    """What the driver of a destination must do."""
+
     ASK = "send MSG_LEASE and wait for the reply; feed GRANT, DENY or NO_ANSWER"
     USE_SLAB = "take a slot (client: CONNECT_LEASED), or feed FULL"
     USE_KERNEL = "connect by the kernel (client: CONNECT_PLAIN or NO_SLOT)"
@@ -111,43 +139,41 @@ class LeaseClientDo(Effect):
     START_BACKOFF = "feed BACKOFF_OVER after a while, longer each time"
 
 
+CS, CE, CD = LeaseClientState, LeaseClientEvent, LeaseClientDo
 LEASE_CLIENT = Machine(
     "lease_client", "What the library remembers of one destination.",
-    LeaseClientState, LeaseClientEvent, LeaseClientDo, registers=(), rows=(
-    # state                       event                     if      set do                        next
-    Row(LeaseClientState.UNKNOWN, LeaseClientEvent.CONNECT, ALWAYS, {}, LeaseClientDo.ASK,        LeaseClientState.ASKING),
-    *ignored(LeaseClientState.UNKNOWN, LeaseClientEvent.GENERATION_MOVED, LeaseClientEvent.UNANSWERED_OFFER,
-             LeaseClientEvent.BACKOFF_OVER),
+    CS, CE, CD, registers=(), rows=(
+    # state         event       if      set do      next
+    Row(CS.UNKNOWN, CE.CONNECT, ALWAYS, {}, CD.ASK, CS.ASKING),
+    *ignored(CS.UNKNOWN, CE.GENERATION_MOVED, CE.UNANSWERED_OFFER, CE.BACKOFF_OVER),
 
-    Row(LeaseClientState.ASKING, LeaseClientEvent.GRANT,     ALWAYS, {}, LeaseClientDo.USE_SLAB,   LeaseClientState.LEASED),
-    Row(LeaseClientState.ASKING, LeaseClientEvent.DENY,      ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.REFUSED),
-    Row(LeaseClientState.ASKING, LeaseClientEvent.NO_ANSWER, ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.UNKNOWN),
+    Row(CS.ASKING, CE.GRANT,     ALWAYS, {}, CD.USE_SLAB,   CS.LEASED),
+    Row(CS.ASKING, CE.DENY,      ALWAYS, {}, CD.USE_KERNEL, CS.REFUSED),
+    Row(CS.ASKING, CE.NO_ANSWER, ALWAYS, {}, CD.USE_KERNEL, CS.UNKNOWN),
     # Other threads of the process do not wait for this one's answer.
-    Row(LeaseClientState.ASKING, LeaseClientEvent.CONNECT,   ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.ASKING),
-    *ignored(LeaseClientState.ASKING, LeaseClientEvent.GENERATION_MOVED, LeaseClientEvent.UNANSWERED_OFFER,
-             LeaseClientEvent.BACKOFF_OVER),
+    Row(CS.ASKING, CE.CONNECT,   ALWAYS, {}, CD.USE_KERNEL, CS.ASKING),
+    *ignored(CS.ASKING, CE.GENERATION_MOVED, CE.UNANSWERED_OFFER, CE.BACKOFF_OVER),
 
-    Row(LeaseClientState.LEASED, LeaseClientEvent.CONNECT,          ALWAYS, {}, LeaseClientDo.USE_SLAB,      LeaseClientState.LEASED),
-    Row(LeaseClientState.LEASED, LeaseClientEvent.FULL,             ALWAYS, {}, LeaseClientDo.ASK,           LeaseClientState.ASKING_MORE),
-    Row(LeaseClientState.LEASED, LeaseClientEvent.REVOKED_SEEN,     ALWAYS, {}, LeaseClientDo.DROP_SLAB,     LeaseClientState.UNKNOWN),
-    Row(LeaseClientState.LEASED, LeaseClientEvent.UNANSWERED_OFFER, ALWAYS, {}, LeaseClientDo.START_BACKOFF, LeaseClientState.LOST),
-    *ignored(LeaseClientState.LEASED, LeaseClientEvent.GENERATION_MOVED, LeaseClientEvent.BACKOFF_OVER),
+    Row(CS.LEASED, CE.CONNECT,          ALWAYS, {}, CD.USE_SLAB,      CS.LEASED),
+    Row(CS.LEASED, CE.FULL,             ALWAYS, {}, CD.ASK,           CS.ASKING_MORE),
+    Row(CS.LEASED, CE.REVOKED_SEEN,     ALWAYS, {}, CD.DROP_SLAB,     CS.UNKNOWN),
+    Row(CS.LEASED, CE.UNANSWERED_OFFER, ALWAYS, {}, CD.START_BACKOFF, CS.LOST),
+    *ignored(CS.LEASED, CE.GENERATION_MOVED, CE.BACKOFF_OVER),
 
-    Row(LeaseClientState.ASKING_MORE, LeaseClientEvent.GRANT,        ALWAYS, {}, LeaseClientDo.USE_SLAB,   LeaseClientState.LEASED),
-    Row(LeaseClientState.ASKING_MORE, LeaseClientEvent.DENY,         ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.LEASED),
-    Row(LeaseClientState.ASKING_MORE, LeaseClientEvent.NO_ANSWER,    ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.LEASED),
-    Row(LeaseClientState.ASKING_MORE, LeaseClientEvent.CONNECT,      ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.ASKING_MORE),
-    *ignored(LeaseClientState.ASKING_MORE, LeaseClientEvent.GENERATION_MOVED, LeaseClientEvent.UNANSWERED_OFFER,
-             LeaseClientEvent.BACKOFF_OVER),
+    Row(CS.ASKING_MORE, CE.GRANT,     ALWAYS, {}, CD.USE_SLAB,   CS.LEASED),
+    Row(CS.ASKING_MORE, CE.DENY,      ALWAYS, {}, CD.USE_KERNEL, CS.LEASED),
+    Row(CS.ASKING_MORE, CE.NO_ANSWER, ALWAYS, {}, CD.USE_KERNEL, CS.LEASED),
+    Row(CS.ASKING_MORE, CE.CONNECT,   ALWAYS, {}, CD.USE_KERNEL, CS.ASKING_MORE),
+    *ignored(CS.ASKING_MORE, CE.GENERATION_MOVED, CE.UNANSWERED_OFFER, CE.BACKOFF_OVER),
 
-    Row(LeaseClientState.REFUSED, LeaseClientEvent.CONNECT,          ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.REFUSED),
-    Row(LeaseClientState.REFUSED, LeaseClientEvent.GENERATION_MOVED, ALWAYS, {}, NOTHING,                  LeaseClientState.UNKNOWN),
-    *ignored(LeaseClientState.REFUSED, LeaseClientEvent.UNANSWERED_OFFER, LeaseClientEvent.BACKOFF_OVER),
+    Row(CS.REFUSED, CE.CONNECT,          ALWAYS, {}, CD.USE_KERNEL, CS.REFUSED),
+    Row(CS.REFUSED, CE.GENERATION_MOVED, ALWAYS, {}, NOTHING,       CS.UNKNOWN),
+    *ignored(CS.REFUSED, CE.UNANSWERED_OFFER, CE.BACKOFF_OVER),
 
-    Row(LeaseClientState.LOST, LeaseClientEvent.CONNECT,      ALWAYS, {}, LeaseClientDo.USE_KERNEL, LeaseClientState.LOST),
-    Row(LeaseClientState.LOST, LeaseClientEvent.BACKOFF_OVER, ALWAYS, {}, NOTHING,                  LeaseClientState.LEASED),
-    Row(LeaseClientState.LOST, LeaseClientEvent.REVOKED_SEEN, ALWAYS, {}, LeaseClientDo.DROP_SLAB,  LeaseClientState.UNKNOWN),
-    *ignored(LeaseClientState.LOST, LeaseClientEvent.GENERATION_MOVED, LeaseClientEvent.UNANSWERED_OFFER),
+    Row(CS.LOST, CE.CONNECT,      ALWAYS, {}, CD.USE_KERNEL, CS.LOST),
+    Row(CS.LOST, CE.BACKOFF_OVER, ALWAYS, {}, NOTHING,       CS.LEASED),
+    Row(CS.LOST, CE.REVOKED_SEEN, ALWAYS, {}, CD.DROP_SLAB,  CS.UNKNOWN),
+    *ignored(CS.LOST, CE.GENERATION_MOVED, CE.UNANSWERED_OFFER),
 ))  # fmt: skip
 
 MACHINES = (LEASE, LEASE_CLIENT)

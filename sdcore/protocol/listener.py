@@ -17,6 +17,8 @@ from sdcore.protocol.kit import ALWAYS, NOTHING, PEER, Effect, Event, Machine, R
 
 
 class ListenerState(State):
+    """Where a listening socket stands."""
+
     CLOSED = "does not listen"
     LISTENING = "listens in the kernel; the monitor is being told"
     REGISTERED = "the monitor knows it"
@@ -24,6 +26,8 @@ class ListenerState(State):
 
 
 class ListenerEvent(Event):
+    """What happens to a listening socket."""
+
     LISTEN = "listen() succeeded in the kernel"
     REGISTERED_OK = "the monitor has it"
     REGISTER_FAILED = "no monitor, or it refused"
@@ -33,68 +37,77 @@ class ListenerEvent(Event):
 
 
 class ListenerDo(Effect):
+    """What the driver of a listening socket must do."""
+
     SAVE_SYN = "set TCP_SAVE_SYN"
     REGISTER = "send MSG_LISTEN with the descriptor; feed REGISTERED_OK or REGISTER_FAILED"
     UNREGISTER = "send MSG_UNLISTEN if the monitor gave a number"
     CHECK_HINT = "read the saved SYN (server: ACCEPT_HINTED or ACCEPT_PLAIN)"
 
 
+LS, LE, LD = ListenerState, ListenerEvent, ListenerDo
 LISTENER = Machine(
     "listener", "A listening socket in the library.",
-    ListenerState, ListenerEvent, ListenerDo, registers=(), rows=(
-    # state                  event                     if      set do                     next
-    Row(ListenerState.CLOSED, ListenerEvent.LISTEN,    ALWAYS, {}, (ListenerDo.SAVE_SYN, ListenerDo.REGISTER), ListenerState.LISTENING),
-    *ignored(ListenerState.CLOSED, ListenerEvent.MONITOR_RETURNED, ListenerEvent.CLOSE),
+    LS, LE, LD, registers=(), rows=(
+    # state        event      if      set do                          next
+    Row(LS.CLOSED, LE.LISTEN, ALWAYS, {}, (LD.SAVE_SYN, LD.REGISTER), LS.LISTENING),
+    *ignored(LS.CLOSED, LE.MONITOR_RETURNED, LE.CLOSE),
 
-    Row(ListenerState.LISTENING, ListenerEvent.REGISTERED_OK,   ALWAYS, {}, NOTHING,               ListenerState.REGISTERED),
-    Row(ListenerState.LISTENING, ListenerEvent.REGISTER_FAILED, ALWAYS, {}, NOTHING,               ListenerState.UNREGISTERED),
-    Row(ListenerState.LISTENING, ListenerEvent.ACCEPT,          ALWAYS, {}, ListenerDo.CHECK_HINT, ListenerState.LISTENING),
-    Row(ListenerState.LISTENING, ListenerEvent.CLOSE,           ALWAYS, {}, ListenerDo.UNREGISTER, ListenerState.CLOSED),
-    *ignored(ListenerState.LISTENING, ListenerEvent.LISTEN, ListenerEvent.MONITOR_RETURNED),
+    Row(LS.LISTENING, LE.REGISTERED_OK,   ALWAYS, {}, NOTHING,       LS.REGISTERED),
+    Row(LS.LISTENING, LE.REGISTER_FAILED, ALWAYS, {}, NOTHING,       LS.UNREGISTERED),
+    Row(LS.LISTENING, LE.ACCEPT,          ALWAYS, {}, LD.CHECK_HINT, LS.LISTENING),
+    Row(LS.LISTENING, LE.CLOSE,           ALWAYS, {}, LD.UNREGISTER, LS.CLOSED),
+    *ignored(LS.LISTENING, LE.LISTEN, LE.MONITOR_RETURNED),
 
-    Row(ListenerState.REGISTERED, ListenerEvent.ACCEPT,           ALWAYS, {}, ListenerDo.CHECK_HINT, ListenerState.REGISTERED),
-    Row(ListenerState.REGISTERED, ListenerEvent.MONITOR_RETURNED, ALWAYS, {}, ListenerDo.REGISTER,   ListenerState.LISTENING),
-    Row(ListenerState.REGISTERED, ListenerEvent.CLOSE,            ALWAYS, {}, ListenerDo.UNREGISTER, ListenerState.CLOSED),
-    *ignored(ListenerState.REGISTERED, ListenerEvent.LISTEN),
+    Row(LS.REGISTERED, LE.ACCEPT,           ALWAYS, {}, LD.CHECK_HINT, LS.REGISTERED),
+    Row(LS.REGISTERED, LE.MONITOR_RETURNED, ALWAYS, {}, LD.REGISTER,   LS.LISTENING),
+    Row(LS.REGISTERED, LE.CLOSE,            ALWAYS, {}, LD.UNREGISTER, LS.CLOSED),
+    *ignored(LS.REGISTERED, LE.LISTEN),
 
     # Slabs of a monitor that is gone are still good, so hints still count.
-    Row(ListenerState.UNREGISTERED, ListenerEvent.ACCEPT,           ALWAYS, {}, ListenerDo.CHECK_HINT, ListenerState.UNREGISTERED),
-    Row(ListenerState.UNREGISTERED, ListenerEvent.LISTEN,           ALWAYS, {}, ListenerDo.REGISTER,   ListenerState.LISTENING),
-    Row(ListenerState.UNREGISTERED, ListenerEvent.MONITOR_RETURNED, ALWAYS, {}, ListenerDo.REGISTER,   ListenerState.LISTENING),
-    Row(ListenerState.UNREGISTERED, ListenerEvent.CLOSE,            ALWAYS, {}, NOTHING,               ListenerState.CLOSED),
+    Row(LS.UNREGISTERED, LE.ACCEPT,           ALWAYS, {}, LD.CHECK_HINT, LS.UNREGISTERED),
+    Row(LS.UNREGISTERED, LE.LISTEN,           ALWAYS, {}, LD.REGISTER,   LS.LISTENING),
+    Row(LS.UNREGISTERED, LE.MONITOR_RETURNED, ALWAYS, {}, LD.REGISTER,   LS.LISTENING),
+    Row(LS.UNREGISTERED, LE.CLOSE,            ALWAYS, {}, NOTHING,       LS.CLOSED),
 ))  # fmt: skip
 
 
 class ListenerMonitorState(State):
+    """Where a listener stands, as the monitor sees it."""
+
     ABSENT = "not known"
     ACTIVE = "has members; leases may be granted"
     GONE = "its last member left"
 
 
 class ListenerMonitorEvent(Event):
+    """What happens to a listener, as the monitor learns it."""
+
     REGISTER = "a process shows a listening socket that is not known yet", PEER
     JOIN = "a process shows a socket that is known already, its own again or one that it inherited", PEER
     LEAVE = "a member closed it or died; arg members are left"
 
 
 class ListenerMonitorDo(Effect):
+    """What the monitor must do for a listener."""
+
     BUMP_LISTENERS = "move the status page's listener generation: remembered refusals are stale"
     REVOKE_LEASES = "feed LISTENER_GONE to each of its leases"
     FORGET = "drop the descriptor and the number"
 
 
+MS, ME, MD = ListenerMonitorState, ListenerMonitorEvent, ListenerMonitorDo
 LISTENER_MONITOR = Machine(
     "listener_monitor", "A listening socket as the monitor knows it.",
-    ListenerMonitorState, ListenerMonitorEvent, ListenerMonitorDo, registers=(), rows=(
-    # state                          event                          if       set do       next
-    Row(ListenerMonitorState.ABSENT, ListenerMonitorEvent.REGISTER, ALWAYS,  {}, ListenerMonitorDo.BUMP_LISTENERS, ListenerMonitorState.ACTIVE),
+    MS, ME, MD, registers=(), rows=(
+    # state        event        if      set do                 next
+    Row(MS.ABSENT, ME.REGISTER, ALWAYS, {}, MD.BUMP_LISTENERS, MS.ACTIVE),
 
-    Row(ListenerMonitorState.ACTIVE, ListenerMonitorEvent.JOIN,     ALWAYS,  {}, NOTHING, ListenerMonitorState.ACTIVE),
-    Row(ListenerMonitorState.ACTIVE, ListenerMonitorEvent.LEAVE,    arg > 0, {}, NOTHING, ListenerMonitorState.ACTIVE),
-    Row(ListenerMonitorState.ACTIVE, ListenerMonitorEvent.LEAVE,    ALWAYS,  {},
-        (ListenerMonitorDo.REVOKE_LEASES, ListenerMonitorDo.FORGET), ListenerMonitorState.GONE),
+    Row(MS.ACTIVE, ME.JOIN,  ALWAYS,  {}, NOTHING,                       MS.ACTIVE),
+    Row(MS.ACTIVE, ME.LEAVE, arg > 0, {}, NOTHING,                       MS.ACTIVE),
+    Row(MS.ACTIVE, ME.LEAVE, ALWAYS,  {}, (MD.REVOKE_LEASES, MD.FORGET), MS.GONE),
 
-    *ignored(ListenerMonitorState.GONE, ListenerMonitorEvent.LEAVE),
+    *ignored(MS.GONE, ME.LEAVE),
 ))  # fmt: skip
 
 MACHINES = (LISTENER, LISTENER_MONITOR)

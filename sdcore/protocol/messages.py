@@ -4,7 +4,8 @@ A request and its reply, one packet each, never anything unasked. Every packet b
 beside it by SCM_RIGHTS. Numbers are in host order: both ends are on one host.
 
 Socket: `$SDCORE_RUNTIME_DIR/monitor.sock`; without the variable `/run/sdcore/monitor.sock` if a system-wide monitor
-serves there, else `/run/user/UID/sdcore/monitor.sock`, or `/tmp/sdcore-UID/monitor.sock` where /run/user/UID is missing.
+serves there, else `/run/user/UID/sdcore/monitor.sock`; where /run/user/UID is missing,
+`/tmp/sdcore-UID/monitor.sock`.
 """
 
 from __future__ import annotations
@@ -26,32 +27,50 @@ CONSTANTS = (
     Const("HELLO_MEMBARRIER", 1, "Capability bit: membarrier(GLOBAL_EXPEDITED) is registered."),
 )
 
-HEADER = Struct("msg_header", "Begins every packet.", size=16, fields=(
-    Field("type", "u32", doc="MSG_*; a reply repeats the request's."),
-    Field("seq", "u32", doc="Chosen by the sender of the request, repeated in the reply."),
-    Field("status", "u32", doc="STATUS_*; 0 in a request."),
-    Field("reason", "u32", doc="REASON_* of a denial."),
-))
+HEADER = Struct(
+    "msg_header",
+    "Begins every packet.",
+    size=16,
+    fields=(
+        Field("type", "u32", doc="MSG_*; a reply repeats the request's."),
+        Field("seq", "u32", doc="Chosen by the sender of the request, repeated in the reply."),
+        Field("status", "u32", doc="STATUS_*; 0 in a request."),
+        Field("reason", "u32", doc="REASON_* of a denial."),
+    ),
+)
 
-HELLO = Struct("msg_hello", "A process attaches.", size=32, fields=(
-    Field("version", "u32", doc="LAYOUT_VERSION."),
-    Field("capabilities", "u32", doc="HELLO_* bits."),
-    Field("parent_id", "u64", doc="Process id of the parent at the monitor, 0 if none."),
-    Field("secret", "u64", doc="What the parent registered before it forked; proves parent_id."),
-    Field("child_secret", "u64", doc="Secret that children forked from now on will show."),
-))
+HELLO = Struct(
+    "msg_hello",
+    "A process attaches.",
+    size=32,
+    fields=(
+        Field("version", "u32", doc="LAYOUT_VERSION."),
+        Field("capabilities", "u32", doc="HELLO_* bits."),
+        Field("parent_id", "u64", doc="Process id of the parent at the monitor, 0 if none."),
+        Field("secret", "u64", doc="What the parent registered before it forked; proves parent_id."),
+        Field("child_secret", "u64", doc="Secret that children forked from now on will show."),
+    ),
+)
 
-WELCOME = Struct("msg_welcome", "Attached.", size=16, fields=(
-    Field("process_id", "u64", doc="The monitor's number for the process; never used twice."),
-))
+WELCOME = Struct(
+    "msg_welcome",
+    "Attached.",
+    size=16,
+    fields=(Field("process_id", "u64", doc="The monitor's number for the process; never used twice."),),
+)
 
 LISTENER = Struct("msg_listener", "A listener.", size=8, fields=(Field("listener_id", "u64"),))
 
-DESTINATION = Struct("msg_destination", "Where a client wants to go.", size=32, fields=(
-    Field("ip", "u8", count=16, doc="Network order, IPv4 as v4-mapped."),
-    Field("port", "u16", doc="Host order."),
-    Field("full_lease", "u64", doc="A lease whose slots are all taken, or 0."),
-))
+DESTINATION = Struct(
+    "msg_destination",
+    "Where a client wants to go.",
+    size=32,
+    fields=(
+        Field("ip", "u8", count=16, doc="Network order, IPv4 as v4-mapped."),
+        Field("port", "u16", doc="Host order."),
+        Field("full_lease", "u64", doc="A lease whose slots are all taken, or 0."),
+    ),
+)
 
 AFTER = Struct("msg_after", "Which leases are known.", size=8, fields=(Field("lease_id", "u64"),))
 

@@ -22,6 +22,8 @@ from sdcore.protocol.kit import ALWAYS, NOTHING, Effect, Event, Machine, Reg, Ro
 
 
 class TxState(State):
+    """Where a producer stands."""
+
     OPEN = "may send"
     STARVED = "knows of no room; looks, or waits for it"
     SHUT = "sent its last byte; room still comes back"
@@ -30,6 +32,8 @@ class TxState(State):
 
 
 class TxEvent(Event):
+    """What happens to a producer."""
+
     SEND = "the program wants to send arg bytes, at least one"
     CREDIT = "the consumer's head shows arg bytes of room more than before"
     SHUTDOWN = "no byte will follow: shutdown(SHUT_WR) or close"
@@ -38,6 +42,8 @@ class TxEvent(Event):
 
 
 class TxDo(Effect):
+    """What the driver of a producer must do."""
+
     PUT_ALL = "copy arg bytes into the ring and publish tail"
     PUT_FREE = "copy as many bytes as were free before this event and publish tail"
     LOOK = "read the consumer's head; feed CREDIT with the room that it adds, 0 too"
@@ -49,43 +55,46 @@ class TxDo(Effect):
     BROKEN_PIPE = "report EPIPE, with SIGPIPE unless it is suppressed"
 
 
+TS, TE, TD = TxState, TxEvent, TxDo
 free = Reg("free", start=layout.RING_BYTES, doc="bytes of room that the producer knows of")
 
 RING_TX = Machine(
     "ring_tx", "Producer of one direction: room decides whether bytes go out or the sender waits.",
-    TxState, TxEvent, TxDo, registers=(free,), rows=(
-    # state           event             if           set                 do                   next
-    Row(TxState.OPEN, TxEvent.SEND,     free >= arg, {free: free - arg}, TxDo.PUT_ALL,        TxState.OPEN),
-    Row(TxState.OPEN, TxEvent.SEND,     free > 0,    {free: 0},          TxDo.PUT_FREE,       TxState.OPEN),
-    Row(TxState.OPEN, TxEvent.SEND,     ALWAYS,      {},                 TxDo.LOOK,           TxState.STARVED),
-    Row(TxState.OPEN, TxEvent.CREDIT,   ALWAYS,      {free: free + arg}, NOTHING,             TxState.OPEN),
-    Row(TxState.OPEN, TxEvent.SHUTDOWN, ALWAYS,      {},                 TxDo.PUBLISH_FIN,    TxState.SHUT),
-    Row(TxState.OPEN, TxEvent.MOVE,     ALWAYS,      {},                 TxDo.PUBLISH_MOVED,  TxState.MOVED),
-    Row(TxState.OPEN, TxEvent.BREAK,    ALWAYS,      {},                 NOTHING,             TxState.BROKEN),
+    TS, TE, TD, registers=(free,), rows=(
+    # state      event        if           set                 do                next
+    Row(TS.OPEN, TE.SEND,     free >= arg, {free: free - arg}, TD.PUT_ALL,       TS.OPEN),
+    Row(TS.OPEN, TE.SEND,     free > 0,    {free: 0},          TD.PUT_FREE,      TS.OPEN),
+    Row(TS.OPEN, TE.SEND,     ALWAYS,      {},                 TD.LOOK,          TS.STARVED),
+    Row(TS.OPEN, TE.CREDIT,   ALWAYS,      {free: free + arg}, NOTHING,          TS.OPEN),
+    Row(TS.OPEN, TE.SHUTDOWN, ALWAYS,      {},                 TD.PUBLISH_FIN,   TS.SHUT),
+    Row(TS.OPEN, TE.MOVE,     ALWAYS,      {},                 TD.PUBLISH_MOVED, TS.MOVED),
+    Row(TS.OPEN, TE.BREAK,    ALWAYS,      {},                 NOTHING,          TS.BROKEN),
 
-    Row(TxState.STARVED, TxEvent.SEND,     ALWAYS,   {},                 TxDo.LOOK,           TxState.STARVED),
-    Row(TxState.STARVED, TxEvent.CREDIT,   arg > 0,  {free: free + arg}, TxDo.RETRY,          TxState.OPEN),
-    Row(TxState.STARVED, TxEvent.CREDIT,   ALWAYS,   {},                 TxDo.WAIT_ROOM,      TxState.STARVED),
-    Row(TxState.STARVED, TxEvent.SHUTDOWN, ALWAYS,   {},                 TxDo.PUBLISH_FIN,    TxState.SHUT),
-    Row(TxState.STARVED, TxEvent.MOVE,     ALWAYS,   {},                 TxDo.PUBLISH_MOVED,  TxState.MOVED),
-    Row(TxState.STARVED, TxEvent.BREAK,    ALWAYS,   {},                 NOTHING,             TxState.BROKEN),
+    Row(TS.STARVED, TE.SEND,     ALWAYS,  {},                 TD.LOOK,          TS.STARVED),
+    Row(TS.STARVED, TE.CREDIT,   arg > 0, {free: free + arg}, TD.RETRY,         TS.OPEN),
+    Row(TS.STARVED, TE.CREDIT,   ALWAYS,  {},                 TD.WAIT_ROOM,     TS.STARVED),
+    Row(TS.STARVED, TE.SHUTDOWN, ALWAYS,  {},                 TD.PUBLISH_FIN,   TS.SHUT),
+    Row(TS.STARVED, TE.MOVE,     ALWAYS,  {},                 TD.PUBLISH_MOVED, TS.MOVED),
+    Row(TS.STARVED, TE.BREAK,    ALWAYS,  {},                 NOTHING,          TS.BROKEN),
 
-    Row(TxState.SHUT, TxEvent.SEND,     ALWAYS,      {},                 TxDo.BROKEN_PIPE,    TxState.SHUT),
-    Row(TxState.SHUT, TxEvent.CREDIT,   ALWAYS,      {free: free + arg}, NOTHING,             TxState.SHUT),
-    Row(TxState.SHUT, TxEvent.BREAK,    ALWAYS,      {},                 NOTHING,             TxState.BROKEN),
-    *ignored(TxState.SHUT, TxEvent.SHUTDOWN, TxEvent.MOVE),
+    Row(TS.SHUT, TE.SEND,   ALWAYS, {},                 TD.BROKEN_PIPE, TS.SHUT),
+    Row(TS.SHUT, TE.CREDIT, ALWAYS, {free: free + arg}, NOTHING,        TS.SHUT),
+    Row(TS.SHUT, TE.BREAK,  ALWAYS, {},                 NOTHING,        TS.BROKEN),
+    *ignored(TS.SHUT, TE.SHUTDOWN, TE.MOVE),
 
-    Row(TxState.MOVED, TxEvent.SEND,     ALWAYS,     {},                 TxDo.SEND_COMPANION, TxState.MOVED),
-    Row(TxState.MOVED, TxEvent.CREDIT,   ALWAYS,     {free: free + arg}, NOTHING,             TxState.MOVED),
-    Row(TxState.MOVED, TxEvent.BREAK,    ALWAYS,     {},                 NOTHING,             TxState.BROKEN),
-    *ignored(TxState.MOVED, TxEvent.SHUTDOWN, TxEvent.MOVE),
+    Row(TS.MOVED, TE.SEND,   ALWAYS, {},                 TD.SEND_COMPANION, TS.MOVED),
+    Row(TS.MOVED, TE.CREDIT, ALWAYS, {free: free + arg}, NOTHING,           TS.MOVED),
+    Row(TS.MOVED, TE.BREAK,  ALWAYS, {},                 NOTHING,           TS.BROKEN),
+    *ignored(TS.MOVED, TE.SHUTDOWN, TE.MOVE),
 
-    Row(TxState.BROKEN, TxEvent.SEND,     ALWAYS,    {},                 TxDo.BROKEN_PIPE,    TxState.BROKEN),
-    *ignored(TxState.BROKEN, TxEvent.CREDIT, TxEvent.SHUTDOWN, TxEvent.MOVE, TxEvent.BREAK),
+    Row(TS.BROKEN, TE.SEND, ALWAYS, {}, TD.BROKEN_PIPE, TS.BROKEN),
+    *ignored(TS.BROKEN, TE.CREDIT, TE.SHUTDOWN, TE.MOVE, TE.BREAK),
 ))  # fmt: skip
 
 
 class RxState(State):
+    """Where a consumer stands."""
+
     OPEN = "may receive"
     DRY = "knows of no bytes; looks, or waits for them"
     ENDED = "the end of the stream was reported"
@@ -94,6 +103,8 @@ class RxState(State):
 
 
 class RxEvent(Event):
+    """What happens to a consumer."""
+
     RECV = "the program wants up to arg bytes, at least one"
     DATA = "the producer's tail shows arg bytes more than before"
     FIN = "nothing new, and TX_FIN is set beside tail"
@@ -103,9 +114,11 @@ class RxEvent(Event):
 
 
 class RxDo(Effect):
+    """What the driver of a consumer must do."""
+
     TAKE_ALL = "copy arg bytes out of the ring and publish head"
     TAKE_AVAIL = "copy as many bytes as were available before this event and publish head"
-    LOOK = "read the producer's flags, then its tail; feed DATA with the new bytes; if none, FIN or MOVED if its flag is set"
+    LOOK = "read the producer's flags, then its tail; feed DATA with the new bytes; if none, the flag's FIN or MOVED"
     RETRY = "feed RECV again"
     WAIT_DATA = "wait until the producer publishes (or report EAGAIN), then feed RECV again"
     END_OF_STREAM = "report 0 bytes"
@@ -113,43 +126,46 @@ class RxDo(Effect):
     RAISE_RESET = "report ECONNRESET"
 
 
+RS, RE, RD = RxState, RxEvent, RxDo
 avail = Reg("avail", doc="bytes that the consumer knows of and has not taken")
 shut = Reg("shut", bits=8, doc="1 after shutdown(SHUT_RD): what comes is still read, but nothing is waited for")
 
 RING_RX = Machine(
     "ring_rx", "Consumer of one direction: takes what is there, and says what an empty ring means.",
-    RxState, RxEvent, RxDo, registers=(avail, shut), rows=(
-    # state           event          if            set                   do                   next
-    Row(RxState.OPEN, RxEvent.RECV,  avail >= arg, {avail: avail - arg}, RxDo.TAKE_ALL,       RxState.OPEN),
-    Row(RxState.OPEN, RxEvent.RECV,  avail > 0,    {avail: 0},           RxDo.TAKE_AVAIL,     RxState.OPEN),
-    Row(RxState.OPEN, RxEvent.RECV,  ALWAYS,       {},                   RxDo.LOOK,           RxState.DRY),
-    Row(RxState.OPEN, RxEvent.DATA,  ALWAYS,       {avail: avail + arg}, NOTHING,             RxState.OPEN),
-    Row(RxState.OPEN, RxEvent.SHUT,  ALWAYS,       {shut: 1},            NOTHING,             RxState.OPEN),
+    RS, RE, RD, registers=(avail, shut), rows=(
+    # state      event    if            set                   do             next
+    Row(RS.OPEN, RE.RECV, avail >= arg, {avail: avail - arg}, RD.TAKE_ALL,   RS.OPEN),
+    Row(RS.OPEN, RE.RECV, avail > 0,    {avail: 0},           RD.TAKE_AVAIL, RS.OPEN),
+    Row(RS.OPEN, RE.RECV, ALWAYS,       {},                   RD.LOOK,       RS.DRY),
+    Row(RS.OPEN, RE.DATA, ALWAYS,       {avail: avail + arg}, NOTHING,       RS.OPEN),
+    Row(RS.OPEN, RE.SHUT, ALWAYS,       {shut: 1},            NOTHING,       RS.OPEN),
     # What the ring still holds comes first: the flags count again when it is DRY.
-    *ignored(RxState.OPEN, RxEvent.FIN, RxEvent.MOVED, RxEvent.BREAK),
+    *ignored(RS.OPEN, RE.FIN, RE.MOVED, RE.BREAK),
 
-    Row(RxState.DRY,  RxEvent.RECV,  ALWAYS,       {},                   RxDo.LOOK,           RxState.DRY),
-    Row(RxState.DRY,  RxEvent.DATA,  arg > 0,      {avail: avail + arg}, RxDo.RETRY,          RxState.OPEN),
-    Row(RxState.DRY,  RxEvent.DATA,  shut > 0,     {},                   RxDo.END_OF_STREAM,  RxState.DRY),
-    Row(RxState.DRY,  RxEvent.DATA,  ALWAYS,       {},                   RxDo.WAIT_DATA,      RxState.DRY),
-    Row(RxState.DRY,  RxEvent.FIN,   ALWAYS,       {},                   RxDo.END_OF_STREAM,  RxState.ENDED),
-    Row(RxState.DRY,  RxEvent.MOVED, ALWAYS,       {},                   RxDo.RECV_COMPANION, RxState.MOVED),
-    Row(RxState.DRY,  RxEvent.BREAK, ALWAYS,       {},                   RxDo.RAISE_RESET,    RxState.BROKEN),
-    Row(RxState.DRY,  RxEvent.SHUT,  ALWAYS,       {shut: 1},            NOTHING,             RxState.DRY),
+    Row(RS.DRY, RE.RECV,  ALWAYS,   {},                   RD.LOOK,           RS.DRY),
+    Row(RS.DRY, RE.DATA,  arg > 0,  {avail: avail + arg}, RD.RETRY,          RS.OPEN),
+    Row(RS.DRY, RE.DATA,  shut > 0, {},                   RD.END_OF_STREAM,  RS.DRY),
+    Row(RS.DRY, RE.DATA,  ALWAYS,   {},                   RD.WAIT_DATA,      RS.DRY),
+    Row(RS.DRY, RE.FIN,   ALWAYS,   {},                   RD.END_OF_STREAM,  RS.ENDED),
+    Row(RS.DRY, RE.MOVED, ALWAYS,   {},                   RD.RECV_COMPANION, RS.MOVED),
+    Row(RS.DRY, RE.BREAK, ALWAYS,   {},                   RD.RAISE_RESET,    RS.BROKEN),
+    Row(RS.DRY, RE.SHUT,  ALWAYS,   {shut: 1},            NOTHING,           RS.DRY),
 
-    Row(RxState.ENDED,  RxEvent.RECV, ALWAYS,      {},                   RxDo.END_OF_STREAM,  RxState.ENDED),
-    *ignored(RxState.ENDED, RxEvent.FIN, RxEvent.MOVED, RxEvent.BREAK, RxEvent.SHUT),
+    Row(RS.ENDED, RE.RECV, ALWAYS, {}, RD.END_OF_STREAM, RS.ENDED),
+    *ignored(RS.ENDED, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT),
 
-    Row(RxState.MOVED,  RxEvent.RECV, ALWAYS,      {},                   RxDo.RECV_COMPANION, RxState.MOVED),
-    *ignored(RxState.MOVED, RxEvent.FIN, RxEvent.MOVED, RxEvent.BREAK, RxEvent.SHUT),
+    Row(RS.MOVED, RE.RECV, ALWAYS, {}, RD.RECV_COMPANION, RS.MOVED),
+    *ignored(RS.MOVED, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT),
 
     # Linux reports a reset once; then the stream is at its end.
-    Row(RxState.BROKEN, RxEvent.RECV, ALWAYS,      {},                   RxDo.END_OF_STREAM,  RxState.BROKEN),
-    *ignored(RxState.BROKEN, RxEvent.FIN, RxEvent.MOVED, RxEvent.BREAK, RxEvent.SHUT),
+    Row(RS.BROKEN, RE.RECV, ALWAYS, {}, RD.END_OF_STREAM, RS.BROKEN),
+    *ignored(RS.BROKEN, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT),
 ))  # fmt: skip
 
 
 class WaiterState(State):
+    """Where a waiting thread stands."""
+
     SPINNING = "looks again and again"
     YIELDING = "looks again after each yield"
     ARMED = "has announced its sleep and must look once more"
@@ -158,6 +174,8 @@ class WaiterState(State):
 
 
 class WaiterEvent(Event):
+    """What happens to a waiting thread."""
+
     EMPTY = "looked: nothing is ready"
     READY = "looked: something is ready"
     WOKEN = "the kernel ended the sleep: a doorbell, the companion, or a descriptor of the program"
@@ -167,6 +185,8 @@ class WaiterEvent(Event):
 
 
 class WaiterDo(Effect):
+    """What the driver of a waiting thread must do."""
+
     PAUSE = "let the processor pause, then look"
     YIELD = "give the core away once, then look"
     ANNOUNCE = "set armed, or the asleep bit, and the doorbell's name"
@@ -176,40 +196,41 @@ class WaiterDo(Effect):
     RETRACT = "take the announcement back"
 
 
+WS, WE, WD = WaiterState, WaiterEvent, WaiterDo
 spins_left = Reg("spins_left", bits=32, doc="looks without giving the core away; set by the driver at the start")
 yields_left = Reg("yields_left", bits=32, doc="yields before sleeping; set by the driver at the start")
-ANNOUNCE_SLEEP = (WaiterDo.ANNOUNCE, WaiterDo.FENCE, WaiterDo.LOOK)
+ANNOUNCE_SLEEP = (WD.ANNOUNCE, WD.FENCE, WD.LOOK)
 ONE_LESS_SPIN = {spins_left: spins_left - 1}
 ONE_LESS_YIELD = {yields_left: yields_left - 1}
 
 WAITER = Machine(
     "waiter", "One wait of one thread: polls, yields, announces its sleep, looks once more, sleeps.",
-    WaiterState, WaiterEvent, WaiterDo, registers=(spins_left, yields_left), rows=(
-    # state                   event                    if               set              do              next
-    Row(WaiterState.SPINNING, WaiterEvent.EMPTY,       spins_left > 0,  ONE_LESS_SPIN,   WaiterDo.PAUSE, WaiterState.SPINNING),
-    Row(WaiterState.SPINNING, WaiterEvent.EMPTY,       yields_left > 0, ONE_LESS_YIELD,  WaiterDo.YIELD, WaiterState.YIELDING),
-    Row(WaiterState.SPINNING, WaiterEvent.EMPTY,       ALWAYS,          {},              ANNOUNCE_SLEEP, WaiterState.ARMED),
-    Row(WaiterState.SPINNING, WaiterEvent.READY,       ALWAYS,          {},              NOTHING,        WaiterState.DONE),
-    Row(WaiterState.SPINNING, WaiterEvent.TIMEOUT,     ALWAYS,          {},              NOTHING,        WaiterState.DONE),
-    Row(WaiterState.SPINNING, WaiterEvent.INTERRUPTED, ALWAYS,          {},              NOTHING,        WaiterState.DONE),
+    WS, WE, WD, registers=(spins_left, yields_left), rows=(
+    # state          event           if               set             do              next
+    Row(WS.SPINNING, WE.EMPTY,       spins_left > 0,  ONE_LESS_SPIN,  WD.PAUSE,       WS.SPINNING),
+    Row(WS.SPINNING, WE.EMPTY,       yields_left > 0, ONE_LESS_YIELD, WD.YIELD,       WS.YIELDING),
+    Row(WS.SPINNING, WE.EMPTY,       ALWAYS,          {},             ANNOUNCE_SLEEP, WS.ARMED),
+    Row(WS.SPINNING, WE.READY,       ALWAYS,          {},             NOTHING,        WS.DONE),
+    Row(WS.SPINNING, WE.TIMEOUT,     ALWAYS,          {},             NOTHING,        WS.DONE),
+    Row(WS.SPINNING, WE.INTERRUPTED, ALWAYS,          {},             NOTHING,        WS.DONE),
 
-    Row(WaiterState.YIELDING, WaiterEvent.EMPTY,       yields_left > 0, ONE_LESS_YIELD,  WaiterDo.YIELD, WaiterState.YIELDING),
-    Row(WaiterState.YIELDING, WaiterEvent.EMPTY,       ALWAYS,          {},              ANNOUNCE_SLEEP, WaiterState.ARMED),
-    Row(WaiterState.YIELDING, WaiterEvent.CONTENDED,   ALWAYS, {yields_left: arg},       NOTHING,        WaiterState.YIELDING),
-    Row(WaiterState.YIELDING, WaiterEvent.READY,       ALWAYS,          {},              NOTHING,        WaiterState.DONE),
-    Row(WaiterState.YIELDING, WaiterEvent.TIMEOUT,     ALWAYS,          {},              NOTHING,        WaiterState.DONE),
-    Row(WaiterState.YIELDING, WaiterEvent.INTERRUPTED, ALWAYS,          {},              NOTHING,        WaiterState.DONE),
+    Row(WS.YIELDING, WE.EMPTY,       yields_left > 0, ONE_LESS_YIELD,     WD.YIELD,       WS.YIELDING),
+    Row(WS.YIELDING, WE.EMPTY,       ALWAYS,          {},                 ANNOUNCE_SLEEP, WS.ARMED),
+    Row(WS.YIELDING, WE.CONTENDED,   ALWAYS,          {yields_left: arg}, NOTHING,        WS.YIELDING),
+    Row(WS.YIELDING, WE.READY,       ALWAYS,          {},                 NOTHING,        WS.DONE),
+    Row(WS.YIELDING, WE.TIMEOUT,     ALWAYS,          {},                 NOTHING,        WS.DONE),
+    Row(WS.YIELDING, WE.INTERRUPTED, ALWAYS,          {},                 NOTHING,        WS.DONE),
 
-    Row(WaiterState.ARMED, WaiterEvent.EMPTY,          ALWAYS,          {},           WaiterDo.BLOCK,    WaiterState.ASLEEP),
-    Row(WaiterState.ARMED, WaiterEvent.READY,          ALWAYS,          {},           WaiterDo.RETRACT,  WaiterState.DONE),
-    Row(WaiterState.ARMED, WaiterEvent.TIMEOUT,        ALWAYS,          {},           WaiterDo.RETRACT,  WaiterState.DONE),
-    Row(WaiterState.ARMED, WaiterEvent.INTERRUPTED,    ALWAYS,          {},           WaiterDo.RETRACT,  WaiterState.DONE),
+    Row(WS.ARMED, WE.EMPTY,       ALWAYS, {}, WD.BLOCK,   WS.ASLEEP),
+    Row(WS.ARMED, WE.READY,       ALWAYS, {}, WD.RETRACT, WS.DONE),
+    Row(WS.ARMED, WE.TIMEOUT,     ALWAYS, {}, WD.RETRACT, WS.DONE),
+    Row(WS.ARMED, WE.INTERRUPTED, ALWAYS, {}, WD.RETRACT, WS.DONE),
 
     # Woken, it looks at once; in vain, it yields as often as is left, and never spins again.
-    Row(WaiterState.ASLEEP, WaiterEvent.WOKEN, ALWAYS, {spins_left: 0}, (WaiterDo.RETRACT, WaiterDo.LOOK), WaiterState.SPINNING),
-    Row(WaiterState.ASLEEP, WaiterEvent.READY,         ALWAYS,          {},           WaiterDo.RETRACT,  WaiterState.DONE),
-    Row(WaiterState.ASLEEP, WaiterEvent.TIMEOUT,       ALWAYS,          {},           WaiterDo.RETRACT,  WaiterState.DONE),
-    Row(WaiterState.ASLEEP, WaiterEvent.INTERRUPTED,   ALWAYS,          {},           WaiterDo.RETRACT,  WaiterState.DONE),
+    Row(WS.ASLEEP, WE.WOKEN,       ALWAYS, {spins_left: 0}, (WD.RETRACT, WD.LOOK), WS.SPINNING),
+    Row(WS.ASLEEP, WE.READY,       ALWAYS, {},              WD.RETRACT,            WS.DONE),
+    Row(WS.ASLEEP, WE.TIMEOUT,     ALWAYS, {},              WD.RETRACT,            WS.DONE),
+    Row(WS.ASLEEP, WE.INTERRUPTED, ALWAYS, {},              WD.RETRACT,            WS.DONE),
 ))  # fmt: skip
 
 MACHINES = (RING_TX, RING_RX, WAITER)

@@ -63,6 +63,7 @@ class Field:
 
     @property
     def scalar(self) -> bool:
+        """Whether the field holds numbers, not structures."""
         return self.type in _SCALARS
 
     @property
@@ -77,14 +78,17 @@ class Field:
 
     @property
     def item_bytes(self) -> int:
+        """Size of one element in bytes."""
         return _SCALARS[self.type][1] if self.scalar else self.struct.size
 
     @property
     def bytes(self) -> int:
+        """Size of the whole field in bytes."""
         return self.item_bytes * (self.count or 1)
 
     @property
     def alignment(self) -> int:
+        """Alignment in bytes."""
         natural = self.item_bytes if self.scalar else self.struct.alignment
         return max(natural, self.align)
 

@@ -13,17 +13,19 @@ beside tail, so that the data before them is read first, and report what Linux w
 What is still in our receiving ring is read first in every case.
 
     law     each direction ends once; after CLOSED nothing is published
-    law     a slot is released once by each side, or by the survivor for a peer that is gone
+    law     a slot is released once by each side, and by the survivor for a peer that is gone
 
 Source: docs/explanation/architecture.md, "Ending"; tcp(7), send(2), recv(2).
 """
 
 from __future__ import annotations
 
-from sdcore.protocol.kit import ALWAYS, PEER, Effect, Event, Machine, Row, State, arg, ignored
+from sdcore.protocol.kit import ALWAYS, NOTHING, PEER, Effect, Event, Machine, Row, State, arg, ignored
 
 
 class TeardownState(State):
+    """Where an end stands."""
+
     OPEN = "both directions are open"
     LOCAL_SHUT = "we sent our last byte"
     PEER_SHUT = "the peer sent its last byte"
@@ -33,6 +35,8 @@ class TeardownState(State):
 
 
 class TeardownEvent(Event):
+    """What happens to an end."""
+
     SHUT_WR = "the program shuts its sending direction down"
     CLOSE = "the last descriptor of this end is closed; arg bytes that came were never read"
     PEER_FIN = "TX_FIN stands beside the peer's tail", PEER
@@ -42,6 +46,8 @@ class TeardownEvent(Event):
 
 
 class TeardownDo(Effect):
+    """What the driver of an end must do."""
+
     PUBLISH_FIN = "set TX_FIN beside tail and wake the peer (ring_tx: SHUTDOWN)"
     PUBLISH_CLOSED = "set TX_CLOSED beside tail and RX_CLOSED beside head, and wake the peer"
     PUBLISH_RESET = "set TX_RESET and TX_CLOSED beside tail and RX_CLOSED beside head, and wake the peer"
@@ -49,8 +55,7 @@ class TeardownDo(Effect):
     LAST_SEND = "let one more send succeed, then feed BREAK to ring_tx"
     BREAK_SEND = "feed BREAK to ring_tx"
     RAISE_RESET = "make ECONNRESET the pending error and feed BREAK to ring_tx, and to ring_rx when it is dry"
-    RELEASE_SLOT = "mark our side of the slot closed; do not touch it afterwards"
-    RELEASE_PEER = "mark the peer's side of the slot closed: it cannot do it any more"
+    RELEASE_SLOT = "count our side of the slot as done, and the peer's if it is gone; do not touch the slot afterwards"
     CLOSE_COMPANION = "let the kernel close the companion"
 
 
@@ -61,45 +66,44 @@ CLOSE_UNREAD = (D.PUBLISH_RESET, D.CLOSE_COMPANION, D.RELEASE_SLOT)
 
 TEARDOWN = Machine(
     "teardown", "The end of a connection through the rings, as one end sees it.",
-    TeardownState, TeardownEvent, TeardownDo, registers=(), rows=(
-    # state       event          if       set do                               next
-    Row(S.OPEN,   E.SHUT_WR,     ALWAYS,  {}, D.PUBLISH_FIN,                   S.LOCAL_SHUT),
-    Row(S.OPEN,   E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,                    S.CLOSED),
-    Row(S.OPEN,   E.CLOSE,       ALWAYS,  {}, CLOSE_OPEN,                      S.CLOSED),
-    Row(S.OPEN,   E.PEER_FIN,    ALWAYS,  {}, D.DELIVER_EOF,                   S.PEER_SHUT),
-    Row(S.OPEN,   E.PEER_CLOSED, ALWAYS,  {}, (D.DELIVER_EOF, D.LAST_SEND),    S.PEER_SHUT),
-    Row(S.OPEN,   E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET,                   S.RESET),
-    Row(S.OPEN,   E.PEER_GONE,   arg > 0, {}, (D.RAISE_RESET, D.RELEASE_PEER), S.RESET),
-    Row(S.OPEN,   E.PEER_GONE,   ALWAYS,  {}, (D.DELIVER_EOF, D.LAST_SEND, D.RELEASE_PEER), S.PEER_SHUT),
+    S, E, D, registers=(), rows=(
+    # state     event          if       set do                            next
+    Row(S.OPEN, E.SHUT_WR,     ALWAYS,  {}, D.PUBLISH_FIN,                S.LOCAL_SHUT),
+    Row(S.OPEN, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,                 S.CLOSED),
+    Row(S.OPEN, E.CLOSE,       ALWAYS,  {}, CLOSE_OPEN,                   S.CLOSED),
+    Row(S.OPEN, E.PEER_FIN,    ALWAYS,  {}, D.DELIVER_EOF,                S.PEER_SHUT),
+    Row(S.OPEN, E.PEER_CLOSED, ALWAYS,  {}, (D.DELIVER_EOF, D.LAST_SEND), S.PEER_SHUT),
+    Row(S.OPEN, E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET,                S.RESET),
+    Row(S.OPEN, E.PEER_GONE,   arg > 0, {}, D.RAISE_RESET,                S.RESET),
+    Row(S.OPEN, E.PEER_GONE,   ALWAYS,  {}, (D.DELIVER_EOF, D.LAST_SEND), S.PEER_SHUT),
 
-    Row(S.LOCAL_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,                    S.CLOSED),
-    Row(S.LOCAL_SHUT, E.CLOSE,       ALWAYS,  {}, CLOSE_SHUT,                      S.CLOSED),
-    Row(S.LOCAL_SHUT, E.PEER_FIN,    ALWAYS,  {}, D.DELIVER_EOF,                   S.BOTH_SHUT),
-    Row(S.LOCAL_SHUT, E.PEER_CLOSED, ALWAYS,  {}, D.DELIVER_EOF,                   S.BOTH_SHUT),
-    Row(S.LOCAL_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET,                   S.RESET),
-    Row(S.LOCAL_SHUT, E.PEER_GONE,   arg > 0, {}, (D.RAISE_RESET, D.RELEASE_PEER), S.RESET),
-    Row(S.LOCAL_SHUT, E.PEER_GONE,   ALWAYS,  {}, (D.DELIVER_EOF, D.RELEASE_PEER), S.BOTH_SHUT),
+    Row(S.LOCAL_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,  S.CLOSED),
+    Row(S.LOCAL_SHUT, E.CLOSE,       ALWAYS,  {}, CLOSE_SHUT,    S.CLOSED),
+    Row(S.LOCAL_SHUT, E.PEER_FIN,    ALWAYS,  {}, D.DELIVER_EOF, S.BOTH_SHUT),
+    Row(S.LOCAL_SHUT, E.PEER_CLOSED, ALWAYS,  {}, D.DELIVER_EOF, S.BOTH_SHUT),
+    Row(S.LOCAL_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET, S.RESET),
+    Row(S.LOCAL_SHUT, E.PEER_GONE,   arg > 0, {}, D.RAISE_RESET, S.RESET),
+    Row(S.LOCAL_SHUT, E.PEER_GONE,   ALWAYS,  {}, D.DELIVER_EOF, S.BOTH_SHUT),
     *ignored(S.LOCAL_SHUT, E.SHUT_WR),
 
-    Row(S.PEER_SHUT, E.SHUT_WR,     ALWAYS,  {}, D.PUBLISH_FIN,                  S.BOTH_SHUT),
-    Row(S.PEER_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,                   S.CLOSED),
-    Row(S.PEER_SHUT, E.CLOSE,       ALWAYS,  {}, CLOSE_OPEN,                     S.CLOSED),
-    Row(S.PEER_SHUT, E.PEER_CLOSED, ALWAYS,  {}, D.LAST_SEND,                    S.PEER_SHUT),
-    Row(S.PEER_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.BREAK_SEND,                   S.RESET),
-    Row(S.PEER_SHUT, E.PEER_GONE,   arg > 0, {}, (D.BREAK_SEND, D.RELEASE_PEER), S.RESET),
-    Row(S.PEER_SHUT, E.PEER_GONE,   ALWAYS,  {}, (D.LAST_SEND, D.RELEASE_PEER),  S.PEER_SHUT),
+    Row(S.PEER_SHUT, E.SHUT_WR,     ALWAYS,  {}, D.PUBLISH_FIN, S.BOTH_SHUT),
+    Row(S.PEER_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,  S.CLOSED),
+    Row(S.PEER_SHUT, E.CLOSE,       ALWAYS,  {}, CLOSE_OPEN,    S.CLOSED),
+    Row(S.PEER_SHUT, E.PEER_CLOSED, ALWAYS,  {}, D.LAST_SEND,   S.PEER_SHUT),
+    Row(S.PEER_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.BREAK_SEND,  S.RESET),
+    Row(S.PEER_SHUT, E.PEER_GONE,   arg > 0, {}, D.BREAK_SEND,  S.RESET),
+    Row(S.PEER_SHUT, E.PEER_GONE,   ALWAYS,  {}, D.LAST_SEND,   S.PEER_SHUT),
     *ignored(S.PEER_SHUT, E.PEER_FIN),
 
-    Row(S.BOTH_SHUT, E.CLOSE,      arg > 0, {}, CLOSE_UNREAD,                    S.CLOSED),
-    Row(S.BOTH_SHUT, E.CLOSE,      ALWAYS,  {}, CLOSE_SHUT,                      S.CLOSED),
-    Row(S.BOTH_SHUT, E.PEER_RESET, ALWAYS,  {}, D.RAISE_RESET,                   S.RESET),
-    Row(S.BOTH_SHUT, E.PEER_GONE,  arg > 0, {}, (D.RAISE_RESET, D.RELEASE_PEER), S.RESET),
-    Row(S.BOTH_SHUT, E.PEER_GONE,  ALWAYS,  {}, D.RELEASE_PEER,                  S.BOTH_SHUT),
+    Row(S.BOTH_SHUT, E.CLOSE,      arg > 0, {}, CLOSE_UNREAD,  S.CLOSED),
+    Row(S.BOTH_SHUT, E.CLOSE,      ALWAYS,  {}, CLOSE_SHUT,    S.CLOSED),
+    Row(S.BOTH_SHUT, E.PEER_RESET, ALWAYS,  {}, D.RAISE_RESET, S.RESET),
+    Row(S.BOTH_SHUT, E.PEER_GONE,  arg > 0, {}, D.RAISE_RESET, S.RESET),
+    Row(S.BOTH_SHUT, E.PEER_GONE,  ALWAYS,  {}, NOTHING,       S.BOTH_SHUT),
     *ignored(S.BOTH_SHUT, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED),
 
-    Row(S.RESET, E.CLOSE,     ALWAYS, {}, CLOSE_SHUT,     S.CLOSED),
-    Row(S.RESET, E.PEER_GONE, ALWAYS, {}, D.RELEASE_PEER, S.RESET),
-    *ignored(S.RESET, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED, E.PEER_RESET),
+    Row(S.RESET, E.CLOSE, ALWAYS, {}, CLOSE_SHUT, S.CLOSED),
+    *ignored(S.RESET, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED, E.PEER_RESET, E.PEER_GONE),
 
     *ignored(S.CLOSED, E.PEER_FIN, E.PEER_CLOSED, E.PEER_RESET, E.PEER_GONE),
 ))  # fmt: skip

@@ -18,12 +18,16 @@ from sdcore.protocol.kit import ALWAYS, NOTHING, Effect, Event, Machine, Reg, Ro
 
 
 class TokenState(State):
+    """Where a token stands."""
+
     FREE = "nobody holds it"
     HELD = "held, nobody else wants it"
     REVOKING = "held, and others wait for it"
 
 
 class TokenEvent(Event):
+    """What happens to a token."""
+
     WANT = "a thread wants to act; arg is 1 if it is the holder"
     FENCED_IDLE = "behind the fence the holder is not using it"
     FENCED_BUSY = "behind the fence the holder is using it"
@@ -32,6 +36,8 @@ class TokenEvent(Event):
 
 
 class TokenDo(Effect):
+    """What the driver of a token must do."""
+
     GRANT = "the thread that wants it holds it"
     QUEUE = "the thread that wants it waits at the end of the queue"
     FENCE = "pass the asymmetric fence and look at the holder; feed FENCED_IDLE or FENCED_BUSY"
@@ -44,25 +50,25 @@ ONE_LESS = {waiters: waiters - 1}
 
 TOKEN_OWNER = Machine(
     "token_owner", "The right to act on one direction of a socket, between threads.",
-    TokenState, TokenEvent, TokenDo, registers=(waiters,), rows=(
-    # state         event          if           set                     do                  next
-    Row(S.FREE,     E.WANT,        ALWAYS,      {},                     D.GRANT,            S.HELD),
+    S, E, D, registers=(waiters,), rows=(
+    # state     event   if      set do       next
+    Row(S.FREE, E.WANT, ALWAYS, {}, D.GRANT, S.HELD),
     *ignored(S.FREE, E.HOLDER_DIED),
 
-    Row(S.HELD,     E.WANT,        arg == 1,    {},                     D.GRANT,            S.HELD),
-    Row(S.HELD,     E.WANT,        ALWAYS,      {waiters: waiters + 1}, (D.QUEUE, D.FENCE), S.REVOKING),
-    Row(S.HELD,     E.RELEASE,     ALWAYS,      {},                     NOTHING,            S.FREE),
-    Row(S.HELD,     E.HOLDER_DIED, ALWAYS,      {},                     NOTHING,            S.FREE),
+    Row(S.HELD, E.WANT,        arg == 1, {},                     D.GRANT,            S.HELD),
+    Row(S.HELD, E.WANT,        ALWAYS,   {waiters: waiters + 1}, (D.QUEUE, D.FENCE), S.REVOKING),
+    Row(S.HELD, E.RELEASE,     ALWAYS,   {},                     NOTHING,            S.FREE),
+    Row(S.HELD, E.HOLDER_DIED, ALWAYS,   {},                     NOTHING,            S.FREE),
     *ignored(S.HELD, E.FENCED_IDLE, E.FENCED_BUSY),
 
     # Wanted by others: even the holder stands in line.
-    Row(S.REVOKING, E.WANT,        ALWAYS,      {waiters: waiters + 1}, D.QUEUE,            S.REVOKING),
+    Row(S.REVOKING, E.WANT,        ALWAYS,      {waiters: waiters + 1}, D.QUEUE,                 S.REVOKING),
     Row(S.REVOKING, E.FENCED_IDLE, waiters > 1, ONE_LESS,               (D.WAKE_FIRST, D.FENCE), S.REVOKING),
-    Row(S.REVOKING, E.FENCED_IDLE, ALWAYS,      ONE_LESS,               D.WAKE_FIRST,       S.HELD),
+    Row(S.REVOKING, E.FENCED_IDLE, ALWAYS,      ONE_LESS,               D.WAKE_FIRST,            S.HELD),
     Row(S.REVOKING, E.RELEASE,     waiters > 1, ONE_LESS,               (D.WAKE_FIRST, D.FENCE), S.REVOKING),
-    Row(S.REVOKING, E.RELEASE,     ALWAYS,      ONE_LESS,               D.WAKE_FIRST,       S.HELD),
+    Row(S.REVOKING, E.RELEASE,     ALWAYS,      ONE_LESS,               D.WAKE_FIRST,            S.HELD),
     Row(S.REVOKING, E.HOLDER_DIED, waiters > 1, ONE_LESS,               (D.WAKE_FIRST, D.FENCE), S.REVOKING),
-    Row(S.REVOKING, E.HOLDER_DIED, ALWAYS,      ONE_LESS,               D.WAKE_FIRST,       S.HELD),
+    Row(S.REVOKING, E.HOLDER_DIED, ALWAYS,      ONE_LESS,               D.WAKE_FIRST,            S.HELD),
     *ignored(S.REVOKING, E.FENCED_BUSY),
 ))  # fmt: skip
 

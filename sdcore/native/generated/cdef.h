@@ -89,6 +89,9 @@ enum sd_reason {
     SD_REASON_DOORBELLS = 22,
     SD_REASON_CLOSED_EARLY = 23,
     SD_REASON_MAPPED_ADDRESS = 24,
+    SD_REASON_MOVED_OPTION = 25,
+    SD_REASON_MOVED_STDIO = 26,
+    SD_REASON_MOVED_SIGNAL = 27,
 };
 struct sd_producer {
     uint64_t tail;
@@ -264,7 +267,9 @@ enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_HELLO_OK = 1,
     SD_ATTACH_MONITOR_EV_HELLO_BAD = 2,
     SD_ATTACH_MONITOR_EV_PIDFD_READY = 3,
-    SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 4,
+    SD_ATTACH_MONITOR_EV_REPLACED = 4,
+    SD_ATTACH_MONITOR_EV_HELLO_AGAIN = 5,
+    SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 6,
 };
 enum sd_attach_monitor_effect {
     SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
@@ -279,7 +284,7 @@ struct sd_attach_monitor {
 void sd_attach_monitor_start(struct sd_attach_monitor *m);
 uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint32_t event, uint64_t arg);
 extern const char *const sd_attach_monitor_state_name[3];
-extern const char *const sd_attach_monitor_event_name[5];
+extern const char *const sd_attach_monitor_event_name[7];
 extern const char *const sd_attach_monitor_effect_name[6];
 enum sd_listener_state {
     SD_LISTENER_CLOSED = 0,
@@ -336,7 +341,8 @@ enum sd_lease_state {
     SD_LEASE_NONE = 0,
     SD_LEASE_GRANTED = 1,
     SD_LEASE_REVOKED = 2,
-    SD_LEASE_ENDED = 3,
+    SD_LEASE_DRAINING = 3,
+    SD_LEASE_ENDED = 4,
 };
 enum sd_lease_event {
     SD_LEASE_EV_REQUEST_ALLOWED = 0,
@@ -346,6 +352,8 @@ enum sd_lease_event {
     SD_LEASE_EV_LISTENER_GONE = 4,
     SD_LEASE_EV_POLICY_CHANGED = 5,
     SD_LEASE_EV_SERVER_DIED = 6,
+    SD_LEASE_EV_SLAB_FAILED = 7,
+    SD_LEASE_EV_OFFERS_TAKEN = 8,
 };
 enum sd_lease_effect {
     SD_LEASE_DO_MAKE_SLAB = 1,
@@ -354,16 +362,17 @@ enum sd_lease_effect {
     SD_LEASE_DO_DENY = 4,
     SD_LEASE_DO_MARK_REVOKED = 5,
     SD_LEASE_DO_POKE = 6,
-    SD_LEASE_DO_FREE_SLAB = 7,
+    SD_LEASE_DO_WATCH_OFFERS = 7,
+    SD_LEASE_DO_FREE_SLAB = 8,
 };
 struct sd_lease {
     uint32_t state;
 };
 void sd_lease_start(struct sd_lease *m);
 uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_t arg);
-extern const char *const sd_lease_state_name[4];
-extern const char *const sd_lease_event_name[7];
-extern const char *const sd_lease_effect_name[8];
+extern const char *const sd_lease_state_name[5];
+extern const char *const sd_lease_event_name[9];
+extern const char *const sd_lease_effect_name[9];
 enum sd_lease_client_state {
     SD_LEASE_CLIENT_UNKNOWN = 0,
     SD_LEASE_CLIENT_ASKING = 1,
@@ -635,8 +644,7 @@ enum sd_teardown_effect {
     SD_TEARDOWN_DO_BREAK_SEND = 6,
     SD_TEARDOWN_DO_RAISE_RESET = 7,
     SD_TEARDOWN_DO_RELEASE_SLOT = 8,
-    SD_TEARDOWN_DO_RELEASE_PEER = 9,
-    SD_TEARDOWN_DO_CLOSE_COMPANION = 10,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 9,
 };
 struct sd_teardown {
     uint32_t state;
@@ -645,4 +653,4 @@ void sd_teardown_start(struct sd_teardown *m);
 uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg);
 extern const char *const sd_teardown_state_name[6];
 extern const char *const sd_teardown_event_name[6];
-extern const char *const sd_teardown_effect_name[11];
+extern const char *const sd_teardown_effect_name[10];

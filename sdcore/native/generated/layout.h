@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SD_LAYOUT_VERSION 1u /* Changes with every change of a layout; processes of different versions use kernel TCP. */
+#define SD_LAYOUT_VERSION 1u /* Changes with every layout; processes of different versions use kernel TCP. */
 #define SD_SLAB_MAGIC 1396986673u /* First word of a slab. */
 #define SD_REGION_MAGIC 1396986417u /* First word of a region. */
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
@@ -114,9 +114,12 @@ enum sd_reason {
     SD_REASON_DOORBELLS = 22,
     SD_REASON_CLOSED_EARLY = 23,
     SD_REASON_MAPPED_ADDRESS = 24,
+    SD_REASON_MOVED_OPTION = 25,
+    SD_REASON_MOVED_STDIO = 26,
+    SD_REASON_MOVED_SIGNAL = 27,
 };
-#define SD_REASON_COUNT 25u
-__attribute__((unused)) static const char *const sd_reason_name[25] = {
+#define SD_REASON_COUNT 28u
+__attribute__((unused)) static const char *const sd_reason_name[28] = {
     "accelerated",
     "new",
     "no_monitor",
@@ -142,9 +145,12 @@ __attribute__((unused)) static const char *const sd_reason_name[25] = {
     "doorbells",
     "closed_early",
     "mapped_address",
+    "moved_option",
+    "moved_stdio",
+    "moved_signal",
 };
 
-__attribute__((unused)) static const char *const sd_reason_text[25] = {
+__attribute__((unused)) static const char *const sd_reason_text[28] = {
     "",
     "not connected yet",
     "no monitor could be reached",
@@ -170,6 +176,9 @@ __attribute__((unused)) static const char *const sd_reason_text[25] = {
     "too many epoll sets watch connections of one lease",
     "closed before the offer was accepted",
     "an IPv4-mapped address on an IPv6 socket",
+    "something was asked for that only the kernel can do: an option, control data, asynchronous I/O",
+    "it became standard input, output or error, which libc reads and writes by itself",
+    "signal-driven input was asked for",
 };
 
 /* One line, written by the producer of a direction. */

@@ -134,7 +134,9 @@ enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_HELLO_OK = 1,
     SD_ATTACH_MONITOR_EV_HELLO_BAD = 2,
     SD_ATTACH_MONITOR_EV_PIDFD_READY = 3,
-    SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 4,
+    SD_ATTACH_MONITOR_EV_REPLACED = 4,
+    SD_ATTACH_MONITOR_EV_HELLO_AGAIN = 5,
+    SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 6,
 };
 enum sd_attach_monitor_effect {
     SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
@@ -144,7 +146,7 @@ enum sd_attach_monitor_effect {
     SD_ATTACH_MONITOR_DO_SWEEP = 5,
 };
 __attribute__((unused)) static const char *const sd_attach_monitor_state_name[3] = {"NEW", "ATTACHED", "DEAD"};
-__attribute__((unused)) static const char *const sd_attach_monitor_event_name[5] = {"PARENT_PROVEN", "HELLO_OK", "HELLO_BAD", "PIDFD_READY", "CONNECTION_CLOSED"};
+__attribute__((unused)) static const char *const sd_attach_monitor_event_name[7] = {"PARENT_PROVEN", "HELLO_OK", "HELLO_BAD", "PIDFD_READY", "REPLACED", "HELLO_AGAIN", "CONNECTION_CLOSED"};
 __attribute__((unused)) static const char *const sd_attach_monitor_effect_name[6] = {"", "JOIN_FAMILY", "WATCH_PIDFD", "SEND_WELCOME", "REFUSE", "SWEEP"};
 struct sd_attach_monitor {
     uint32_t state;
@@ -185,12 +187,26 @@ static inline uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint3
             return 0; /* DEAD PIDFD_READY -> DEAD */
         }
         break;
+    case SD_ATTACH_MONITOR_EV_REPLACED:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_ATTACHED:
+            m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* ATTACHED REPLACED SWEEP -> DEAD */
+        case SD_ATTACH_MONITOR_DEAD:
+            return 0; /* DEAD REPLACED -> DEAD */
+        }
+        break;
+    case SD_ATTACH_MONITOR_EV_HELLO_AGAIN:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_ATTACHED:
+            return SD_ATTACH_MONITOR_DO_SEND_WELCOME; /* ATTACHED HELLO_AGAIN SEND_WELCOME -> ATTACHED */
+        }
+        break;
     case SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED:
         switch (m->state) {
         case SD_ATTACH_MONITOR_NEW:
             m->state = SD_ATTACH_MONITOR_DEAD; return 0; /* NEW CONNECTION_CLOSED -> DEAD */
         case SD_ATTACH_MONITOR_ATTACHED:
-            m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* ATTACHED CONNECTION_CLOSED SWEEP -> DEAD */
+            return 0; /* ATTACHED CONNECTION_CLOSED -> ATTACHED */
         case SD_ATTACH_MONITOR_DEAD:
             return 0; /* DEAD CONNECTION_CLOSED -> DEAD */
         }
@@ -360,7 +376,8 @@ enum sd_lease_state {
     SD_LEASE_NONE = 0,
     SD_LEASE_GRANTED = 1,
     SD_LEASE_REVOKED = 2,
-    SD_LEASE_ENDED = 3,
+    SD_LEASE_DRAINING = 3,
+    SD_LEASE_ENDED = 4,
 };
 enum sd_lease_event {
     SD_LEASE_EV_REQUEST_ALLOWED = 0,
@@ -370,6 +387,8 @@ enum sd_lease_event {
     SD_LEASE_EV_LISTENER_GONE = 4,
     SD_LEASE_EV_POLICY_CHANGED = 5,
     SD_LEASE_EV_SERVER_DIED = 6,
+    SD_LEASE_EV_SLAB_FAILED = 7,
+    SD_LEASE_EV_OFFERS_TAKEN = 8,
 };
 enum sd_lease_effect {
     SD_LEASE_DO_MAKE_SLAB = 1,
@@ -378,11 +397,12 @@ enum sd_lease_effect {
     SD_LEASE_DO_DENY = 4,
     SD_LEASE_DO_MARK_REVOKED = 5,
     SD_LEASE_DO_POKE = 6,
-    SD_LEASE_DO_FREE_SLAB = 7,
+    SD_LEASE_DO_WATCH_OFFERS = 7,
+    SD_LEASE_DO_FREE_SLAB = 8,
 };
-__attribute__((unused)) static const char *const sd_lease_state_name[4] = {"NONE", "GRANTED", "REVOKED", "ENDED"};
-__attribute__((unused)) static const char *const sd_lease_event_name[7] = {"REQUEST_ALLOWED", "REQUEST_DENIED", "REQUEST_MORE", "CLIENT_DIED", "LISTENER_GONE", "POLICY_CHANGED", "SERVER_DIED"};
-__attribute__((unused)) static const char *const sd_lease_effect_name[8] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "POKE", "FREE_SLAB"};
+__attribute__((unused)) static const char *const sd_lease_state_name[5] = {"NONE", "GRANTED", "REVOKED", "DRAINING", "ENDED"};
+__attribute__((unused)) static const char *const sd_lease_event_name[9] = {"REQUEST_ALLOWED", "REQUEST_DENIED", "REQUEST_MORE", "CLIENT_DIED", "LISTENER_GONE", "POLICY_CHANGED", "SERVER_DIED", "SLAB_FAILED", "OFFERS_TAKEN"};
+__attribute__((unused)) static const char *const sd_lease_effect_name[9] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "POKE", "WATCH_OFFERS", "FREE_SLAB"};
 struct sd_lease {
     uint32_t state;
 };
@@ -431,9 +451,11 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         case SD_LEASE_NONE:
             m->state = SD_LEASE_ENDED; return 0; /* NONE CLIENT_DIED -> ENDED */
         case SD_LEASE_GRANTED:
-            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_FREE_SLAB << 16; /* GRANTED CLIENT_DIED MARK_REVOKED POKE FREE_SLAB -> ENDED */
+            m->state = SD_LEASE_DRAINING; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_WATCH_OFFERS << 16; /* GRANTED CLIENT_DIED MARK_REVOKED POKE WATCH_OFFERS -> DRAINING */
         case SD_LEASE_REVOKED:
-            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* REVOKED CLIENT_DIED POKE FREE_SLAB -> ENDED */
+            m->state = SD_LEASE_DRAINING; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_WATCH_OFFERS << 8; /* REVOKED CLIENT_DIED POKE WATCH_OFFERS -> DRAINING */
+        case SD_LEASE_DRAINING:
+            return 0; /* DRAINING CLIENT_DIED -> DRAINING */
         case SD_LEASE_ENDED:
             return 0; /* ENDED CLIENT_DIED -> ENDED */
         }
@@ -443,9 +465,11 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         case SD_LEASE_NONE:
             return 0; /* NONE LISTENER_GONE -> NONE */
         case SD_LEASE_GRANTED:
-            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED; /* GRANTED LISTENER_GONE MARK_REVOKED -> REVOKED */
+            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* GRANTED LISTENER_GONE MARK_REVOKED FREE_SLAB -> REVOKED */
         case SD_LEASE_REVOKED:
-            return 0; /* REVOKED LISTENER_GONE -> REVOKED */
+            return SD_LEASE_DO_FREE_SLAB; /* REVOKED LISTENER_GONE FREE_SLAB -> REVOKED */
+        case SD_LEASE_DRAINING:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING LISTENER_GONE FREE_SLAB -> ENDED */
         case SD_LEASE_ENDED:
             return 0; /* ENDED LISTENER_GONE -> ENDED */
         }
@@ -458,6 +482,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED; /* GRANTED POLICY_CHANGED MARK_REVOKED -> REVOKED */
         case SD_LEASE_REVOKED:
             return 0; /* REVOKED POLICY_CHANGED -> REVOKED */
+        case SD_LEASE_DRAINING:
+            return 0; /* DRAINING POLICY_CHANGED -> DRAINING */
         case SD_LEASE_ENDED:
             return 0; /* ENDED POLICY_CHANGED -> ENDED */
         }
@@ -468,11 +494,30 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             return 0; /* NONE SERVER_DIED -> NONE */
         case SD_LEASE_GRANTED:
             if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* GRANTED SERVER_DIED [arg > 0] POKE -> GRANTED */
-            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8; /* GRANTED SERVER_DIED MARK_REVOKED POKE -> REVOKED */
+            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_FREE_SLAB << 16; /* GRANTED SERVER_DIED MARK_REVOKED POKE FREE_SLAB -> REVOKED */
         case SD_LEASE_REVOKED:
-            return SD_LEASE_DO_POKE; /* REVOKED SERVER_DIED POKE -> REVOKED */
+            if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* REVOKED SERVER_DIED [arg > 0] POKE -> REVOKED */
+            return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* REVOKED SERVER_DIED POKE FREE_SLAB -> REVOKED */
+        case SD_LEASE_DRAINING:
+            if (arg > 0ULL) { return 0; } /* DRAINING SERVER_DIED [arg > 0] -> DRAINING */
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING SERVER_DIED FREE_SLAB -> ENDED */
         case SD_LEASE_ENDED:
             return 0; /* ENDED SERVER_DIED -> ENDED */
+        }
+        break;
+    case SD_LEASE_EV_SLAB_FAILED:
+        switch (m->state) {
+        case SD_LEASE_GRANTED:
+            if (arg > 0ULL) { return SD_LEASE_DO_DENY; } /* GRANTED SLAB_FAILED [arg > 0] DENY -> GRANTED */
+            m->state = SD_LEASE_NONE; return SD_LEASE_DO_DENY; /* GRANTED SLAB_FAILED DENY -> NONE */
+        }
+        break;
+    case SD_LEASE_EV_OFFERS_TAKEN:
+        switch (m->state) {
+        case SD_LEASE_DRAINING:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING OFFERS_TAKEN FREE_SLAB -> ENDED */
+        case SD_LEASE_ENDED:
+            return 0; /* ENDED OFFERS_TAKEN -> ENDED */
         }
         break;
     }
@@ -1422,12 +1467,11 @@ enum sd_teardown_effect {
     SD_TEARDOWN_DO_BREAK_SEND = 6,
     SD_TEARDOWN_DO_RAISE_RESET = 7,
     SD_TEARDOWN_DO_RELEASE_SLOT = 8,
-    SD_TEARDOWN_DO_RELEASE_PEER = 9,
-    SD_TEARDOWN_DO_CLOSE_COMPANION = 10,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 9,
 };
 __attribute__((unused)) static const char *const sd_teardown_state_name[6] = {"OPEN", "LOCAL_SHUT", "PEER_SHUT", "BOTH_SHUT", "CLOSED", "RESET"};
 __attribute__((unused)) static const char *const sd_teardown_event_name[6] = {"SHUT_WR", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_RESET", "PEER_GONE"};
-__attribute__((unused)) static const char *const sd_teardown_effect_name[11] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "DELIVER_EOF", "LAST_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "RELEASE_PEER", "CLOSE_COMPANION"};
+__attribute__((unused)) static const char *const sd_teardown_effect_name[10] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "DELIVER_EOF", "LAST_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION"};
 struct sd_teardown {
     uint32_t state;
 };
@@ -1524,21 +1568,21 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_PEER_GONE:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* OPEN PEER_GONE [arg > 0] RAISE_RESET RELEASE_PEER -> RESET */
-            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 16; /* OPEN PEER_GONE DELIVER_EOF LAST_SEND RELEASE_PEER -> PEER_SHUT */
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; } /* OPEN PEER_GONE [arg > 0] RAISE_RESET -> RESET */
+            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_GONE DELIVER_EOF LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* LOCAL_SHUT PEER_GONE [arg > 0] RAISE_RESET RELEASE_PEER -> RESET */
-            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; /* LOCAL_SHUT PEER_GONE DELIVER_EOF RELEASE_PEER -> BOTH_SHUT */
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; } /* LOCAL_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
+            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_GONE DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* PEER_SHUT PEER_GONE [arg > 0] BREAK_SEND RELEASE_PEER -> RESET */
-            return SD_TEARDOWN_DO_LAST_SEND | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; /* PEER_SHUT PEER_GONE LAST_SEND RELEASE_PEER -> PEER_SHUT */
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; } /* PEER_SHUT PEER_GONE [arg > 0] BREAK_SEND -> RESET */
+            return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_GONE LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_BOTH_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET | (uint32_t)SD_TEARDOWN_DO_RELEASE_PEER << 8; } /* BOTH_SHUT PEER_GONE [arg > 0] RAISE_RESET RELEASE_PEER -> RESET */
-            return SD_TEARDOWN_DO_RELEASE_PEER; /* BOTH_SHUT PEER_GONE RELEASE_PEER -> BOTH_SHUT */
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; } /* BOTH_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
+            return 0; /* BOTH_SHUT PEER_GONE -> BOTH_SHUT */
         case SD_TEARDOWN_CLOSED:
             return 0; /* CLOSED PEER_GONE -> CLOSED */
         case SD_TEARDOWN_RESET:
-            return SD_TEARDOWN_DO_RELEASE_PEER; /* RESET PEER_GONE RELEASE_PEER -> RESET */
+            return 0; /* RESET PEER_GONE -> RESET */
         }
         break;
     }

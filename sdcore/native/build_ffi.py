@@ -13,15 +13,16 @@ from cffi import FFI
 
 NATIVE = Path(__file__).parent
 DECLARATIONS = ("generated/cdef.h", "core/api.cdef.h")
-HEADERS = ("generated/layout.h", "generated/messages.h", "generated/machines.h", "core/api.h")
+HEADERS = ("generated/layout.h", "generated/machines.h", "core/api.h")
 
 
 def ffi_builder() -> FFI:
     """Return the description of the module, ready to print."""
     ffi = FFI()
     for name in DECLARATIONS:
-        ffi.cdef((NATIVE / name).read_text())
-    ffi.set_source("sdcore._native", "".join(f'#include "{name}"\n' for name in HEADERS))
+        if (NATIVE / name).exists():
+            ffi.cdef((NATIVE / name).read_text())
+    ffi.set_source("sdcore._native", "".join(f'#include "{name}"\n' for name in HEADERS[: 3 if (NATIVE / "core/api.cdef.h").exists() else 2]))
     return ffi
 
 

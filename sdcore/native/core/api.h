@@ -20,9 +20,12 @@
 SD_API void sd_init(void);                                      /* once, from the constructor */
 SD_API void sd_exit(void);                                      /* at exit: closes what is open as close would */
 SD_API void sd_opened_socket(int fd, int domain, int type);     /* after socket() */
+SD_API struct sd_socket *sd_new_socket(int fd, int family);     /* a fresh object, not yet in the table; or NULL */
+SD_API void sd_show_socket(int fd, struct sd_socket *s);        /* enter it in the table */
 SD_API void sd_opened_dup(int old_fd, int new_fd);              /* after dup, F_DUPFD; new_fd was free before */
 SD_API void sd_closing(int fd);                                 /* before close(fd) or before dup2 onto fd */
 SD_API bool sd_hidden(int fd);                                  /* one of our own: answer EBADF, leave it open */
+SD_API void sd_rehide(int fd);                                  /* move a hidden one to another number; fd becomes free */
 SD_API int sd_next_hidden(int from);                            /* lowest hidden descriptor >= from, or -1 */
 SD_API int sd_next_open(int from);                              /* lowest descriptor >= from known to us (not hidden), or -1 */
 SD_API void sd_set_nonblock(int fd, bool on);                   /* after fcntl(F_SETFL), FIONBIO */

@@ -16,22 +16,22 @@
 SD_API void sd_control_init(void);
 
 /* A lease as this process knows it. Entries are never freed while a connection uses them. */
-struct sd_lease {
+struct sd_grant {
     struct sd_slab *slab; /* mapped, checked: magic, version */
     uint64_t lease_id;
     uint64_t listener_id;
     uint32_t next_slot; /* client: where to look for a free slot first */
-    struct sd_lease *next;
+    struct sd_grant *next;
 };
 
 /* Client: a lease for this destination whose slab accepts offers, or NULL with the reason. `fd` is the socket that will
  * connect (it proves the network namespace). `full`: a lease that had no free slot, ask for a further one; or NULL.
  * Remembers refusals until the status page's listener generation moves. The decision is the lease_client machine's. */
-SD_API struct sd_lease *sd_lease_for(int fd, const struct sd_address *destination, struct sd_lease *full,
+SD_API struct sd_grant *sd_lease_for(int fd, const struct sd_address *destination, struct sd_grant *full,
                                      enum sd_reason *reason);
 
 /* Client: an offer made on this lease was not taken up: back off (lease_client, UNANSWERED_OFFER). */
-SD_API void sd_lease_unanswered(struct sd_lease *lease);
+SD_API void sd_lease_unanswered(struct sd_grant *lease);
 
 /* Server: register a listening socket; stores s->listener_id. On failure the socket is an ordinary one. */
 SD_API void sd_register_listener(struct sd_socket *s, int fd);
@@ -39,7 +39,7 @@ SD_API void sd_unregister_listener(struct sd_socket *s);
 
 /* Server: the slabs of a listener known to this process; `refresh` asks the monitor for new ones if the status page's
  * lease generation moved since the last look. First of a list linked by next, or NULL. */
-SD_API struct sd_lease *sd_leases_of(struct sd_socket *listener, int listen_fd, bool refresh);
+SD_API struct sd_grant *sd_leases_of(struct sd_socket *listener, int listen_fd, bool refresh);
 
 /* Is this address one of this host's (loopback, or found by asking the kernel)? Cached for a short while. */
 SD_API bool sd_address_is_local(const struct sd_address *address);

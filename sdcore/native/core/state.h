@@ -64,6 +64,8 @@ struct sd_socket {
     _Atomic uint32_t pins;       /* threads inside a slow path; the object is not reused before they left */
     _Atomic uint32_t shut;       /* local shutdown: bit 0 read, bit 1 write */
     int32_t family;
+    uint32_t offer;              /* the offer word as it was made or taken: generation and OFFERED */
+    bool peer_dead;              /* died without closing: we give the slot back for both */
     uint64_t deadline_ns;        /* offered or pending: when to give up; 0 not started */
     _Atomic uint64_t checked_ns; /* when the companion was last looked at */
     uint64_t listener_id;        /* listening: at the monitor */
@@ -79,15 +81,20 @@ struct sd_socket {
     _Alignas(64) struct sd_rx rx;
 };
 
-/* A thread that uses sockets. `busy` names the tokens it is using right now: [1] is for a signal handler in between. */
+#define SD_BUSY 4 /* both directions of a socket, and the same again in a signal handler */
+
+/* A thread that uses sockets. `busy` names the tokens it is using right now; the fast path uses [0] alone. */
 struct sd_thread {
-    _Atomic(struct sd_token *) busy[2];
+    _Atomic(struct sd_token *) busy[SD_BUSY];
     _Atomic uint32_t tid; /* 0: slot is free */
     _Atomic uint32_t pid;
     uint32_t id; /* slot + 1 */
     int32_t bell_fd;
     uint32_t bell_name;
-    char pad[24];
+    uint16_t spins;      /* adapted; see wait.c */
+    uint16_t spin_probe;
+    bool spin_failed;
+    char pad[3];
 };
 
 enum sd_file_kind {
@@ -116,10 +123,11 @@ struct sd_globals {
     struct sd_socket *sockets;
     struct sd_thread *threads;
     int32_t region_fd;
-    int32_t bell_out_fd; /* unbound datagram socket that rings doorbells; -1 not made yet */
+    _Atomic int32_t bell_out_fd; /* unbound datagram socket that rings doorbells; -1 not made yet */
     uint32_t pid;
     uint32_t cpus;        /* processors this process may run on */
-    uint32_t heavy_fence; /* membarrier is missing here */
+    bool no_membarrier;   /* membarrier(GLOBAL_EXPEDITED) is missing here */
+    bool heavy_fence;     /* some process that we share a slab with lacks it: publish with a full fence */
     bool disabled;        /* SDCORE_DISABLE, or set-up failed: pass everything */
     struct sd_status *status; /* the monitor's page, NULL if not attached */
 };

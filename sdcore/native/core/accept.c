@@ -1,0 +1,240 @@
+/* The server's side of setting up: is this connection an offer, and where is it?
+ *
+ * The `server` machine decides; this file performs. A hinted connection is PENDING until its offer is found in one of
+ * the listener's slabs, under the client's port. What stands in a slab was written by a client: the slot number is
+ * checked, the addresses are compared with those that the kernel names, and the word is swapped whole, generation and
+ * all, so that an offer cannot change under our hands.
+ */
+#include <netinet/tcp.h>
+
+#include "core/address.h"
+#include "core/control.h"
+#include "core/peer.h"
+#include "core/ring.h"
+#include "core/sys.h"
+#include "core/thread.h"
+#include "core/wait.h"
+
+static void use_kernel(struct sd_socket *s, enum sd_reason reason)
+{
+    sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
+    sd_store(&s->rec.reason, reason);
+    atomic_fetch_add(&sd_g.region->reason[reason], 1);
+}
+
+void sd_listening(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || sd_load(&s->rec.state) == SD_SOCK_LISTENING)
+        return;
+    union sd_sockaddr u;
+    socklen_t len = sizeof u;
+    if (sd_sys_getsockname(fd, &u, &len) >= 0)
+        sd_address_from(&s->rec.local, &u.any, len);
+    sd_store(&s->rec.state, SD_SOCK_LISTENING);
+    sd_listener_start(&s->listener);
+    int on = 1;
+    sd_sys_setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, &on, sizeof on);
+    sd_register_listener(s, fd);
+}
+
+/* Was the SYN sent with the hint? The kernel gives the saved headers once. */
+static bool hinted(int fd)
+{
+    uint8_t header[256];
+    socklen_t len = sizeof header;
+    if (sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, header, &len) < 0 || len < 40)
+        return false;
+    return (header[0] >> 4) == 4 ? header[8] == SD_HINT_TTL : header[7] == SD_HINT_TTL;
+}
+
+/* --- finding the offer --- */
+
+struct found {
+    struct sd_slab *slab;
+    uint32_t slot;
+    uint32_t word;
+};
+
+static bool is_offer_for(const struct sd_socket *s, struct sd_slab *slab, uint32_t slot, struct found *found)
+{
+    struct sd_slot *p = &slab->slot[slot];
+    uint32_t word = sd_load_acquire(&p->offer); /* pairs with the release in make_offer: the addresses are there */
+    if (word % SD_OFFER_STATES != SD_OFFER_OFFERED || !sd_address_same(&p->local, &s->rec.peer) ||
+        !sd_address_same(&p->peer, &s->rec.local))
+        return false;
+    *found = (struct found){slab, slot, word};
+    return true;
+}
+
+static bool find_offer(const struct sd_socket *s, struct sd_grant *leases, struct found *found)
+{
+    for (struct sd_grant *lease = leases; lease; lease = lease->next) {
+        uint16_t entry = sd_load_acquire(&lease->slab->port[s->rec.peer.port]);
+        if (entry == SD_PORT_EMPTY || entry > SD_SLOTS)
+            continue;
+        if (is_offer_for(s, lease->slab, entry - 1u, found))
+            return true;
+    }
+    return false;
+}
+
+/* Swap OFFERED to ACCEPTED; the `server` machine is in TAKING. */
+static bool take(struct sd_socket *s, const struct found *found)
+{
+    uint32_t word = found->word;
+    uint32_t accepted = word - SD_OFFER_OFFERED + SD_OFFER_ACCEPTED;
+    if (!atomic_compare_exchange_strong(&found->slab->slot[found->slot].offer, &word, accepted))
+        return false;
+    uint16_t entry = (uint16_t)(found->slot + 1);
+    atomic_compare_exchange_strong(&found->slab->port[s->rec.peer.port], &entry, SD_PORT_EMPTY);
+    sd_attach_slot(s, found->slab, found->slot, 1);
+    s->offer = word;
+    return true;
+}
+
+/* The client may sleep because it may not send more before the offer is accepted. */
+static void tell_client(struct sd_socket *s)
+{
+    struct sd_attention *waits = &s->rx.dir->room_wait;
+    uint32_t armed = sd_load(&waits->armed);
+    if (armed)
+        sd_attend(s, waits, armed, true);
+}
+
+/* One look; with both tokens or before anybody else knows the socket. True: settled, by ring or kernel. */
+static bool look_once(struct sd_socket *s)
+{
+    struct found found;
+    struct sd_grant *leases = s->accepted_from ? sd_leases_of(s->accepted_from, -1, false) : NULL;
+    if (!find_offer(s, leases, &found)) {
+        sd_server_step(&s->server, SD_SERVER_EV_ABSENT, 0);
+        return false;
+    }
+    sd_server_step(&s->server, SD_SERVER_EV_FOUND, 0);
+    bool won = take(s, &found);
+    sd_server_step(&s->server, won ? SD_SERVER_EV_SWAP_WON : SD_SERVER_EV_SWAP_LOST, 0);
+    if (won) {
+        sd_store(&s->rec.transport, SD_TRANSPORT_SHM);
+        sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
+        sd_store_release(&s->mode, SD_MODE_RING);
+    } else {
+        use_kernel(s, SD_REASON_OFFER_TIMEOUT);
+        sd_store_release(&s->mode, SD_MODE_KERNEL);
+    }
+    return true;
+}
+
+static void drop_listener(struct sd_socket *s)
+{
+    if (s->accepted_from)
+        sd_unpin(s->accepted_from);
+    s->accepted_from = NULL;
+}
+
+static void settled(struct sd_socket *s)
+{
+    if (sd_load(&s->mode) == SD_MODE_RING)
+        tell_client(s);
+    sd_mode_announce(s);
+}
+
+void sd_pending_look(struct sd_socket *s)
+{
+    if (!sd_both_enter(s))
+        return;
+    bool done = sd_load(&s->mode) == SD_MODE_PENDING && look_once(s);
+    if (done)
+        drop_listener(s);
+    sd_both_leave(s);
+    if (done)
+        settled(s);
+}
+
+/* Mark our client's port declined wherever it might still make its offer; false if it just did. */
+static bool decline(struct sd_socket *s)
+{
+    for (struct sd_grant *lease = sd_leases_of(s->accepted_from, -1, false); lease; lease = lease->next) {
+        uint16_t seen = SD_PORT_EMPTY;
+        if (!atomic_compare_exchange_strong(&lease->slab->port[s->rec.peer.port], &seen, SD_PORT_DECLINED) &&
+            seen <= SD_SLOTS && is_offer_for(s, lease->slab, seen - 1u, &(struct found){0}))
+            return false;
+    }
+    return true;
+}
+
+void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enum sd_reason reason)
+{
+    if (!sd_both_enter(s))
+        return;
+    bool done = sd_load(&s->mode) == SD_MODE_PENDING;
+    if (done) {
+        uint32_t effects = sd_server_step(&s->server, why, 0);
+        bool declined = true;
+        if (effects == SD_SERVER_DO_DECLARE_DECLINED) {
+            declined = !s->accepted_from || decline(s);
+            sd_server_step(&s->server, declined ? SD_SERVER_EV_DECLINE_WON : SD_SERVER_EV_DECLINE_LOST, 0);
+        }
+        if (declined) {
+            use_kernel(s, reason);
+            sd_store_release(&s->mode, SD_MODE_KERNEL);
+        } else {
+            done = look_once(s);
+        }
+        if (done)
+            drop_listener(s);
+    }
+    sd_both_leave(s);
+    if (done)
+        settled(s);
+}
+
+/* --- accepting --- */
+
+/* A mark that an earlier connection with the same port left behind would decline this one. */
+static void forget_declined(struct sd_socket *s, struct sd_grant *leases)
+{
+    for (struct sd_grant *lease = leases; lease; lease = lease->next) {
+        uint16_t declined = SD_PORT_DECLINED;
+        if (sd_load(&lease->slab->port[s->rec.peer.port]) == SD_PORT_DECLINED)
+            atomic_compare_exchange_strong(&lease->slab->port[s->rec.peer.port], &declined, SD_PORT_EMPTY);
+    }
+}
+
+static void accept_hinted(struct sd_socket *s, struct sd_socket *listener, int listen_fd)
+{
+    struct sd_grant *leases = sd_leases_of(listener, listen_fd, true);
+    sd_server_step(&s->server, SD_SERVER_EV_ACCEPT_HINTED, 0);
+    forget_declined(s, leases);
+    s->accepted_from = listener;
+    sd_pin(listener);
+    s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;
+    if (look_once(s)) {
+        drop_listener(s);
+        settled(s);
+        return;
+    }
+    sd_store_release(&s->mode, SD_MODE_PENDING);
+}
+
+void sd_accepted(int listen_fd, int fd, int flags)
+{
+    struct sd_socket *listener = sd_socket_of(listen_fd);
+    if (!listener)
+        return;
+    struct sd_socket *s = sd_new_socket(fd, listener->family);
+    if (!s)
+        return;
+    sd_store(&s->nonblock, (flags & SOCK_NONBLOCK) != 0);
+    sd_store(&s->rec.state, SD_SOCK_ESTABLISHED);
+    s->rec.side = 1;
+    sd_address_ends(fd, &s->rec.local, &s->rec.peer);
+    sd_server_start(&s->server);
+    if (listener->listener_id && hinted(fd)) {
+        accept_hinted(s, listener, listen_fd);
+    } else {
+        sd_server_step(&s->server, SD_SERVER_EV_ACCEPT_PLAIN, 0);
+        use_kernel(s, listener->listener_id ? SD_REASON_PEER_PLAIN : SD_REASON_NO_MONITOR);
+    }
+    sd_show_socket(fd, s);
+}

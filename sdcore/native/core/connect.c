@@ -1,0 +1,317 @@
+/* The client's side of setting up: lease, hint, the kernel's handshake, the offer, and taking it back.
+ *
+ * The `client` machine decides; this file performs. An offer is a slot filled in by us and a word in it that both sides
+ * swap: OFFERED to ACCEPTED by the server, OFFERED to WITHDRAWN by us. Whoever swaps first decides, and both know.
+ */
+#include <netinet/tcp.h>
+
+#include "core/address.h"
+#include "core/control.h"
+#include "core/epoll.h"
+#include "core/peer.h"
+#include "core/ring.h"
+#include "core/sys.h"
+#include "core/thread.h"
+#include "core/wait.h"
+
+/* --- slots --- */
+
+static uint32_t offer_state(uint32_t word)
+{
+    return word % SD_OFFER_STATES;
+}
+
+static uint32_t offer_word(uint32_t word, uint32_t state)
+{
+    return word - word % SD_OFFER_STATES + state;
+}
+
+static void clear_slot(struct sd_slab *slab, uint32_t slot)
+{
+    struct sd_slot *p = &slab->slot[slot];
+    memset((void *)p->dir, 0, sizeof p->dir);
+    sd_store(&p->done, 0);
+    sd_store(&slab->side[0].ready[slot], 0);
+    sd_store(&slab->side[1].ready[slot], 0);
+}
+
+/* Claims a free slot of the lease; -1 if there is none. */
+static int claim_slot(struct sd_grant *lease)
+{
+    for (uint32_t i = 0; i < SD_SLOTS; i++) {
+        uint32_t slot = (lease->next_slot + i) % SD_SLOTS;
+        _Atomic uint32_t *offer = &lease->slab->slot[slot].offer;
+        uint32_t word = sd_load(offer);
+        if (offer_state(word) != SD_OFFER_FREE)
+            continue;
+        if (!atomic_compare_exchange_strong(offer, &word, offer_word(word, SD_OFFER_CLAIMED)))
+            continue;
+        lease->next_slot = slot;
+        clear_slot(lease->slab, slot);
+        return (int)slot;
+    }
+    return -1;
+}
+
+static void unclaim_slot(struct sd_slab *slab, uint32_t slot)
+{
+    _Atomic uint32_t *offer = &slab->slot[slot].offer;
+    sd_store_release(offer, offer_word(sd_load(offer), SD_OFFER_FREE) + SD_OFFER_STATES);
+}
+
+static struct sd_grant *lease_with_slot(int fd, const struct sd_address *to, int *slot, enum sd_reason *reason)
+{
+    struct sd_grant *lease = sd_lease_for(fd, to, NULL, reason);
+    if (!lease || (*slot = claim_slot(lease)) >= 0)
+        return lease;
+    lease = sd_lease_for(fd, to, lease, reason);
+    if (!lease)
+        *reason = SD_REASON_NO_SLOT;
+    else if ((*slot = claim_slot(lease)) < 0) {
+        *reason = SD_REASON_NO_SLOT;
+        lease = NULL;
+    }
+    return lease;
+}
+
+/* --- the hint: a TTL that the server finds in the saved SYN --- */
+
+struct hint {
+    int level, name, old;
+};
+
+static bool hint_set(int fd, const struct sd_address *to, struct hint *hint)
+{
+    bool v4 = to->family == AF_INET || sd_address_is_mapped(to);
+    hint->level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+    hint->name = v4 ? IP_TTL : IPV6_UNICAST_HOPS;
+    socklen_t len = sizeof hint->old;
+    int ttl = SD_HINT_TTL;
+    return sd_sys_getsockopt(fd, hint->level, hint->name, &hint->old, &len) >= 0 &&
+           sd_sys_setsockopt(fd, hint->level, hint->name, &ttl, sizeof ttl) >= 0;
+}
+
+static void hint_clear(int fd, const struct hint *hint)
+{
+    sd_sys_setsockopt(fd, hint->level, hint->name, &hint->old, sizeof hint->old);
+}
+
+/* --- connecting --- */
+
+static bool kernel_open(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    struct timespec now = {0};
+    return sd_sys_ppoll(&p, 1, &now, NULL) == 1 && p.revents == POLLOUT;
+}
+
+static void use_kernel(struct sd_socket *s, enum sd_reason reason)
+{
+    sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
+    sd_store(&s->rec.reason, reason);
+    atomic_fetch_add(&sd_g.region->reason[reason], 1);
+}
+
+/* Enter the offer in the table by our local port; what stands there decides. */
+static uint32_t enter_port(struct sd_slab *slab, uint16_t port, uint32_t slot)
+{
+    uint16_t seen = SD_PORT_EMPTY;
+    if (atomic_compare_exchange_strong(&slab->port[port], &seen, (uint16_t)(slot + 1)))
+        return SD_CLIENT_EV_KERNEL_OPEN;
+    if (seen != SD_PORT_DECLINED)
+        return SD_CLIENT_EV_PORT_TAKEN;
+    atomic_compare_exchange_strong(&slab->port[port], &seen, SD_PORT_EMPTY);
+    return SD_CLIENT_EV_PORT_DECLINED;
+}
+
+/* The slot is filled in and can be found. Returns the event that says how it went. */
+static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, uint32_t slot)
+{
+    struct sd_slot *p = &lease->slab->slot[slot];
+    if (!sd_address_ends(fd, &p->local, &p->peer))
+        return SD_CLIENT_EV_PORT_TAKEN; /* the connection is gone already */
+    s->rec.local = p->local;
+    s->rec.peer = p->peer;
+    sd_attach_slot(s, lease->slab, slot, 0);
+    s->tx.m.free = SD_OFFER_BYTES;
+    s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;
+    uint32_t word = offer_word(sd_load(&p->offer), SD_OFFER_OFFERED);
+    s->offer = word;
+    sd_store_release(&p->offer, word);
+    return enter_port(lease->slab, p->local.port, slot);
+}
+
+static enum sd_reason reason_of(uint32_t event)
+{
+    if (event == SD_CLIENT_EV_KERNEL_SLOW)
+        return SD_REASON_SLOW_CONNECT;
+    return event == SD_CLIENT_EV_PORT_TAKEN ? SD_REASON_PORT_CLASH : SD_REASON_OFFER_TIMEOUT;
+}
+
+/* The kernel's handshake is done, or is too slow for us: offer, or stay with the kernel. */
+static void settle_offer(struct sd_socket *s, int fd, struct sd_grant *lease, uint32_t slot, uint32_t event)
+{
+    sd_store(&s->rec.state, SD_SOCK_ESTABLISHED);
+    if (sd_client_step(&s->client, event, 0) == SD_CLIENT_DO_MAKE_OFFER) {
+        event = make_offer(s, fd, lease, slot);
+        if (event == SD_CLIENT_EV_KERNEL_OPEN) {
+            sd_store(&s->rec.transport, SD_TRANSPORT_SHM);
+            sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
+            sd_store_release(&s->mode, SD_MODE_OFFERED);
+            sd_mode_announce(s);
+            return;
+        }
+        sd_client_step(&s->client, event, 0);
+    }
+    unclaim_slot(lease->slab, slot);
+    s->slot = NULL;
+    use_kernel(s, reason_of(event));
+}
+
+static long connect_leased(struct sd_socket *s, int fd, const struct sockaddr *addr, socklen_t len,
+                           const struct sd_address *to, struct sd_grant *lease, uint32_t slot)
+{
+    struct hint hint;
+    sd_client_step(&s->client, SD_CLIENT_EV_CONNECT_LEASED, 0);
+    bool hinted = hint_set(fd, to, &hint);
+    long r = sd_sys_connect(fd, addr, len);
+    if (hinted)
+        hint_clear(fd, &hint);
+    if (r < 0 && r != -EINPROGRESS) {
+        sd_client_step(&s->client, SD_CLIENT_EV_KERNEL_FAILED, 0);
+        unclaim_slot(lease->slab, slot);
+        return r;
+    }
+    bool open = hinted && (r == 0 || kernel_open(fd));
+    settle_offer(s, fd, lease, slot, open ? SD_CLIENT_EV_KERNEL_OPEN : SD_CLIENT_EV_KERNEL_SLOW);
+    return r;
+}
+
+static long connect_plain(struct sd_socket *s, int fd, const struct sockaddr *addr, socklen_t len,
+                          enum sd_reason reason)
+{
+    sd_client_step(&s->client, SD_CLIENT_EV_CONNECT_PLAIN, 0);
+    long r = sd_sys_connect(fd, addr, len);
+    if (r < 0 && r != -EINPROGRESS) {
+        sd_client_step(&s->client, SD_CLIENT_EV_KERNEL_FAILED, 0);
+        return r;
+    }
+    struct sd_address unused;
+    sd_client_step(&s->client, SD_CLIENT_EV_KERNEL_OPEN, 0);
+    sd_address_ends(fd, &s->rec.local, r == 0 ? &s->rec.peer : &unused);
+    sd_store(&s->rec.state, SD_SOCK_ESTABLISHED);
+    use_kernel(s, reason);
+    return r;
+}
+
+long sd_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_address to;
+    if (!s || sd_load(&s->mode) != SD_MODE_KERNEL || sd_load(&s->rec.state) != SD_SOCK_NEW)
+        return SD_PASS;
+    if (!addr || !sd_address_from(&to, addr, len) || to.family != s->family)
+        return SD_PASS;
+    sd_client_start(&s->client);
+    s->rec.peer = to;
+    enum sd_reason reason = SD_REASON_NOT_LOCAL;
+    int slot = -1;
+    struct sd_grant *lease = NULL;
+    if (sd_address_is_local(&to))
+        lease = lease_with_slot(fd, &to, &slot, &reason);
+    else
+        reason = SD_REASON_PEER_REMOTE;
+    if (!lease)
+        return connect_plain(s, fd, addr, len, reason);
+    return connect_leased(s, fd, addr, len, &to, lease, (uint32_t)slot);
+}
+
+/* --- the offer afterwards --- */
+
+/* With the send token or both: the server has swapped the word. */
+static void become_ring(struct sd_socket *s)
+{
+    if (sd_load(&s->mode) != SD_MODE_OFFERED)
+        return;
+    sd_client_step(&s->client, SD_CLIENT_EV_ACCEPTED, 0);
+    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_CREDIT, SD_RING_BYTES - SD_OFFER_BYTES);
+    sd_store_release(&s->mode, SD_MODE_RING);
+}
+
+static bool word_accepted(const struct sd_socket *s)
+{
+    uint32_t word = sd_load_acquire(&((struct sd_socket *)s)->slot->offer);
+    return word == offer_word(s->offer, SD_OFFER_ACCEPTED);
+}
+
+bool sd_offer_accepted(struct sd_socket *s)
+{
+    if (sd_load(&s->mode) == SD_MODE_RING)
+        return true;
+    if (sd_load(&s->mode) != SD_MODE_OFFERED || !word_accepted(s))
+        return false;
+    if (!sd_token_enter(&s->tx.token))
+        return true;
+    become_ring(s);
+    sd_token_leave(&s->tx.token);
+    return true;
+}
+
+/* What went into the ring, out over the companion: at most OFFER_BYTES, which a fresh connection always takes. */
+static void resend(struct sd_socket *s, int fd)
+{
+    for (uint64_t at = 0; at < s->tx.tail;) {
+        uint64_t offset = (at - s->tx.base) & SD_RING_MASK;
+        size_t n = sd_min_u64(s->tx.tail - at, SD_RING_BYTES - offset);
+        long sent = sd_sys_sendto(fd, s->tx.data + offset, n, MSG_NOSIGNAL, NULL, 0);
+        if (sent < 0 && sent != -EINTR && sent != -EAGAIN)
+            return; /* the connection is dead; the program's next call learns it from the kernel */
+        if (sent == -EAGAIN)
+            sd_sys_yield();
+        at += sent > 0 ? (uint64_t)sent : 0;
+    }
+    atomic_fetch_add(&s->rec.kernel_sent_bytes, s->tx.tail);
+}
+
+static bool swap_offer(struct sd_socket *s)
+{
+    uint32_t word = s->offer;
+    return atomic_compare_exchange_strong(&s->slot->offer, &word, offer_word(word, SD_OFFER_WITHDRAWN));
+}
+
+static void leave_port(struct sd_socket *s)
+{
+    uint16_t ours = (uint16_t)(s->rec.slot + 1);
+    atomic_compare_exchange_strong(&s->slab->port[s->rec.local.port], &ours, SD_PORT_EMPTY);
+}
+
+static void become_kernel(struct sd_socket *s, int fd, enum sd_reason reason)
+{
+    leave_port(s);
+    if (fd >= 0)
+        resend(s, fd);
+    if (sd_load(&s->shut) & 2)
+        sd_sys_shutdown(fd, SHUT_WR);
+    use_kernel(s, reason);
+    sd_store_release(&s->mode, SD_MODE_KERNEL);
+    unclaim_slot(s->slab, s->rec.slot);
+    s->slot = NULL;
+}
+
+void sd_offer_withdraw(struct sd_socket *s, int fd, enum sd_client_event why, enum sd_reason reason)
+{
+    if (!sd_both_enter(s))
+        return;
+    bool withdrawn = false;
+    if (sd_load(&s->mode) == SD_MODE_OFFERED && sd_client_step(&s->client, why, 0) != SD_NO_ROW) {
+        withdrawn = swap_offer(s);
+        sd_client_step(&s->client, withdrawn ? SD_CLIENT_EV_SWAP_WON : SD_CLIENT_EV_SWAP_LOST, 0);
+        if (withdrawn)
+            become_kernel(s, fd, reason);
+        else
+            become_ring(s);
+    }
+    sd_both_leave(s);
+    if (withdrawn)
+        sd_mode_announce(s);
+}

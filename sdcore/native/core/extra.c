@@ -1,0 +1,143 @@
+/* What else a program asks of a connection: sendfile, shutdown, FIONREAD, SIOCOUTQ, SO_ERROR, and counting. */
+#include "core/api.h"
+#include "core/epoll.h"
+#include "core/move.h"
+#include "core/peer.h"
+#include "core/ring.h"
+#include "core/sys.h"
+#include "core/thread.h"
+
+#define SENDFILE_CHUNK_BYTES 65536u
+
+/* --- sendfile: from the file into a buffer of ours, from there into the ring --- */
+
+static long read_chunk(int in_fd, off_t *offset, uint8_t *buffer, size_t n)
+{
+    n = sd_min_u64(n, SENDFILE_CHUNK_BYTES);
+    if (offset)
+        return sd_syscall(SYS_pread64, in_fd, buffer, n, *offset, 0, 0);
+    return sd_sys_read(in_fd, buffer, n);
+}
+
+/* What was read but not sent must be read again. */
+static void unread_chunk(int in_fd, const off_t *offset, long surplus)
+{
+    if (!offset && surplus > 0)
+        sd_syscall(SYS_lseek, in_fd, -surplus, SEEK_CUR, 0, 0, 0);
+}
+
+/* A source that can not go back (a pipe) may only be read as far as the ring has room. */
+static bool seekable(int in_fd)
+{
+    return sd_syscall(SYS_lseek, in_fd, 0, SEEK_CUR, 0, 0, 0) >= 0;
+}
+
+static long send_chunk(int out_fd, int in_fd, off_t *offset, uint8_t *buffer, size_t n)
+{
+    long got = read_chunk(in_fd, offset, buffer, n);
+    if (got <= 0)
+        return got;
+    long sent = sd_send(out_fd, buffer, (size_t)got, 0);
+    if (sent == SD_PASS)
+        sent = sd_sys_sendto(out_fd, buffer, (size_t)got, 0, NULL, 0);
+    unread_chunk(in_fd, offset, got - (sent > 0 ? sent : 0));
+    if (offset && sent > 0)
+        *offset += sent;
+    return sent;
+}
+
+long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+    struct sd_socket *s = sd_socket_of(out_fd);
+    if (!s || sd_load(&s->mode) == SD_MODE_KERNEL || (!offset && !seekable(in_fd)))
+        return SD_PASS;
+    uint8_t *buffer = sd_sys_mmap(NULL, SENDFILE_CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (sd_is_error(buffer))
+        return -ENOMEM;
+    long done = 0, r = 0;
+    while ((size_t)done < n) {
+        r = send_chunk(out_fd, in_fd, offset, buffer, n - (size_t)done);
+        if (r <= 0)
+            break;
+        done += r;
+    }
+    sd_sys_munmap(buffer, SENDFILE_CHUNK_BYTES);
+    return done ? done : r;
+}
+
+/* --- shutdown --- */
+
+static void shut_write(struct sd_socket *s)
+{
+    if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_SHUTDOWN, 0) == SD_RING_TX_DO_PUBLISH_FIN) {
+        sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_SHUT_WR, 0);
+        atomic_fetch_or_explicit(&s->tx.dir->p.flags, SD_TX_FIN, memory_order_release);
+    }
+}
+
+long sd_shutdown(int fd, int how)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (s && sd_load(&s->mode) == SD_MODE_PENDING)
+        sd_look_at_companion(s, fd);
+    if (s && sd_load(&s->mode) == SD_MODE_PENDING)
+        sd_pending_expire(s, SD_SERVER_EV_EXPIRED, SD_REASON_CLOSED_EARLY);
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
+        return SD_PASS;
+    if (how < SHUT_RD || how > SHUT_RDWR)
+        return -EINVAL;
+    if (!sd_both_enter(s))
+        return -EAGAIN;
+    bool companion_too = s->tx.m.state == SD_RING_TX_MOVED;
+    atomic_fetch_or(&s->shut, (uint32_t)(how + 1));
+    if (how != SHUT_WR)
+        sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_SHUT, 0);
+    if (how != SHUT_RD)
+        shut_write(s);
+    sd_both_leave(s);
+    sd_notify(s, &s->tx.dir->data_wait, true);
+    sd_epoll_news(s);
+    sd_wake_own_sleepers(s);
+    return companion_too ? SD_PASS : 0;
+}
+
+/* --- questions --- */
+
+long sd_unread_bytes(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
+        return SD_PASS;
+    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_load(&s->rx.dir->c.head);
+    if (unread == 0 && s->rx.m.state == SD_RING_RX_MOVED)
+        return SD_PASS;
+    return (long)sd_min_u64(unread, SD_RING_BYTES);
+}
+
+long sd_unsent_bytes(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || s->tx.m.state == SD_RING_TX_MOVED)
+        return SD_PASS;
+    return (long)sd_min_u64(sd_load(&s->tx.dir->p.tail) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
+}
+
+long sd_take_error(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
+        return SD_PASS;
+    long error = (long)atomic_exchange(&s->error, 0);
+    return error ? error : SD_PASS; /* the companion may know one */
+}
+
+void sd_count_kernel(int fd, long sent, long received)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s)
+        return;
+    if (sent > 0)
+        atomic_fetch_add_explicit(&s->rec.kernel_sent_bytes, (uint64_t)sent, memory_order_relaxed);
+    if (received > 0)
+        atomic_fetch_add_explicit(&s->rec.kernel_received_bytes, (uint64_t)received, memory_order_relaxed);
+}

@@ -1,0 +1,412 @@
+/* Set-up, and the life of descriptors: opened, duplicated, closed, inherited.
+ *
+ * A socket object counts the descriptors that refer to it over the whole family, as the kernel counts those of an open
+ * file description. The last close ends the connection in the rings; the kernel's close of the companion follows.
+ * A process that is killed leaves its count too high: then no flag is set, and the peer learns the end from the companion.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/api.h"
+#include "core/control.h"
+#include "core/epoll.h"
+#include "core/peer.h"
+#include "core/ring.h"
+#include "core/sys.h"
+#include "core/thread.h"
+
+#define FILES_MAX 1048576u
+#define REGION_ALIGN 4096u
+
+struct sd_globals sd_g = {.region_fd = -1, .bell_out_fd = -1};
+
+/* --- set-up --- */
+
+static size_t aligned(size_t n)
+{
+    return (n + REGION_ALIGN - 1) / REGION_ALIGN * REGION_ALIGN;
+}
+
+static void *reserve(size_t size)
+{
+    void *p = sd_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return sd_is_error(p) ? NULL : p;
+}
+
+static bool make_files(void)
+{
+    struct rlimit limit = {.rlim_max = FILES_MAX};
+    sd_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit, 0, 0);
+    sd_g.file_count = (uint32_t)sd_min_u64(limit.rlim_max, FILES_MAX);
+    sd_g.files = reserve(sd_g.file_count * sizeof *sd_g.files);
+    if (!sd_g.files)
+        sd_g.file_count = 0;
+    return sd_g.files != NULL;
+}
+
+static void lay_out_region(struct sd_region *region, size_t sockets_at, size_t threads_at)
+{
+    region->magic = SD_REGION_MAGIC;
+    region->version = SD_LAYOUT_VERSION;
+    region->socket_offset = (uint32_t)sockets_at;
+    region->socket_stride = sizeof(struct sd_socket);
+    sd_g.region = region;
+    sd_g.sockets = (struct sd_socket *)((char *)region + sockets_at);
+    sd_g.threads = (struct sd_thread *)((char *)region + threads_at);
+}
+
+static bool make_region(void)
+{
+    size_t sockets_at = aligned(sizeof(struct sd_region));
+    size_t threads_at = sockets_at + aligned(SD_SOCKETS * sizeof(struct sd_socket));
+    size_t size = threads_at + aligned(SD_THREADS * sizeof(struct sd_thread));
+    long fd = sd_sys_memfd_create("sdcore-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return false;
+    if (sd_sys_ftruncate((int)fd, (off_t)size) < 0 ||
+        sd_sys_fcntl((int)fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+        (fd = sd_hide((int)fd)) < 0)
+        return false;
+    void *p = sd_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, (int)fd, 0);
+    if (sd_is_error(p))
+        return false;
+    sd_sys_madvise(p, size, MADV_DONTDUMP);
+    sd_g.region_fd = (int)fd;
+    lay_out_region(p, sockets_at, threads_at);
+    return true;
+}
+
+static uint32_t usable_cpus(void)
+{
+    uint64_t mask[16] = {0};
+    long bytes = sd_syscall(SYS_sched_getaffinity, 0, sizeof mask, mask, 0, 0, 0);
+    uint32_t cpus = 0;
+    for (long i = 0; i < bytes / 8; i++)
+        cpus += (uint32_t)__builtin_popcountll(mask[i]);
+    return cpus ? cpus : 1;
+}
+
+static void register_membarrier(void)
+{
+    sd_g.no_membarrier = sd_sys_membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) < 0;
+    sd_g.heavy_fence = sd_g.heavy_fence || sd_g.no_membarrier;
+}
+
+void sd_init(void)
+{
+    sd_g.pid = (uint32_t)sd_sys_getpid();
+    sd_g.cpus = usable_cpus();
+    const char *disable = secure_getenv("SDCORE_DISABLE");
+    sd_g.disabled = (disable && disable[0] && disable[0] != '0') || !make_files();
+    if (sd_g.disabled) {
+        sd_g.file_count = 0;
+        return;
+    }
+    register_membarrier();
+    sd_control_init();
+}
+
+/* The region is made when the first socket needs it: programs without sockets pay nothing. */
+static bool have_region(void)
+{
+    static struct sd_lock lock;
+    if (sd_g.region)
+        return true;
+    uint64_t mask;
+    sd_lock_take(&lock, &mask);
+    bool have = sd_g.region || make_region();
+    sd_lock_drop(&lock, &mask);
+    return have;
+}
+
+/* --- objects --- */
+
+void sd_pin(struct sd_socket *s)
+{
+    atomic_fetch_add_explicit(&s->pins, 1, memory_order_acquire);
+}
+
+void sd_unpin(struct sd_socket *s)
+{
+    atomic_fetch_sub_explicit(&s->pins, 1, memory_order_release);
+}
+
+static void raise_high(_Atomic uint32_t *high, uint32_t value)
+{
+    uint32_t seen = atomic_load(high);
+    while (seen < value && !atomic_compare_exchange_weak(high, &seen, value))
+        ;
+}
+
+static struct sd_socket *claim_object(void)
+{
+    static _Atomic uint32_t next;
+    uint32_t start = atomic_load(&next);
+    for (uint32_t i = 0; i < SD_SOCKETS; i++) {
+        uint32_t index = (start + i) % SD_SOCKETS;
+        struct sd_socket *s = &sd_g.sockets[index];
+        uint32_t free = 0;
+        if (sd_load(&s->rec.refs) || sd_load(&s->pins) || !atomic_compare_exchange_strong(&s->rec.refs, &free, 1))
+            continue;
+        raise_high(&sd_g.region->socket_high, index + 1);
+        return s;
+    }
+    return NULL;
+}
+
+static void let_go(struct sd_socket *s)
+{
+    sd_store_release(&s->rec.refs, 0);
+}
+
+struct sd_socket *sd_new_socket(int fd, int family)
+{
+    if ((uint32_t)fd >= sd_g.file_count || !have_region())
+        return NULL;
+    struct sd_socket *s = claim_object();
+    if (!s)
+        return NULL;
+    size_t keep = offsetof(struct sd_socket_record, refs) + sizeof s->rec.refs;
+    memset((char *)s + keep, 0, offsetof(struct sd_socket, pins) - keep);
+    size_t after = offsetof(struct sd_socket, pins) + sizeof s->pins;
+    memset((char *)s + after, 0, sizeof *s - after);
+    s->family = family;
+    sd_store(&s->rec.pid, sd_g.pid);
+    sd_store(&s->rec.fd, (uint32_t)fd);
+    sd_store(&s->rec.reason, SD_REASON_NEW);
+    sd_token_reset(&s->tx.token);
+    sd_token_reset(&s->rx.token);
+    return s;
+}
+
+void sd_show_socket(int fd, struct sd_socket *s)
+{
+    struct sd_file *file = &sd_g.files[fd];
+    raise_high(&sd_g.file_high, (uint32_t)fd + 1);
+    sd_store(&file->kind, SD_FILE_SOCKET);
+    sd_store_release(&file->sock, s); /* pairs with the acquire load in sd_socket_of */
+}
+
+void sd_opened_socket(int fd, int domain, int type)
+{
+    if (fd < 0 || (domain != AF_INET && domain != AF_INET6) || (type & 0xff) != SOCK_STREAM)
+        return;
+    struct sd_socket *s = sd_new_socket(fd, domain);
+    if (!s)
+        return;
+    sd_store(&s->nonblock, (type & SOCK_NONBLOCK) != 0);
+    sd_show_socket(fd, s);
+}
+
+void sd_opened_dup(int old_fd, int new_fd)
+{
+    struct sd_socket *s = sd_socket_of(old_fd);
+    if (new_fd < 0 || (uint32_t)new_fd >= sd_g.file_count)
+        return;
+    if (s) {
+        atomic_fetch_add(&s->rec.refs, 1);
+        sd_show_socket(new_fd, s);
+    } else if ((uint32_t)old_fd < sd_g.file_count && sd_load(&sd_g.files[old_fd].kind) == SD_FILE_EPOLL) {
+        sd_epoll_dup(old_fd, new_fd);
+    }
+}
+
+void sd_set_nonblock(int fd, bool on)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (s)
+        sd_store(&s->nonblock, on);
+}
+
+/* --- closing --- */
+
+static bool lingers_nought(int fd)
+{
+    struct linger linger = {0};
+    socklen_t len = sizeof linger;
+    return sd_sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) >= 0 && linger.l_onoff && !linger.l_linger;
+}
+
+static uint32_t closing_flags(uint32_t effects)
+{
+    uint32_t flags = 0;
+    for (; effects; effects >>= 8) {
+        uint32_t effect = effects & 0xff;
+        flags |= effect == SD_TEARDOWN_DO_PUBLISH_FIN      ? SD_TX_FIN
+                 : effect == SD_TEARDOWN_DO_PUBLISH_CLOSED ? SD_TX_CLOSED
+                 : effect == SD_TEARDOWN_DO_PUBLISH_RESET  ? SD_TX_RESET | SD_TX_CLOSED
+                                                           : 0;
+    }
+    return flags;
+}
+
+/* The last reference goes: tell the peer through the ring; the companion's close follows in the kernel. */
+static void close_ring(struct sd_socket *s, int fd)
+{
+    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_load(&s->rx.dir->c.head);
+    uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + lingers_nought(fd));
+    uint32_t flags = effects == SD_NO_ROW ? SD_TX_CLOSED : closing_flags(effects);
+    atomic_fetch_or_explicit(&s->tx.dir->p.flags, flags, memory_order_release);
+    atomic_fetch_or_explicit(&s->rx.dir->c.flags, SD_RX_CLOSED, memory_order_release);
+    atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_POKE); /* the peer's next send finds that nobody reads */
+    sd_notify(s, &s->tx.dir->data_wait, true);
+    sd_attend(s, &s->rx.dir->room_wait, sd_load(&s->rx.dir->room_wait.armed) & ~(uint32_t)(SD_ARM_MOVE | SD_ARM_POKE),
+              true);
+    sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
+    sd_store(&s->rec.ring_received_bytes, s->rx.head);
+    sd_release_slot(s, s->peer_dead);
+    s->slot = NULL;
+}
+
+static void add_to_totals(struct sd_socket *s)
+{
+    struct sd_region *region = sd_g.region;
+    struct sd_totals *tcp = &region->total[SD_TRANSPORT_TCP];
+    struct sd_totals *shm = &region->total[SD_TRANSPORT_SHM];
+    if (sd_load(&s->rec.state) != SD_SOCK_ESTABLISHED)
+        return;
+    bool by_ring = sd_load(&s->rec.transport) == SD_TRANSPORT_SHM;
+    atomic_fetch_add(&(by_ring ? shm : tcp)->connections, 1);
+    atomic_fetch_add(&shm->sent_bytes, sd_load(&s->rec.ring_sent_bytes));
+    atomic_fetch_add(&shm->received_bytes, sd_load(&s->rec.ring_received_bytes));
+    atomic_fetch_add(&tcp->sent_bytes, sd_load(&s->rec.kernel_sent_bytes));
+    atomic_fetch_add(&tcp->received_bytes, sd_load(&s->rec.kernel_received_bytes));
+}
+
+static void close_object(struct sd_socket *s, int fd)
+{
+    if (sd_load(&s->mode) == SD_MODE_OFFERED)
+        sd_offer_withdraw(s, fd, SD_CLIENT_EV_CLOSE, SD_REASON_CLOSED_EARLY);
+    if (sd_load(&s->rec.state) == SD_SOCK_LISTENING)
+        sd_unregister_listener(s);
+    bool both = sd_both_enter(s);
+    if (s->accepted_from)
+        sd_unpin(s->accepted_from);
+    if (sd_mode_uses_ring(sd_load(&s->mode)))
+        close_ring(s, fd);
+    add_to_totals(s);
+    sd_store_release(&s->mode, SD_MODE_KERNEL);
+    sd_store(&s->rec.state, SD_SOCK_CLOSED);
+    if (both)
+        sd_both_leave(s);
+    let_go(s);
+}
+
+static void drop_reference(struct sd_socket *s, int fd)
+{
+    uint32_t refs = sd_load(&s->rec.refs);
+    while (refs > 1)
+        if (atomic_compare_exchange_weak(&s->rec.refs, &refs, refs - 1))
+            return;
+    close_object(s, fd);
+}
+
+void sd_closing(int fd)
+{
+    if ((uint32_t)fd >= sd_g.file_count)
+        return;
+    struct sd_file *file = &sd_g.files[fd];
+    uint32_t kind = sd_load(&file->kind);
+    if (kind == SD_FILE_EPOLL)
+        sd_epoll_closed(fd);
+    struct sd_socket *s = sd_load(&file->sock);
+    if (!s)
+        return;
+    sd_epoll_forget(fd);
+    if (!atomic_compare_exchange_strong(&file->sock, &s, NULL))
+        return; /* two threads close it at once: the other one does */
+    sd_store(&file->kind, SD_FILE_NONE);
+    drop_reference(s, fd);
+}
+
+bool sd_hidden(int fd)
+{
+    return (uint32_t)fd < sd_g.file_count && sd_load(&sd_g.files[fd].kind) == SD_FILE_HIDDEN;
+}
+
+static int next_of_kind(int from, bool hidden)
+{
+    for (uint32_t fd = from < 0 ? 0 : (uint32_t)from; fd < sd_load(&sd_g.file_high); fd++) {
+        uint32_t kind = sd_load(&sd_g.files[fd].kind);
+        if (hidden ? kind == SD_FILE_HIDDEN : kind == SD_FILE_SOCKET || kind == SD_FILE_EPOLL)
+            return (int)fd;
+    }
+    return -1;
+}
+
+int sd_next_hidden(int from)
+{
+    return next_of_kind(from, true);
+}
+
+int sd_next_open(int from)
+{
+    return next_of_kind(from, false);
+}
+
+void sd_exit(void)
+{
+    if (sd_in_vfork_child())
+        return;
+    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1))
+        if (sd_socket_of(fd))
+            sd_closing(fd);
+}
+
+/* --- fork --- */
+
+bool sd_in_vfork_child(void)
+{
+    return sd_g.pid && (uint32_t)sd_sys_getpid() != sd_g.pid;
+}
+
+static void count_inherited(int32_t change)
+{
+    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
+        struct sd_socket *s = sd_socket_of(fd);
+        if (!s)
+            continue;
+        atomic_fetch_add(&s->rec.refs, (uint32_t)change);
+        sd_store(&s->shared, 1);
+    }
+}
+
+/* The child's references are counted before it exists: the parent may close its own at once. */
+void sd_fork_prepare(void)
+{
+    sd_epoll_fork_prepare();
+    sd_control_fork_prepare();
+    count_inherited(1);
+}
+
+void sd_fork_parent(void)
+{
+    sd_control_fork_parent();
+    sd_epoll_fork_parent(true);
+}
+
+void sd_fork_failed(void)
+{
+    count_inherited(-1);
+}
+
+static void forget_own_bells(void)
+{
+    int fd = atomic_exchange(&sd_g.bell_out_fd, -1);
+    struct sd_bell out = {.fd = fd};
+    sd_bell_close(&out);
+    struct sd_bell mine = {.fd = sd_self ? sd_self->bell_fd : -1};
+    sd_self = NULL; /* the slot is the parent's */
+    sd_bell_close(&mine);
+}
+
+void sd_fork_child(void)
+{
+    sd_g.pid = (uint32_t)sd_sys_getpid();
+    forget_own_bells();
+    if (!sd_g.disabled)
+        register_membarrier();
+    sd_control_fork_child();
+    sd_epoll_fork_child();
+}

@@ -1,0 +1,300 @@
+/* What the other side did. Theory: peer.h. */
+#include "core/peer.h"
+
+#include "core/epoll.h"
+#include "core/move.h"
+#include "core/ring.h"
+#include "core/sys.h"
+#include "core/thread.h"
+#include "core/wait.h"
+
+#define ROOM_TO_WRITE_BYTES (SD_RING_BYTES / 4) /* POLLOUT from here on, as Linux waits for a part of its buffer */
+#define MOVING_LOOK_NS 1000000u
+
+bool sd_both_enter(struct sd_socket *s)
+{
+    if (!sd_token_enter(&s->tx.token))
+        return false;
+    if (sd_token_enter(&s->rx.token))
+        return true;
+    sd_token_leave(&s->tx.token);
+    return false;
+}
+
+void sd_both_leave(struct sd_socket *s)
+{
+    sd_token_leave(&s->rx.token);
+    sd_token_leave(&s->tx.token);
+}
+
+int sd_fd_of(const struct sd_socket *s)
+{
+    uint32_t guess = sd_load(&((struct sd_socket *)s)->rec.fd);
+    if (guess < sd_g.file_count && sd_load(&sd_g.files[guess].sock) == s)
+        return (int)guess;
+    uint32_t high = sd_load(&sd_g.file_high);
+    for (uint32_t fd = 0; fd < high; fd++)
+        if (sd_load(&sd_g.files[fd].sock) == s)
+            return (int)fd;
+    return -1;
+}
+
+void sd_mode_announce(struct sd_socket *s)
+{
+    sd_epoll_mode_changed(s);
+}
+
+/* --- the slot --- */
+
+void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, uint32_t side)
+{
+    uint8_t *rings = (uint8_t *)slab + SD_SLAB_RINGS_OFFSET + (size_t)slot * 2 * SD_RING_BYTES;
+    s->slab = slab;
+    s->slot = &slab->slot[slot];
+    s->rec.side = side;
+    s->rec.slot = slot;
+    s->rec.lease_id = slab->lease_id;
+    struct sd_tx *tx = &s->tx;
+    struct sd_rx *rx = &s->rx;
+    tx->dir = &s->slot->dir[side];
+    rx->dir = &s->slot->dir[!side];
+    tx->data = rings + side * (size_t)SD_RING_BYTES;
+    rx->data = rings + !side * (size_t)SD_RING_BYTES;
+    tx->peer_ready = rx->peer_ready = &slab->side[!side].ready[slot];
+    tx->tail = tx->base = tx->head_seen = tx->resend_from = 0;
+    tx->resending = false;
+    rx->head = rx->base = rx->tail_seen = 0;
+    sd_ring_tx_start(&tx->m);
+    sd_ring_rx_start(&rx->m);
+    sd_teardown_start(&s->teardown);
+    sd_store(&s->gone, 0);
+    sd_store(&s->error, 0);
+    sd_store(&s->shut, 0);
+}
+
+void sd_release_slot(struct sd_socket *s, bool for_peer_too)
+{
+    struct sd_slot *slot = s->slot;
+    uint32_t word = sd_load(&slot->offer);
+    uint32_t add = for_peer_too ? 2 : 1;
+    if (atomic_fetch_add(&slot->done, add) + add >= 2) {
+        uint32_t generation = word / SD_OFFER_STATES + 1;
+        sd_store(&slot->done, 0);
+        sd_store_release(&slot->offer, generation * SD_OFFER_STATES + SD_OFFER_FREE);
+    }
+}
+
+/* --- readiness --- */
+
+static bool peer_finished(uint32_t flags, uint32_t gone)
+{
+    return gone || (flags & (SD_TX_FIN | SD_TX_CLOSED | SD_TX_RESET));
+}
+
+static uint32_t ring_readiness(struct sd_socket *s)
+{
+    struct sd_direction *in = s->rx.dir;
+    struct sd_direction *out = s->tx.dir;
+    uint32_t flags = sd_load_acquire(&in->p.flags); /* before tail: a flag means that tail is final */
+    uint32_t gone = sd_load(&s->gone);
+    uint32_t shut = sd_load(&s->shut);
+    uint32_t events = 0;
+    bool finished = peer_finished(flags, gone) || s->teardown.state == SD_TEARDOWN_RESET;
+    if (sd_load_acquire(&in->p.tail) != sd_load(&in->c.head) || finished || (shut & 1))
+        events |= POLLIN;
+    if (finished || (shut & 1))
+        events |= POLLRDHUP;
+    uint64_t used = sd_load(&out->p.tail) - sd_load_acquire(&out->c.head);
+    uint64_t limit = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES - 1 : SD_RING_BYTES - ROOM_TO_WRITE_BYTES;
+    if (used <= limit || (shut & 2) || gone)
+        events |= POLLOUT;
+    if ((finished && (shut & 2)) || s->teardown.state == SD_TEARDOWN_RESET)
+        events |= POLLHUP;
+    if (sd_load(&s->error))
+        events |= POLLERR;
+    return events;
+}
+
+uint32_t sd_readiness(struct sd_socket *s)
+{
+    uint32_t mode = sd_load_acquire(&s->mode);
+    if (mode == SD_MODE_PENDING) {
+        sd_pending_look(s);
+        mode = sd_load_acquire(&s->mode);
+    }
+    if (!sd_mode_uses_ring(mode))
+        return 0;
+    uint32_t events = ring_readiness(s);
+    if (mode == SD_MODE_OFFERED && !(events & POLLOUT) && sd_offer_accepted(s))
+        events = ring_readiness(s);
+    return sd_move_readiness(s, events);
+}
+
+/* --- the companion --- */
+
+bool sd_companion_wanted(const struct sd_socket *s)
+{
+    return !sd_load(&((struct sd_socket *)s)->gone);
+}
+
+/* What the companion shows: bytes (> 0), end of file (0), nothing (-EAGAIN), or how it broke. */
+static long peek(int fd)
+{
+    char byte;
+    return sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+}
+
+static void break_send(struct sd_socket *s, int error)
+{
+    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_BREAK, 0);
+    sd_store(&s->error, (uint32_t)error);
+}
+
+static void perform(struct sd_socket *s, uint32_t effect)
+{
+    switch (effect) {
+    case SD_TEARDOWN_DO_RAISE_RESET:
+        break_send(s, ECONNRESET);
+        break;
+    case SD_TEARDOWN_DO_BREAK_SEND:
+        break_send(s, EPIPE);
+        break;
+    default: /* DELIVER_EOF, LAST_SEND: readers and senders find the flags themselves */
+        break;
+    }
+}
+
+static void feed_teardown(struct sd_socket *s, uint32_t event, uint64_t arg)
+{
+    uint32_t effects = sd_teardown_step(&s->teardown, event, arg);
+    if (effects == SD_NO_ROW)
+        return;
+    for (; effects; effects >>= 8)
+        perform(s, effects & 0xff);
+}
+
+/* The peer's end as events of the teardown machine. With both tokens. */
+static void settle(struct sd_socket *s)
+{
+    uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags);
+    uint64_t unread = s->tx.tail - sd_load(&s->tx.dir->c.head);
+    if (flags & SD_TX_RESET)
+        feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
+    else if (flags & SD_TX_CLOSED)
+        feed_teardown(s, SD_TEARDOWN_EV_PEER_CLOSED, 0);
+    else if (sd_load(&s->gone) == SD_GONE_RESET)
+        feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
+    else if (sd_load(&s->gone)) {
+        s->peer_dead = true;
+        feed_teardown(s, SD_TEARDOWN_EV_PEER_GONE, unread);
+    }
+    else if (flags & SD_TX_FIN)
+        feed_teardown(s, SD_TEARDOWN_EV_PEER_FIN, 0);
+}
+
+void sd_peer_settle(struct sd_socket *s)
+{
+    if (!sd_both_enter(s))
+        return;
+    if (sd_mode_uses_ring(sd_load(&s->mode)))
+        settle(s);
+    sd_both_leave(s);
+    sd_epoll_news(s);
+}
+
+/* Half way over to TCP nobody rings when the companion is ready: look again soon. */
+static uint64_t look_moving(struct sd_socket *s, int fd)
+{
+    if (s->tx.resending && sd_token_enter(&s->tx.token)) {
+        sd_move_flush(s, fd);
+        sd_token_leave(&s->tx.token);
+    }
+    sd_move_finish(s);
+    return sd_now_ns() + MOVING_LOOK_NS;
+}
+
+static uint64_t look_ring(struct sd_socket *s, int fd)
+{
+    sd_store(&s->checked_ns, sd_now_ns());
+    if (sd_move_uses_companion(s))
+        return look_moving(s, fd);
+    if (sd_load(&s->gone))
+        return UINT64_MAX;
+    long seen = peek(fd);
+    if (seen == 0 || (seen < 0 && seen != -EAGAIN && seen != -EINTR)) {
+        sd_store(&s->gone, seen == 0 ? SD_GONE_EOF : SD_GONE_RESET);
+        sd_peer_settle(s);
+    }
+    return UINT64_MAX;
+}
+
+static uint64_t look_offered(struct sd_socket *s, int fd)
+{
+    if (sd_offer_accepted(s))
+        return look_ring(s, fd);
+    long seen = peek(fd);
+    if (seen != -EAGAIN && seen != -EINTR)
+        sd_offer_withdraw(s, fd, SD_CLIENT_EV_COMPANION_DATA, SD_REASON_PEER_PLAIN);
+    else if (sd_now_ns() >= s->deadline_ns)
+        sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
+    else
+        return s->deadline_ns;
+    return UINT64_MAX;
+}
+
+static uint64_t look_pending(struct sd_socket *s, int fd)
+{
+    sd_pending_look(s);
+    if (sd_load(&s->mode) != SD_MODE_PENDING)
+        return UINT64_MAX;
+    long seen = peek(fd);
+    if (seen == 0 || (seen < 0 && seen != -EAGAIN && seen != -EINTR))
+        sd_pending_expire(s, SD_SERVER_EV_COMPANION_EOF, SD_REASON_CLOSED_EARLY);
+    else if (seen > 0)
+        sd_pending_expire(s, SD_SERVER_EV_COMPANION_DATA, SD_REASON_PEER_PLAIN);
+    else if (sd_now_ns() >= s->deadline_ns)
+        sd_pending_expire(s, SD_SERVER_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
+    else
+        return s->deadline_ns;
+    return UINT64_MAX;
+}
+
+uint64_t sd_look_at_companion(struct sd_socket *s, int fd)
+{
+    switch (sd_load_acquire(&s->mode)) {
+    case SD_MODE_RING:
+        return look_ring(s, fd);
+    case SD_MODE_OFFERED:
+        return look_offered(s, fd);
+    case SD_MODE_PENDING:
+        return look_pending(s, fd);
+    default:
+        return UINT64_MAX;
+    }
+}
+
+/* The peer closed before this byte was sent: Linux lets the first send succeed, then the answer is a reset. */
+static void note_closed_reader(struct sd_socket *s)
+{
+    if (!sd_both_enter(s))
+        return;
+    settle(s);
+    if (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED)
+        feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
+    sd_both_leave(s);
+    sd_epoll_news(s);
+}
+
+void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t armed)
+{
+    atomic_fetch_and(&attention->armed, ~(uint32_t)(SD_ARM_POKE | SD_ARM_MOVE));
+    int fd = sd_fd_of(s);
+    if (armed & SD_ARM_MOVE)
+        sd_move_asked(s, fd);
+    if (!(armed & SD_ARM_POKE))
+        return;
+    if (fd >= 0)
+        sd_look_at_companion(s, fd);
+    if (sd_mode_uses_ring(sd_load(&s->mode)) && attention == &s->tx.dir->data_wait)
+        note_closed_reader(s);
+}

@@ -1,0 +1,47 @@
+/* What the other side did: the flags in the ring, the companion, offers taken up or not. Slow paths.
+ *
+ * The companion is the truth about life and death: it reads end-of-file exactly when the last reference to the other end
+ * is gone. Flags in the ring say how it ended; without a flag the peer died.
+ */
+#ifndef SD_PEER_H
+#define SD_PEER_H
+
+#include "core/state.h"
+
+#define SD_GONE_EOF 1
+#define SD_GONE_RESET 2
+
+/* A descriptor of this process that refers to the object, or -1. */
+SD_API int sd_fd_of(const struct sd_socket *s);
+
+/* The peer set POKE or MOVE in the attention line that we read after publishing. */
+SD_API void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t armed);
+
+/* Feed what is known about the peer's end to the teardown machine and act; takes both tokens. */
+SD_API void sd_peer_settle(struct sd_socket *s);
+
+/* connect.c: the server took up the offer (true), or it is still open. */
+SD_API bool sd_offer_accepted(struct sd_socket *s);
+/* connect.c: take the offer back; afterwards the mode is KERNEL, or RING if the server was faster. */
+SD_API void sd_offer_withdraw(struct sd_socket *s, int fd, enum sd_client_event why, enum sd_reason reason);
+/* accept.c: look for the offer of a pending socket once; afterwards the mode tells. */
+SD_API void sd_pending_look(struct sd_socket *s);
+/* accept.c: give up waiting for the offer. */
+SD_API void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enum sd_reason reason);
+
+/* wait.c: threads of ours that sleep on this connection shall look again (after shutdown). */
+SD_API void sd_wake_own_sleepers(struct sd_socket *s);
+
+/* Both tokens of a socket, send first. False: inside a signal handler that interrupted the very operation. */
+SD_API bool sd_both_enter(struct sd_socket *s);
+SD_API void sd_both_leave(struct sd_socket *s);
+
+/* Change the mode; only with both tokens. Tells the epoll sets (after the tokens are left: call sd_mode_announce). */
+SD_API void sd_mode_announce(struct sd_socket *s);
+
+/* The rings of a slot for one side; see connect.c and accept.c. */
+SD_API void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, uint32_t side);
+/* This side is done with the slot (and, if the peer is dead, the peer too). */
+SD_API void sd_release_slot(struct sd_socket *s, bool for_peer_too);
+
+#endif

@@ -1,0 +1,122 @@
+/* Moving bytes through a ring: copy, publish, look. The ring machines decide, this file copies.
+ *
+ * Byte p of the stream lies at (p - base) & (SD_RING_BYTES - 1). Only the holder of the direction's token calls these.
+ * What the peer wrote is read once, checked, and used from the copy: a head beyond tail, or a tail beyond head plus the
+ * ring, breaks the connection (-EPROTO inside, ECONNRESET for the program).
+ *
+ * The copy: glibc's memcpy falls to a twentieth of its speed where the target lies a little above the source modulo
+ * 4096 (loads that falsely depend on earlier stores); sd_copy then uses the processor's string move.
+ */
+#ifndef SD_RING_H
+#define SD_RING_H
+
+#include <string.h>
+#include <sys/uio.h>
+
+#include "core/state.h"
+#include "core/wait.h"
+
+#define SD_RING_MASK ((uint64_t)SD_RING_BYTES - 1)
+#define SD_REWIND_BYTES 2048 /* an empty ring starts at its first byte again once it got this far */
+
+static inline void sd_copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+#if defined(__x86_64__)
+    uint64_t distance = ((uintptr_t)to - (uintptr_t)from) & 4095;
+    if (n >= 1024 && distance > 0 && distance < 512) {
+        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+        return;
+    }
+#endif
+    memcpy(to, from, n);
+}
+
+/* Copies n bytes into the ring at position tail. */
+static inline void sd_ring_put(struct sd_tx *tx, uint64_t position, const uint8_t *from, size_t n)
+{
+    uint64_t offset = (position - tx->base) & SD_RING_MASK;
+    uint64_t first = SD_RING_BYTES - offset;
+    if (sd_likely(n <= first)) {
+        sd_copy(tx->data + offset, from, n);
+        return;
+    }
+    sd_copy(tx->data + offset, from, first);
+    sd_copy(tx->data, from + first, n - first);
+}
+
+static inline void sd_ring_get(const struct sd_rx *rx, uint64_t position, uint8_t *to, size_t n)
+{
+    uint64_t offset = (position - rx->base) & SD_RING_MASK;
+    uint64_t first = SD_RING_BYTES - offset;
+    if (sd_likely(n <= first)) {
+        sd_copy(to, rx->data + offset, n);
+        return;
+    }
+    sd_copy(to, rx->data + offset, first);
+    sd_copy(to + first, rx->data, n - first);
+}
+
+/* Make n more bytes visible to the consumer. */
+static inline void sd_ring_publish(struct sd_tx *tx, size_t n)
+{
+    tx->tail += n;
+    sd_store_release(&tx->dir->p.tail, tx->tail); /* pairs with the acquire load of tail in sd_ring_new_bytes */
+}
+
+/* Give the room of n bytes back to the producer. */
+static inline void sd_ring_release(struct sd_rx *rx, size_t n)
+{
+    rx->head += n;
+    sd_store_release(&rx->dir->c.head, rx->head); /* pairs with the acquire load of head in sd_ring_new_room */
+}
+
+/* Room that the consumer's head newly shows, in bytes; -EPROTO if head is impossible. */
+static inline long sd_ring_new_room(struct sd_tx *tx)
+{
+    uint64_t head = sd_load_acquire(&tx->dir->c.head); /* pairs with sd_ring_release: the bytes were copied out */
+    uint64_t room = head - tx->head_seen;
+    if (sd_unlikely(room > tx->tail - tx->head_seen))
+        return -EPROTO;
+    tx->head_seen = head;
+    return (long)room;
+}
+
+/* Bytes that the producer's tail newly shows; -EPROTO if tail is impossible. Only with nothing left to read. */
+static inline long sd_ring_new_bytes(struct sd_rx *rx)
+{
+    uint64_t tail = sd_load_acquire(&rx->dir->p.tail); /* pairs with sd_ring_publish: bytes and base are there */
+    uint64_t bytes = tail - rx->tail_seen;
+    if (sd_unlikely(tail - rx->head > SD_RING_BYTES))
+        return -EPROTO;
+    if (bytes)
+        rx->base = sd_load(&rx->dir->p.base);
+    rx->tail_seen = tail;
+    return (long)bytes;
+}
+
+/* The consumer has read all: put the next bytes at the start of the ring again, in warm cache lines and pages. */
+static inline bool sd_ring_may_rewind(const struct sd_tx *tx)
+{
+    return ((tx->tail - tx->base) & SD_RING_MASK) >= SD_REWIND_BYTES;
+}
+
+static inline void sd_ring_rewind(struct sd_tx *tx)
+{
+    assert(tx->head_seen == tx->tail);
+    tx->base = tx->tail;
+    sd_store(&tx->dir->p.base, tx->base); /* published by the next store of tail */
+}
+
+/* After a publish or a release: does the peer wait for it? */
+static inline void sd_notify(struct sd_socket *s, struct sd_attention *attention, bool data)
+{
+    if (sd_unlikely(sd_g.heavy_fence))
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        sd_compiler_fence(); /* pairs with the membarrier in sd_fence_sleeper */
+    uint32_t armed = sd_load(&attention->armed);
+    if (sd_unlikely(armed))
+        sd_attend(s, attention, armed, data);
+}
+
+#endif

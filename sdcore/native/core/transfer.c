@@ -1,0 +1,501 @@
+/* Sending and receiving: the life of a byte.
+ *
+ * send: token held? (one compare), room? (one compare), copy, publish, peer asleep? (one load), return. recv mirrors it.
+ * Everything else leaves by one branch: the machines of ring.py say what, the slow functions below do it.
+ */
+#include <limits.h>
+
+#include "core/api.h"
+#include "core/move.h"
+#include "core/peer.h"
+#include "core/ring.h"
+#include "core/sys.h"
+#include "core/thread.h"
+#include "core/wait.h"
+
+#define CHECK_COMPANION_NS 5000000u /* a program that polls without sleeping notices a dead peer so fast */
+
+/* --- a walk over the program's buffers --- */
+
+struct cursor {
+    const struct iovec *iov;
+    size_t count;
+    size_t offset; /* into iov[0] */
+    size_t left;   /* bytes in all */
+};
+
+static bool cursor_start(struct cursor *c, const struct iovec *iov, size_t count)
+{
+    *c = (struct cursor){.iov = iov, .count = count};
+    for (size_t i = 0; i < count; i++) {
+        if (iov[i].iov_len > (size_t)SSIZE_MAX - c->left)
+            return false;
+        c->left += iov[i].iov_len;
+    }
+    return true;
+}
+
+static void cursor_skip(struct cursor *c, size_t n)
+{
+    c->left -= n;
+    c->offset += n;
+    while (c->count && c->offset >= c->iov->iov_len) {
+        c->offset -= c->iov->iov_len;
+        c->iov++;
+        c->count--;
+    }
+}
+
+static uint8_t *cursor_at(const struct cursor *c)
+{
+    return (uint8_t *)c->iov->iov_base + c->offset;
+}
+
+static size_t cursor_run(const struct cursor *c, size_t n)
+{
+    return sd_min_u64(n, c->iov->iov_len - c->offset);
+}
+
+/* --- sending, with the send token --- */
+
+static void put(struct sd_tx *tx, struct cursor *c, size_t n)
+{
+    for (uint64_t at = tx->tail; n;) {
+        size_t run = cursor_run(c, n);
+        sd_ring_put(tx, at, cursor_at(c), run);
+        cursor_skip(c, run);
+        at += run;
+        n -= run;
+    }
+}
+
+static void violated(struct sd_socket *s)
+{
+    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_BREAK, 0);
+    sd_store(&s->rec.reason, SD_REASON_VIOLATION);
+    atomic_fetch_add(&sd_g.region->reason[SD_REASON_VIOLATION], 1);
+    sd_store(&s->error, ECONNRESET);
+}
+
+static long take_error(struct sd_socket *s)
+{
+    return sd_load(&s->error) ? -(long)atomic_exchange(&s->error, 0) : 0;
+}
+
+/* More room may be there, or the offer may have been accepted: true if the machine says to try again. */
+static bool look_for_room(struct sd_socket *s)
+{
+    if (sd_load(&s->mode) == SD_MODE_OFFERED && sd_offer_accepted(s) && s->tx.m.free)
+        return true;
+    long room = sd_ring_new_room(&s->tx);
+    if (sd_unlikely(room < 0)) {
+        violated(s);
+        return true;
+    }
+    return sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_CREDIT, (uint64_t)room) == SD_RING_TX_DO_RETRY;
+}
+
+static void rewind_if_empty(struct sd_tx *tx)
+{
+    long room = sd_ring_new_room(tx);
+    if (room > 0)
+        sd_ring_tx_step(&tx->m, SD_RING_TX_EV_CREDIT, (uint64_t)room);
+    if (room >= 0 && tx->head_seen == tx->tail)
+        sd_ring_rewind(tx);
+}
+
+/* Puts what fits. Bytes put, 0 for no room, -EPIPE or the pending error, or SD_PASS: the companion takes it. */
+static long put_some(struct sd_socket *s, struct cursor *c)
+{
+    struct sd_tx *tx = &s->tx;
+    if (sd_ring_may_rewind(tx))
+        rewind_if_empty(tx);
+    for (;;) {
+        size_t n = sd_min_u64(c->left, tx->m.free);
+        switch (sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, c->left)) {
+        case SD_RING_TX_DO_PUT_ALL:
+        case SD_RING_TX_DO_PUT_FREE:
+            put(tx, c, n);
+            sd_ring_publish(tx, n);
+            return (long)n;
+        case SD_RING_TX_DO_LOOK:
+            if (!look_for_room(s))
+                return 0;
+            break;
+        case SD_RING_TX_DO_SEND_COMPANION:
+            return tx->resending && !sd_move_flush(s, sd_fd_of(s)) ? 0 : SD_PASS;
+        default: { /* BROKEN_PIPE */
+            long error = take_error(s);
+            return error ? error : -EPIPE;
+        }
+        }
+    }
+}
+
+/* One attempt, taking and leaving the token. */
+static long send_once(struct sd_socket *s, struct cursor *c)
+{
+    if (!sd_token_enter(&s->tx.token))
+        return -EAGAIN;
+    if (!sd_mode_uses_ring(sd_load(&s->mode))) {
+        sd_token_leave(&s->tx.token);
+        return SD_PASS;
+    }
+    size_t wanted = c->left;
+    long r = sd_load(&s->error) ? take_error(s) : put_some(s, c);
+    sd_token_leave(&s->tx.token);
+    if (r > 0)
+        sd_notify(s, &s->tx.dir->data_wait, true);
+    return r == 0 && wanted ? -EAGAIN : r;
+}
+
+/* --- waiting --- */
+
+static bool uses_ring_now(struct sd_socket *s)
+{
+    uint32_t mode = sd_load_acquire(&s->mode);
+    return mode == SD_MODE_PENDING || (sd_mode_uses_ring(mode) && !sd_move_uses_companion(s));
+}
+
+static bool worth_trying(struct sd_socket *s, uint32_t events)
+{
+    return (sd_readiness(s) & (events | POLLERR | POLLHUP)) || !uses_ring_now(s);
+}
+
+/* Nothing is there and the call does not block: a program that only polls must still learn that its peer died. */
+static void look_now_and_then(struct sd_socket *s, int fd)
+{
+    uint64_t now = sd_now_ns();
+    if (now - sd_load(&s->checked_ns) < CHECK_COMPANION_NS && sd_load(&s->mode) == SD_MODE_RING)
+        return;
+    sd_store(&s->checked_ns, now);
+    sd_look_at_companion(s, fd);
+}
+
+/* SO_RCVTIMEO or SO_SNDTIMEO as a deadline; UINT64_MAX for none. */
+static uint64_t deadline_of(int fd, int option)
+{
+    struct timeval timeout = {0};
+    socklen_t len = sizeof timeout;
+    sd_sys_getsockopt(fd, SOL_SOCKET, option, &timeout, &len);
+    if (!timeout.tv_sec && !timeout.tv_usec)
+        return UINT64_MAX;
+    return sd_now_ns() + (uint64_t)timeout.tv_sec * 1000000000u + (uint64_t)timeout.tv_usec * 1000u;
+}
+
+/* Wait until trying again is worth while: 0, -EAGAIN after the option's timeout, or -EINTR. */
+static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option)
+{
+    struct sd_patience patience;
+    uint64_t deadline = 0;
+    sd_patience_start(&patience);
+    for (;;) {
+        if (worth_trying(s, events))
+            return 0;
+        if (sd_patience_more(&patience))
+            continue;
+        if (!deadline)
+            deadline = deadline_of(fd, option);
+        long r = sd_sleep_on(s, fd, events, deadline);
+        if (r < 0)
+            return r;
+        sd_patience_woken(&patience);
+    }
+}
+
+/* --- send --- */
+
+/* The rest of a blocking send after the connection moved to TCP in the middle of it. */
+static long send_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, int flags)
+{
+    long done = 0;
+    while (c->left) {
+        size_t run = cursor_run(c, c->left);
+        long r = run ? sd_sys_sendto(fd, cursor_at(c), run, flags, NULL, 0) : 0;
+        if (r < 0)
+            return done ? done : r;
+        sd_count_kernel(fd, r, 0);
+        cursor_skip(c, (size_t)r);
+        done += r;
+    }
+    (void)s;
+    return done;
+}
+
+static bool blocks(const struct sd_socket *s, int flags)
+{
+    return !(flags & MSG_DONTWAIT) && !sd_load(&((struct sd_socket *)s)->nonblock);
+}
+
+static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
+{
+    long done = 0;
+    for (;;) {
+        long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_once(s, c);
+        if (r == SD_PASS && done)
+            return done + send_rest_by_kernel(s, fd, c, flags);
+        if (r > 0 || r == -EAGAIN) {
+            done += r > 0 ? r : 0;
+            if (c->left == 0)
+                return done;
+        } else {
+            return done ? done : r;
+        }
+        if (!blocks(s, flags)) {
+            look_now_and_then(s, fd);
+            return done ? done : -EAGAIN;
+        }
+        r = wait_until(s, fd, POLLOUT, SO_SNDTIMEO);
+        if (r < 0)
+            return done ? done : r;
+    }
+}
+
+long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    struct cursor c;
+    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
+        return SD_PASS;
+    if (!cursor_start(&c, iov, count))
+        return -EINVAL;
+    sd_pin(s);
+    long r = send_loop(s, fd, &c, flags);
+    sd_unpin(s);
+    return r;
+}
+
+static __attribute__((noinline)) long send_slow(int fd, const void *buf, size_t n, int flags)
+{
+    struct iovec iov = {.iov_base = (void *)buf, .iov_len = n};
+    return sd_sendv(fd, &iov, 1, flags);
+}
+
+long sd_send(int fd, const void *buf, size_t n, int flags)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (sd_unlikely(!s || !sd_mode_uses_ring(sd_load_acquire(&s->mode))))
+        return s && sd_load(&s->mode) == SD_MODE_PENDING ? send_slow(fd, buf, n, flags) : SD_PASS;
+    if (sd_unlikely(!sd_token_enter(&s->tx.token)))
+        return send_slow(fd, buf, n, flags);
+    struct sd_tx *tx = &s->tx;
+    /* the mode changes only under both tokens: look again now that we hold one */
+    bool fast = sd_mode_uses_ring(sd_load(&s->mode)) && !sd_load(&s->error) && !sd_ring_may_rewind(tx) &&
+                tx->m.free >= n && sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
+    if (sd_likely(fast)) {
+        sd_ring_put(tx, tx->tail, buf, n);
+        sd_ring_publish(tx, n);
+    }
+    sd_token_leave(&s->tx.token);
+    if (sd_unlikely(!fast))
+        return send_slow(fd, buf, n, flags);
+    sd_notify(s, &tx->dir->data_wait, true);
+    return (long)n;
+}
+
+/* --- receiving, with the receive token --- */
+
+static void get(struct sd_rx *rx, struct cursor *c, size_t n, bool discard)
+{
+    for (uint64_t at = rx->head; n;) {
+        size_t run = cursor_run(c, n);
+        if (!discard)
+            sd_ring_get(rx, at, cursor_at(c), run);
+        cursor_skip(c, run);
+        at += run;
+        n -= run;
+    }
+}
+
+/* No byte is there: what the producer's flags and the companion say, as an event of the machine. */
+static uint32_t end_event(struct sd_socket *s, uint32_t flags)
+{
+    if (flags & SD_TX_RESET)
+        return SD_RING_RX_EV_BREAK;
+    if (flags & SD_TX_MOVED)
+        return SD_RING_RX_EV_MOVED;
+    if (flags & (SD_TX_FIN | SD_TX_CLOSED))
+        return SD_RING_RX_EV_FIN;
+    if (sd_load(&s->gone))
+        return s->teardown.state == SD_TEARDOWN_RESET ? SD_RING_RX_EV_BREAK : SD_RING_RX_EV_FIN;
+    return SD_RING_RX_EV_DATA;
+}
+
+/* Look at the producer's tail and flags; the machine's answer. */
+static uint32_t look_for_data(struct sd_socket *s)
+{
+    uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags); /* before tail: a flag means that tail is final */
+    uint32_t gone = sd_load(&s->gone);
+    long bytes = sd_ring_new_bytes(&s->rx);
+    if (sd_unlikely(bytes < 0)) {
+        violated(s);
+        return sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_BREAK, 0);
+    }
+    uint32_t event = bytes || (!flags && !gone) ? SD_RING_RX_EV_DATA : end_event(s, flags);
+    return sd_ring_rx_step(&s->rx.m, event, (uint64_t)bytes);
+}
+
+/* More may have been published since: a program that asks for all that is there shall get it. */
+static void top_up(struct sd_socket *s)
+{
+    long bytes = sd_ring_new_bytes(&s->rx);
+    if (bytes > 0)
+        sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_DATA, (uint64_t)bytes);
+}
+
+static long peek_some(struct sd_socket *s, struct cursor *c)
+{
+    size_t n = sd_min_u64(c->left, s->rx.m.avail);
+    get(&s->rx, c, n, false);
+    return (long)n;
+}
+
+static long take(struct sd_socket *s, struct cursor *c, size_t n, int flags)
+{
+    get(&s->rx, c, n, flags & MSG_TRUNC);
+    sd_ring_release(&s->rx, n);
+    return (long)n;
+}
+
+static long reset_error(struct sd_socket *s)
+{
+    long error = take_error(s);
+    return error ? error : -ECONNRESET;
+}
+
+/* Takes what is there. Bytes, 0 for end of stream, -EAGAIN for none yet, an error, or SD_PASS: from the companion. */
+static long take_some(struct sd_socket *s, struct cursor *c, int flags)
+{
+    struct sd_rx *rx = &s->rx;
+    if (rx->m.avail && rx->m.avail < c->left)
+        top_up(s);
+    for (;;) {
+        size_t n = sd_min_u64(c->left, rx->m.avail);
+        if ((flags & MSG_PEEK) && n)
+            return peek_some(s, c);
+        uint32_t effect = sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, c->left);
+        if (effect == SD_RING_RX_DO_LOOK)
+            effect = look_for_data(s);
+        switch (effect) {
+        case SD_RING_RX_DO_TAKE_ALL:
+        case SD_RING_RX_DO_TAKE_AVAIL:
+            return take(s, c, n, flags);
+        case SD_RING_RX_DO_RETRY:
+            break;
+        case SD_RING_RX_DO_WAIT_DATA:
+            return sd_load(&s->shut) & 1 ? 0 : -EAGAIN;
+        case SD_RING_RX_DO_RECV_COMPANION:
+            return SD_PASS;
+        case SD_RING_RX_DO_RAISE_RESET:
+            return reset_error(s);
+        default: /* END_OF_STREAM */
+            return 0;
+        }
+    }
+}
+
+static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
+{
+    if (!sd_token_enter(&s->rx.token))
+        return -EAGAIN;
+    if (!sd_mode_uses_ring(sd_load(&s->mode))) {
+        sd_token_leave(&s->rx.token);
+        return SD_PASS;
+    }
+    long r = take_some(s, c, flags);
+    sd_token_leave(&s->rx.token);
+    if (r > 0)
+        sd_notify(s, &s->rx.dir->room_wait, false);
+    if (r == SD_PASS)
+        sd_move_finish(s);
+    return r;
+}
+
+/* MSG_WAITALL after the connection moved in the middle of it. */
+static long recv_rest_by_kernel(int fd, struct cursor *c, int flags)
+{
+    size_t run = cursor_run(c, c->left);
+    long r = sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL);
+    if (r > 0)
+        sd_count_kernel(fd, 0, r);
+    return r > 0 ? r : 0;
+}
+
+static bool wants_more(const struct cursor *c, int flags)
+{
+    return (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && c->left;
+}
+
+static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
+{
+    long done = 0;
+    if (c->left == 0)
+        return 0;
+    for (;;) {
+        long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, c, flags);
+        if (r == SD_PASS)
+            return done ? done + recv_rest_by_kernel(fd, c, flags) : SD_PASS;
+        if (r > 0)
+            done += r;
+        if (r == 0 || (r > 0 && !wants_more(c, flags)) || (r < 0 && r != -EAGAIN))
+            return done ? done : r;
+        if (!blocks(s, flags)) {
+            look_now_and_then(s, fd);
+            return done ? done : -EAGAIN;
+        }
+        if (r < 0 && (r = wait_until(s, fd, POLLIN, SO_RCVTIMEO)) < 0)
+            return done ? done : r;
+    }
+}
+
+long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    struct cursor c;
+    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
+        return SD_PASS;
+    if (!cursor_start(&c, iov, count))
+        return -EINVAL;
+    if (msg_flags)
+        *msg_flags = 0;
+    sd_pin(s);
+    long r = recv_loop(s, fd, &c, flags);
+    sd_unpin(s);
+    return r;
+}
+
+static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int flags)
+{
+    struct iovec iov = {.iov_base = buf, .iov_len = n};
+    return sd_recvv(fd, &iov, 1, flags, NULL);
+}
+
+#define RECV_SLOW_FLAGS (MSG_PEEK | MSG_TRUNC | MSG_WAITALL)
+
+long sd_recv(int fd, void *buf, size_t n, int flags)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (sd_unlikely(!s || !sd_mode_uses_ring(sd_load_acquire(&s->mode))))
+        return s && sd_load(&s->mode) == SD_MODE_PENDING ? recv_slow(fd, buf, n, flags) : SD_PASS;
+    if (sd_unlikely((flags & RECV_SLOW_FLAGS) || n == 0 || !sd_token_enter(&s->rx.token)))
+        return recv_slow(fd, buf, n, flags);
+    struct sd_rx *rx = &s->rx;
+    long taken = 0;
+    /* the mode changes only under both tokens: look again now that we hold one */
+    if (sd_likely(sd_mode_uses_ring(sd_load(&s->mode)))) {
+        if (rx->m.state == SD_RING_RX_OPEN && rx->m.avail < n)
+            top_up(s);
+        uint64_t avail = rx->m.avail;
+        if (sd_likely(avail)) {
+            taken = (long)sd_min_u64(avail, n);
+            sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, n);
+            sd_ring_get(rx, rx->head, buf, (size_t)taken);
+            sd_ring_release(rx, (size_t)taken);
+        }
+    }
+    sd_token_leave(&s->rx.token);
+    if (sd_unlikely(!taken))
+        return recv_slow(fd, buf, n, flags);
+    sd_notify(s, &rx->dir->room_wait, false);
+    return taken;
+}

@@ -1,0 +1,405 @@
+/* Sleeping and being woken: doorbells, announcements, patience. Theory: wait.h. */
+#include "core/wait.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+#include "core/control.h"
+#include "core/peer.h"
+#include "core/ring.h"
+#include "core/thread.h"
+
+#define SPINS 200           /* looks before the first yield, some 4 us: a peer on another core answers within */
+#define SPIN_PROBE 32       /* a thread whose spinning never helps (the peer shares its core) tries again so often */
+#define YIELDS 80           /* yields before sleeping, while nobody else wants the core: some 50 us */
+#define YIELDS_CONTENDED 6  /* yields that gave the core to others before we sleep */
+#define YIELD_LONG_NS 2000  /* a yield that took longer let somebody else run */
+#define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
+#define ROOM_WAKE_BYTES (SD_RING_BYTES / 4) /* a producer is told of room in pieces of this size */
+
+/* --- doorbells --- */
+
+#define BELL_PREFIX "sdcore-"
+#define BELL_NAME_BYTES (1 + sizeof(BELL_PREFIX) - 1 + 8)
+
+static socklen_t bell_address(uint32_t name, struct sockaddr_un *address)
+{
+    static const char digit[] = "0123456789abcdef";
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path + 1, BELL_PREFIX, sizeof BELL_PREFIX - 1);
+    for (int i = 0; i < 8; i++)
+        address->sun_path[sizeof BELL_PREFIX + (size_t)i] = digit[(name >> (28 - 4 * i)) & 15];
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + BELL_NAME_BYTES);
+}
+
+static long bell_bind(int fd, uint32_t *name)
+{
+    struct sockaddr_un address;
+    for (int tries = 0; tries < 8; tries++) {
+        if (sd_sys_getrandom(name, sizeof *name) != sizeof *name || *name == 0)
+            *name = (uint32_t)sd_now_ns() | 1;
+        long r = sd_sys_bind(fd, &address, bell_address(*name, &address));
+        if (r != -EADDRINUSE)
+            return r;
+    }
+    return -EADDRINUSE;
+}
+
+long sd_bell_open(struct sd_bell *bell)
+{
+    long fd = sd_sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    fd = sd_hide((int)fd);
+    if (fd < 0)
+        return fd;
+    bell->fd = (int)fd;
+    long r = bell_bind(bell->fd, &bell->name);
+    if (r < 0)
+        sd_bell_close(bell);
+    return r;
+}
+
+void sd_bell_close(struct sd_bell *bell)
+{
+    if (bell->fd < 0)
+        return;
+    sd_store(&sd_g.files[bell->fd].kind, SD_FILE_NONE);
+    sd_sys_close(bell->fd);
+    bell->fd = -1;
+}
+
+void sd_bell_drain(const struct sd_bell *bell)
+{
+    char byte[8];
+    while (sd_sys_recvfrom(bell->fd, byte, sizeof byte, MSG_DONTWAIT, NULL, NULL) >= 0)
+        ;
+}
+
+static int bell_out(void)
+{
+    int fd = atomic_load(&sd_g.bell_out_fd);
+    if (fd >= 0)
+        return fd;
+    long made = sd_sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (made < 0 || (made = sd_hide((int)made)) < 0)
+        return -1;
+    int none = -1;
+    if (atomic_compare_exchange_strong(&sd_g.bell_out_fd, &none, (int)made))
+        return (int)made;
+    struct sd_bell surplus = {.fd = (int)made};
+    sd_bell_close(&surplus);
+    return none;
+}
+
+/* A full queue means that the bell rings already; no such socket means that the sleeper is dead. */
+void sd_bell_ring(uint32_t name)
+{
+    struct sockaddr_un address;
+    socklen_t len = bell_address(name, &address);
+    int fd = bell_out();
+    if (fd >= 0)
+        sd_sys_sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, len);
+}
+
+struct sd_bell *sd_thread_bell(void)
+{
+    static __thread struct sd_bell bell __attribute__((tls_model("initial-exec")));
+    struct sd_thread *self = sd_thread_attach();
+    if (!self)
+        return NULL;
+    if (self->bell_fd < 0) {
+        if (sd_bell_open(&bell) < 0)
+            return NULL;
+        self->bell_fd = bell.fd;
+        self->bell_name = bell.name;
+    }
+    bell.fd = self->bell_fd;
+    bell.name = self->bell_name;
+    return &bell;
+}
+
+/* --- announcing a sleep on one connection --- */
+
+static bool claim_sleeper(struct sd_attention *attention, uint32_t name)
+{
+    for (uint32_t i = 0; i < SD_SLEEPERS; i++) {
+        uint32_t free = 0;
+        if (atomic_compare_exchange_strong(&attention->sleepers[i], &free, name)) {
+            atomic_fetch_or(&attention->armed, SD_ARM_SLEEPER);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void release_sleeper(struct sd_attention *attention, uint32_t name)
+{
+    for (uint32_t i = 0; i < SD_SLEEPERS; i++) {
+        uint32_t mine = name;
+        if (atomic_compare_exchange_strong(&attention->sleepers[i], &mine, 0))
+            return;
+    }
+}
+
+bool sd_arm(struct sd_socket *s, uint32_t events, uint32_t bell_name)
+{
+    bool armed = true;
+    if (!s->slot)
+        return true; /* pending: nothing in shared memory yet; the companion and the deadline wake us */
+    if (events & (POLLIN | POLLRDHUP))
+        armed = claim_sleeper(&s->rx.dir->data_wait, bell_name);
+    if (events & POLLOUT)
+        armed = claim_sleeper(&s->tx.dir->room_wait, bell_name) && armed;
+    return armed;
+}
+
+void sd_disarm(struct sd_socket *s, uint32_t events, uint32_t bell_name)
+{
+    if (!s->slot)
+        return;
+    if (events & (POLLIN | POLLRDHUP))
+        release_sleeper(&s->rx.dir->data_wait, bell_name);
+    if (events & POLLOUT)
+        release_sleeper(&s->tx.dir->room_wait, bell_name);
+}
+
+void sd_fence_sleeper(void)
+{
+    if (sd_g.no_membarrier)
+        atomic_thread_fence(memory_order_seq_cst); /* the peer fences too: the slab says heavy_fence */
+    else
+        sd_sys_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED); /* pairs with the compiler fence in sd_notify */
+}
+
+/* --- sleeping on one connection --- */
+
+/* A signal arrived: would Linux restart a call that waits here? poll does not say which signal it was, so only if every
+ * handler of the program was installed with SA_RESTART. */
+static bool restarts(void)
+{
+    struct {
+        void *handler;
+        unsigned long flags;
+        void *restorer;
+        uint64_t mask;
+    } action;
+    for (int sig = 1; sig < 32; sig++)
+        if (sd_syscall(SYS_rt_sigaction, sig, NULL, &action, 8, 0, 0) == 0 && (uintptr_t)action.handler > 1 &&
+            !(action.flags & SA_RESTART))
+            return false;
+    return true;
+}
+
+/* Until when to sleep: the call's deadline or the offer's, whichever is first. False if it has passed. */
+static bool sleep_time(uint64_t until, bool placed, struct timespec *t)
+{
+    uint64_t now = sd_now_ns();
+    if (!placed)
+        until = sd_min_u64(until, now + UNPLACED_SLEEP_NS);
+    uint64_t left = until > now ? until - now : 0;
+    t->tv_sec = (time_t)(left / 1000000000u);
+    t->tv_nsec = (long)(left % 1000000000u);
+    return left > 0;
+}
+
+static long block(struct sd_socket *s, int fd, const struct sd_bell *bell, uint64_t until, bool placed)
+{
+    struct pollfd fds[2] = {{.fd = bell ? bell->fd : -1, .events = POLLIN},
+                            {.fd = sd_companion_wanted(s) ? fd : -1, .events = POLLIN | POLLRDHUP}};
+    struct timespec t;
+    bool ever = until == UINT64_MAX && placed;
+    if (!ever && !sleep_time(until, placed, &t))
+        return 0;
+    long r = sd_sys_ppoll(fds, 2, ever ? NULL : &t, NULL);
+    if (r > 0 && fds[0].revents)
+        sd_bell_drain(bell);
+    return r < 0 ? r : fds[1].revents != 0;
+}
+
+long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns)
+{
+    struct sd_bell *bell = sd_thread_bell();
+    struct sd_slot *slot = s->slot; /* a pending socket gets one while we sleep: disarm what we armed */
+    bool placed = bell && slot && sd_arm(s, events, bell->name);
+    sd_fence_sleeper();
+    uint64_t look_ns = sd_look_at_companion(s, fd);
+    long r = 0;
+    if (!(sd_readiness(s) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL)
+        r = block(s, fd, bell, sd_min_u64(deadline_ns, look_ns), placed);
+    if (bell && slot && s->slot == slot)
+        sd_disarm(s, events, bell->name);
+    if (r == -EINTR)
+        return deadline_ns == UINT64_MAX && restarts() ? 0 : -EINTR;
+    if (r > 0)
+        sd_look_at_companion(s, fd);
+    return sd_now_ns() >= deadline_ns ? -EAGAIN : 0;
+}
+
+/* --- waking the peer --- */
+
+static void ring_watchers(struct sd_socket *s, struct sd_attention *attention, _Atomic uint8_t *ready)
+{
+    struct sd_side *peer = &s->slab->side[!s->rec.side];
+    sd_store_release(ready, 1); /* pairs with the exchange in the epoll scan */
+    if (sd_unlikely(sd_g.heavy_fence))
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        sd_compiler_fence(); /* pairs with the membarrier of a set that goes to sleep */
+    uint64_t wake = sd_load(&peer->asleep) & sd_load(&attention->watch);
+    while (sd_unlikely(wake)) {
+        unsigned place = (unsigned)__builtin_ctzll(wake);
+        uint64_t bit = 1ull << place;
+        wake &= ~bit;
+        if (atomic_fetch_and(&peer->asleep, ~bit) & bit)
+            sd_bell_ring(sd_load(&peer->doorbell[place]));
+    }
+}
+
+static void ring_sleepers(struct sd_attention *attention)
+{
+    atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_SLEEPER); /* before the exchange: a later sleeper sets it anew */
+    for (uint32_t i = 0; i < SD_SLEEPERS; i++) {
+        if (!sd_load(&attention->sleepers[i]))
+            continue;
+        uint32_t name = atomic_exchange(&attention->sleepers[i], 0);
+        if (name)
+            sd_bell_ring(name);
+    }
+}
+
+void sd_wake_own_sleepers(struct sd_socket *s)
+{
+    ring_sleepers(&s->rx.dir->data_wait);
+    ring_sleepers(&s->tx.dir->room_wait);
+}
+
+/* Waking a producer for every few bytes of room would cost a switch each: wait for a good part of the ring. */
+static bool room_is_worth_telling(const struct sd_socket *s)
+{
+    return SD_RING_BYTES - (s->rx.tail_seen - s->rx.head) >= ROOM_WAKE_BYTES;
+}
+
+void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint32_t armed, bool data)
+{
+    if (data || room_is_worth_telling(s)) {
+        if (armed & SD_ARM_WATCHED)
+            ring_watchers(s, attention, data ? s->tx.peer_ready : s->rx.peer_ready);
+        if (armed & SD_ARM_SLEEPER)
+            ring_sleepers(attention);
+    }
+    if (sd_unlikely(armed & (SD_ARM_POKE | SD_ARM_MOVE)))
+        sd_peer_calls(s, attention, armed);
+}
+
+/* --- epoll's part of the slab --- */
+
+static int find_place(struct sd_side *side, uint32_t bell_name)
+{
+    uint64_t claimed = atomic_load(&side->claimed);
+    for (uint32_t place = 0; place < SD_DOORBELLS; place++)
+        if ((claimed & (1ull << place)) && sd_load(&side->doorbell[place]) == bell_name)
+            return (int)place;
+    return -1;
+}
+
+static int claim_place(struct sd_side *side, uint32_t bell_name)
+{
+    uint64_t claimed = atomic_load(&side->claimed);
+    while (~claimed) {
+        int place = __builtin_ctzll(~claimed);
+        if (atomic_compare_exchange_strong(&side->claimed, &claimed, claimed | (1ull << place))) {
+            sd_store_release(&side->doorbell[place], bell_name);
+            return place;
+        }
+    }
+    return -EMFILE;
+}
+
+int sd_watch_slab(struct sd_socket *s, uint32_t bell_name)
+{
+    struct sd_side *side = sd_own_side(s->slab, s->rec.side);
+    int place = find_place(side, bell_name);
+    if (place < 0)
+        place = claim_place(side, bell_name);
+    if (place < 0)
+        return place;
+    struct sd_attention *lines[2] = {&s->rx.dir->data_wait, &s->tx.dir->room_wait};
+    for (int i = 0; i < 2; i++) {
+        atomic_fetch_or(&lines[i]->watch, 1ull << place);
+        atomic_fetch_or(&lines[i]->armed, SD_ARM_WATCHED);
+    }
+    return place;
+}
+
+void sd_unwatch(struct sd_socket *s, int place)
+{
+    struct sd_attention *lines[2] = {&s->rx.dir->data_wait, &s->tx.dir->room_wait};
+    for (int i = 0; i < 2; i++)
+        if ((atomic_fetch_and(&lines[i]->watch, ~(1ull << place)) & ~(1ull << place)) == 0)
+            atomic_fetch_and(&lines[i]->armed, ~(uint32_t)SD_ARM_WATCHED);
+}
+
+void sd_leave_slab(struct sd_slab *slab, uint32_t side, int place)
+{
+    struct sd_side *own = sd_own_side(slab, side);
+    sd_store(&own->doorbell[place], 0);
+    atomic_fetch_and(&own->asleep, ~(1ull << place));
+    atomic_fetch_and(&own->claimed, ~(1ull << place));
+}
+
+/* --- patience --- */
+
+/* Spin only where spinning has helped of late: it is lost time when the peer needs our core to answer. */
+static uint32_t adapted_spins(struct sd_thread *self)
+{
+    if (!self || sd_g.cpus < 2)
+        return 0;
+    self->spins = self->spin_failed ? self->spins / 2 : SPINS;
+    self->spin_failed = false;
+    if (self->spins == 0 && ++self->spin_probe % SPIN_PROBE)
+        self->spin_failed = true; /* stays at nought */
+    else if (self->spins == 0)
+        return SPINS;
+    return self->spins;
+}
+
+void sd_patience_start(struct sd_patience *p)
+{
+    sd_waiter_start(&p->m);
+    p->m.spins_left = adapted_spins(sd_thread_attach());
+    p->m.yields_left = YIELDS;
+}
+
+static void yield_once(struct sd_patience *p)
+{
+    uint64_t before = sd_now_ns();
+    sd_sys_yield();
+    p->yield_cost_ns = sd_now_ns() - before;
+    if (p->yield_cost_ns > YIELD_LONG_NS)
+        sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, YIELDS_CONTENDED));
+}
+
+bool sd_patience_more(struct sd_patience *p)
+{
+    uint32_t effects = sd_waiter_step(&p->m, SD_WAITER_EV_EMPTY, 0);
+    switch (effects & 0xff) {
+    case SD_WAITER_DO_PAUSE:
+        sd_cpu_pause();
+        return true;
+    case SD_WAITER_DO_YIELD:
+        if (sd_self)
+            sd_self->spin_failed = true;
+        yield_once(p);
+        return true;
+    default:
+        return false; /* ANNOUNCE, FENCE, LOOK: the caller knows what it waits for */
+    }
+}
+
+void sd_patience_woken(struct sd_patience *p)
+{
+    sd_waiter_step(&p->m, SD_WAITER_EV_EMPTY, 0);
+    sd_waiter_step(&p->m, SD_WAITER_EV_WOKEN, 0);
+}

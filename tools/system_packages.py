@@ -62,6 +62,7 @@ GROUPS: dict[str, tuple[Need, ...]] = {
         Need("socat", program("socat")),
         Need("wrk", program("wrk")),
     ),
+    "examples": (Need("make", program("make")),),
     "namespaces": (Need("iproute2", program("ip")),),
     "docs": (Need("graphviz", program("dot")),),
     "package": (Need("git", program("git")),),

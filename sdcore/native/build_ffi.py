@@ -13,7 +13,7 @@ from cffi import FFI
 
 NATIVE = Path(__file__).parent
 DECLARATIONS = ("generated/cdef.h", "core/api.cdef.h")
-HEADERS = ("generated/layout.h", "generated/machines.h", "core/api.h")
+HEADERS = ("generated/layout.h", "generated/machines.h", "core/embed.h")
 
 
 def ffi_builder() -> FFI:
@@ -22,7 +22,7 @@ def ffi_builder() -> FFI:
     for name in DECLARATIONS:
         if (NATIVE / name).exists():
             ffi.cdef((NATIVE / name).read_text())
-    ffi.set_source("sdcore._native", "".join(f'#include "{name}"\n' for name in HEADERS[: 3 if (NATIVE / "core/api.cdef.h").exists() else 2]))
+    ffi.set_source("sdcore._native", "".join(f'#include "{name}"\n' for name in HEADERS))
     return ffi
 
 

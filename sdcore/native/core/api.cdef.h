@@ -1,0 +1,14 @@
+void sd_embed_start(void);
+void sd_embed_opened(int fd, int domain, int type);
+long sd_embed_connect(int fd, const void *address, size_t bytes);
+void sd_embed_listening(int fd);
+void sd_embed_accepted(int listen_fd, int fd, int nonblock);
+long sd_embed_send(int fd, const void *data, size_t bytes, int flags);
+long sd_embed_recv(int fd, void *data, size_t bytes, int flags);
+long sd_embed_shutdown(int fd, int how);
+long sd_embed_poll(int fd, int events, long timeout_ms);
+void sd_embed_closing(int fd);
+void sd_embed_set_nonblock(int fd, int on);
+int sd_embed_accelerated(int fd);
+long sd_embed_epoll_ctl(int epfd, int op, int fd, uint32_t events);
+long sd_embed_epoll_wait(int epfd, int32_t *fds, uint32_t *events, int max, long timeout_ms);

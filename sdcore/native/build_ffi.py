@@ -20,8 +20,7 @@ def ffi_builder() -> FFI:
     """Return the description of the module, ready to print."""
     ffi = FFI()
     for name in DECLARATIONS:
-        if (NATIVE / name).exists():
-            ffi.cdef((NATIVE / name).read_text())
+        ffi.cdef((NATIVE / name).read_text())
     ffi.set_source("sdcore._native", "".join(f'#include "{name}"\n' for name in HEADERS))
     return ffi
 

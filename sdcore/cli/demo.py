@@ -166,7 +166,7 @@ def _ask(route: Route, port: int, load: Load, core: int, lines: Sequence[Line]) 
 
 def _table(lines: Sequence[Line]) -> Table:
     out = Table(title="redis, unmodified: kernel TCP and sdcore", header_style="bold")
-    out.add_column("")
+    out.add_column("", no_wrap=True)
     for name in (
         "requests/s kernel",
         "sdcore",

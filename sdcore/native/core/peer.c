@@ -148,6 +148,7 @@ static void break_send(struct sd_socket *s, int error)
 {
     sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_BREAK, 0);
     sd_store(&s->error, (uint32_t)error);
+    sd_store(&s->slow_send, 1);
 }
 
 static void perform(struct sd_socket *s, uint32_t effect)
@@ -159,7 +160,11 @@ static void perform(struct sd_socket *s, uint32_t effect)
     case SD_TEARDOWN_DO_BREAK_SEND:
         break_send(s, EPIPE);
         break;
-    default: /* DELIVER_EOF, LAST_SEND: readers and senders find the flags themselves */
+    case SD_TEARDOWN_DO_LAST_SEND:
+        s->last_send = true;
+        sd_store(&s->slow_send, 1);
+        break;
+    default: /* DELIVER_EOF: readers find the flags themselves */
         break;
     }
 }
@@ -274,12 +279,12 @@ uint64_t sd_look_at_companion(struct sd_socket *s, int fd)
 }
 
 /* The peer closed before this byte was sent: Linux lets the first send succeed, then the answer is a reset. */
-static void note_closed_reader(struct sd_socket *s)
+void sd_peer_had_closed(struct sd_socket *s)
 {
     if (!sd_both_enter(s))
         return;
     settle(s);
-    if (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED)
+    if (s->last_send || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED))
         feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     sd_both_leave(s);
     sd_epoll_news(s);
@@ -296,5 +301,5 @@ void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t
     if (fd >= 0)
         sd_look_at_companion(s, fd);
     if (sd_mode_uses_ring(sd_load(&s->mode)) && attention == &s->tx.dir->data_wait)
-        note_closed_reader(s);
+        sd_peer_had_closed(s);
 }

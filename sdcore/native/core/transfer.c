@@ -75,6 +75,7 @@ static void violated(struct sd_socket *s)
     sd_store(&s->rec.reason, SD_REASON_VIOLATION);
     atomic_fetch_add(&sd_g.region->reason[SD_REASON_VIOLATION], 1);
     sd_store(&s->error, ECONNRESET);
+    sd_store(&s->slow_send, 1);
 }
 
 static long take_error(struct sd_socket *s)
@@ -146,6 +147,8 @@ static long send_once(struct sd_socket *s, struct cursor *c)
     sd_token_leave(&s->tx.token);
     if (r > 0)
         sd_notify(s, &s->tx.dir->data_wait, true);
+    if (r > 0 && s->last_send)
+        sd_peer_had_closed(s);
     return r == 0 && wanted ? -EAGAIN : r;
 }
 
@@ -280,7 +283,7 @@ long sd_send(int fd, const void *buf, size_t n, int flags)
         return send_slow(fd, buf, n, flags);
     struct sd_tx *tx = &s->tx;
     /* the mode changes only under both tokens: look again now that we hold one */
-    bool fast = sd_mode_uses_ring(sd_load(&s->mode)) && !sd_load(&s->error) && !sd_ring_may_rewind(tx) &&
+    bool fast = sd_mode_uses_ring(sd_load(&s->mode)) && !sd_load(&s->slow_send) && !sd_ring_may_rewind(tx) &&
                 tx->m.free >= n && sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
     if (sd_likely(fast)) {
         sd_ring_put(tx, tx->tail, buf, n);

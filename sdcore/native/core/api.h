@@ -25,7 +25,7 @@ SD_API void sd_show_socket(int fd, struct sd_socket *s);        /* enter it in t
 SD_API void sd_opened_dup(int old_fd, int new_fd);              /* after dup, F_DUPFD; new_fd was free before */
 SD_API void sd_closing(int fd);                                 /* before close(fd) or before dup2 onto fd */
 SD_API bool sd_hidden(int fd);                                  /* one of our own: answer EBADF, leave it open */
-SD_API void sd_rehide(int fd);                                  /* move a hidden one to another number; fd becomes free */
+SD_API long sd_rehide(int fd);                                  /* a hidden one gives up its number, to be replaced: 0 or -errno */
 SD_API int sd_next_hidden(int from);                            /* lowest hidden descriptor >= from, or -1 */
 SD_API int sd_next_open(int from);                              /* lowest descriptor >= from known to us (not hidden), or -1 */
 SD_API void sd_set_nonblock(int fd, bool on);                   /* after fcntl(F_SETFL), FIONBIO */

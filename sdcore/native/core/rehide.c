@@ -1,0 +1,40 @@
+/* A descriptor of ours makes way: the program asks for its number by dup2.
+ *
+ * The copy lives on at another number; every place that names the old one is told. The old descriptor stays open until
+ * the program's dup2 replaces it, so that a thread which is about to use the old number still finds ours there.
+ */
+#include "core/api.h"
+#include "core/control.h"
+#include "core/epoll.h"
+#include "core/sys.h"
+
+static long copy_hidden(int fd)
+{
+    long copy = sd_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? copy : sd_hide((int)copy);
+}
+
+static void renumber_bells(int old_fd, int new_fd)
+{
+    int32_t out = old_fd;
+    atomic_compare_exchange_strong(&sd_g.bell_out_fd, &out, new_fd);
+    for (uint32_t i = 0; sd_g.threads && i < SD_THREADS; i++) {
+        struct sd_thread *thread = &sd_g.threads[i];
+        if (sd_load(&thread->tid) && sd_load(&thread->pid) == sd_g.pid && thread->bell_fd == old_fd)
+            thread->bell_fd = new_fd;
+    }
+}
+
+long sd_rehide(int fd)
+{
+    long moved = copy_hidden(fd);
+    if (moved < 0)
+        return moved;
+    if (sd_g.region_fd == fd)
+        sd_g.region_fd = (int32_t)moved;
+    renumber_bells(fd, (int)moved);
+    sd_control_renumbered(fd, (int)moved);
+    sd_epoll_renumbered(fd, (int)moved);
+    sd_store_release(&sd_g.files[fd].kind, SD_FILE_NONE);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/* Transfers in which the kernel has a hand: sendfile, splice, asynchronous I/O.
+ *
+ * sendfile into a socket of ours is the core's. splice and aio work on the companion, so the connection moves there
+ * first; where the kernel will read, unread bytes of the ring are sent again by the peer. A job of lio_listio counts as
+ * one that reads. tee, vmsplice, copy_file_range fail on sockets of any kind and need no entry point.
+ */
+#include "shim/errno.h"
+#include "shim/libc.h"
+
+SD_EXPORT ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+    if (sd_likely(!sd_socket_of(out_fd)))
+        return libc.sendfile(out_fd, in_fd, offset, n);
+    for (;;) {
+        long r = sd_sendfile(out_fd, in_fd, offset, sd_clip(n));
+        if (r == SD_PASS)
+            return sd_counted_out(out_fd, libc.sendfile(out_fd, in_fd, offset, n));
+        if (r != -EINTR || !sd_restarts(out_fd, SO_SNDTIMEO))
+            return sd_return_sent(r, 0);
+    }
+}
+SD_ALIAS(sendfile, sendfile64);
+
+SD_EXPORT ssize_t splice(int in_fd, off64_t *in_at, int out_fd, off64_t *out_at, size_t n, unsigned int flags)
+{
+    long in = sd_leave_to_kernel(in_fd, SD_REASON_MOVED_SPLICE, true);
+    long out = in < 0 ? in : sd_leave_to_kernel(out_fd, SD_REASON_MOVED_SPLICE, false);
+    if (out < 0)
+        return sd_return(out);
+    ssize_t r = libc.splice(in_fd, in_at, out_fd, out_at, n, flags);
+    if (sd_socket_of(in_fd))
+        sd_counted_in(in_fd, r);
+    if (sd_socket_of(out_fd))
+        sd_counted_out(out_fd, r);
+    return r;
+}
+
+/* The forms for large files have the same structures where off_t has 64 bits. */
+
+static int start_read(struct aiocb *job)
+{
+    long r = sd_leave_to_kernel(job->aio_fildes, SD_REASON_MOVED_OPTION, true);
+    return r < 0 ? (int)sd_return(r) : libc.aio_read(job);
+}
+
+SD_EXPORT int aio_read(struct aiocb *job)
+{
+    return start_read(job);
+}
+
+SD_EXPORT int aio_read64(struct aiocb64 *job)
+{
+    return start_read((struct aiocb *)job);
+}
+
+static int start_write(struct aiocb *job)
+{
+    long r = sd_leave_to_kernel(job->aio_fildes, SD_REASON_MOVED_OPTION, false);
+    return r < 0 ? (int)sd_return(r) : libc.aio_write(job);
+}
+
+SD_EXPORT int aio_write(struct aiocb *job)
+{
+    return start_write(job);
+}
+
+SD_EXPORT int aio_write64(struct aiocb64 *job)
+{
+    return start_write((struct aiocb *)job);
+}
+
+static int start_list(int mode, struct aiocb *const jobs[], int n, struct sigevent *event)
+{
+    for (int i = 0; i < n; i++) {
+        long r = jobs[i] ? sd_leave_to_kernel(jobs[i]->aio_fildes, SD_REASON_MOVED_OPTION, true) : 0;
+        if (r < 0)
+            return (int)sd_return(r);
+    }
+    return libc.lio_listio(mode, jobs, n, event);
+}
+
+SD_EXPORT int lio_listio(int mode, struct aiocb *const jobs[], int n, struct sigevent *event)
+{
+    return start_list(mode, jobs, n, event);
+}
+
+SD_EXPORT int lio_listio64(int mode, struct aiocb64 *const jobs[], int n, struct sigevent *event)
+{
+    return start_list(mode, (struct aiocb *const *)jobs, n, event);
+}

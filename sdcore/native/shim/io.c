@@ -1,0 +1,215 @@
+/* Bytes: read, write, send, recv and their vectors.
+ *
+ * sd_received and sd_sent add to the core what Linux does around a transfer: out-of-band data and the error queue belong
+ * to the kernel, one call moves at most SD_BYTES_MAX, and a call that a signal interrupted may start again.
+ */
+#include "shim/errno.h"
+#include "shim/libc.h"
+#include "shim/transfer.h"
+
+/* Out-of-band bytes travel in the kernel; its error queue is looked at where it is. */
+static long leave_for_flags(int fd, int flags)
+{
+    long r = flags & MSG_OOB ? sd_leave_to_kernel(fd, SD_REASON_MOVED_OOB, false) : 0;
+    return r < 0 ? r : SD_PASS;
+}
+
+long sd_received(int fd, void *buf, size_t n, int flags)
+{
+    if (sd_unlikely(flags & (MSG_OOB | MSG_ERRQUEUE)))
+        return leave_for_flags(fd, flags);
+    for (;;) {
+        long r = sd_recv(fd, buf, sd_clip(n), flags);
+        if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_RCVTIMEO))
+            return r;
+    }
+}
+
+long sd_sent(int fd, const void *buf, size_t n, int flags)
+{
+    if (sd_unlikely(flags & MSG_OOB))
+        return leave_for_flags(fd, flags);
+    for (;;) {
+        long r = sd_send(fd, buf, sd_clip(n), flags);
+        if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_SNDTIMEO))
+            return r;
+    }
+}
+
+long sd_vector_bytes(const struct iovec *iov, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        if ((ssize_t)iov[i].iov_len < 0)
+            return -EINVAL;
+        total = sd_clip(total + sd_clip(iov[i].iov_len));
+    }
+    return (long)total;
+}
+
+long sd_received_vector(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)
+{
+    if (sd_unlikely(flags & (MSG_OOB | MSG_ERRQUEUE)))
+        return leave_for_flags(fd, flags);
+    for (;;) {
+        long r = sd_recvv(fd, iov, count, flags, msg_flags);
+        if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_RCVTIMEO))
+            return r;
+    }
+}
+
+long sd_sent_vector(int fd, const struct iovec *iov, size_t count, int flags)
+{
+    if (sd_unlikely(flags & MSG_OOB))
+        return leave_for_flags(fd, flags);
+    for (;;) {
+        long r = sd_sendv(fd, iov, count, flags);
+        if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_SNDTIMEO))
+            return r;
+    }
+}
+
+/* read of no bytes is 0 at once, whatever the socket's state; recv of no bytes is not. */
+ssize_t sd_do_read(int fd, void *buf, size_t n)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.read(fd, buf, n);
+    if (sd_unlikely(n == 0))
+        return 0;
+    long r = sd_received(fd, buf, n, 0);
+    return r == SD_PASS ? sd_counted_in(fd, libc.read(fd, buf, n)) : sd_return(r);
+}
+
+SD_EXPORT ssize_t read(int fd, void *buf, size_t n)
+{
+    return sd_do_read(fd, buf, n);
+}
+SD_ALIAS(read, __read);
+
+ssize_t sd_do_write(int fd, const void *buf, size_t n)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.write(fd, buf, n);
+    long r = sd_sent(fd, buf, n, 0);
+    return r == SD_PASS ? sd_counted_out(fd, libc.write(fd, buf, n)) : sd_return_sent(r, 0);
+}
+
+SD_EXPORT ssize_t write(int fd, const void *buf, size_t n)
+{
+    return sd_do_write(fd, buf, n);
+}
+SD_ALIAS(write, __write);
+
+ssize_t sd_do_recv(int fd, void *buf, size_t n, int flags)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.recv(fd, buf, n, flags);
+    long r = sd_received(fd, buf, n, flags);
+    return r == SD_PASS ? sd_counted_in(fd, libc.recv(fd, buf, n, flags)) : sd_return(r);
+}
+
+SD_EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+    return sd_do_recv(fd, buf, n, flags);
+}
+SD_ALIAS(recv, __recv);
+
+SD_EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.send(fd, buf, n, flags);
+    long r = sd_sent(fd, buf, n, flags);
+    return r == SD_PASS ? sd_counted_out(fd, libc.send(fd, buf, n, flags)) : sd_return_sent(r, flags);
+}
+SD_ALIAS(send, __send);
+
+/* A stream has no sender's address: its length becomes 0, as in Linux. */
+ssize_t sd_do_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.recvfrom(fd, buf, n, flags, addr, len);
+    long r = sd_received(fd, buf, n, flags);
+    if (r == SD_PASS)
+        return sd_counted_in(fd, libc.recvfrom(fd, buf, n, flags, addr, len));
+    if (r >= 0 && addr && len)
+        *len = 0;
+    return sd_return(r);
+}
+
+SD_EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+{
+    return sd_do_recvfrom(fd, buf, n, flags, addr, len);
+}
+
+/* Linux ignores the destination on a connected stream. */
+SD_EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.sendto(fd, buf, n, flags, addr, len);
+    long r = sd_sent(fd, buf, n, flags);
+    return r == SD_PASS ? sd_counted_out(fd, libc.sendto(fd, buf, n, flags, addr, len)) : sd_return_sent(r, flags);
+}
+
+/* What readv and writev check before they look at the descriptor's kind: bytes, or -EINVAL. */
+static long checked_vector(const struct iovec *iov, int count)
+{
+    return count < 0 || count > IOV_COUNT_MAX ? -EINVAL : sd_vector_bytes(iov, (size_t)count);
+}
+
+static long read_vector(int fd, const struct iovec *iov, int count, int flags)
+{
+    long bytes = checked_vector(iov, count);
+    return bytes <= 0 ? bytes : sd_received_vector(fd, iov, (size_t)count, flags, NULL);
+}
+
+static long write_vector(int fd, const struct iovec *iov, int count, int flags)
+{
+    long bytes = checked_vector(iov, count);
+    return bytes <= 0 ? bytes : sd_sent_vector(fd, iov, (size_t)count, flags);
+}
+
+SD_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.readv(fd, iov, count);
+    long r = read_vector(fd, iov, count, 0);
+    return r == SD_PASS ? sd_counted_in(fd, libc.readv(fd, iov, count)) : sd_return(r);
+}
+
+SD_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+    if (sd_likely(!sd_socket_of(fd)))
+        return libc.writev(fd, iov, count);
+    long r = write_vector(fd, iov, count, 0);
+    return r == SD_PASS ? sd_counted_out(fd, libc.writev(fd, iov, count)) : sd_return_sent(r, 0);
+}
+
+/* A socket has no position: -1 means "as readv", any other is ESPIPE and left to the kernel to say. Of the RWF_ flags
+ * only RWF_NOWAIT means something here; the kernel judges the others, on its own socket. */
+static bool plain_position(off_t at, int flags)
+{
+    return at == -1 && !(flags & ~(RWF_NOWAIT | RWF_HIPRI));
+}
+
+static int message_flags(int flags)
+{
+    return flags & RWF_NOWAIT ? MSG_DONTWAIT : 0;
+}
+
+SD_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+    if (!sd_socket_of(fd) || !plain_position(at, flags))
+        return libc.preadv2(fd, iov, count, at, flags);
+    long r = read_vector(fd, iov, count, message_flags(flags));
+    return r == SD_PASS ? sd_counted_in(fd, libc.preadv2(fd, iov, count, at, flags)) : sd_return(r);
+}
+SD_ALIAS(preadv2, preadv64v2);
+
+SD_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+    if (!sd_socket_of(fd) || !plain_position(at, flags))
+        return libc.pwritev2(fd, iov, count, at, flags);
+    long r = write_vector(fd, iov, count, message_flags(flags));
+    return r == SD_PASS ? sd_counted_out(fd, libc.pwritev2(fd, iov, count, at, flags)) : sd_return_sent(r, 0);
+}
+SD_ALIAS(pwritev2, pwritev64v2);

@@ -1,0 +1,133 @@
+/* Sockets and connections: socket, listen, accept, connect, shutdown, options.
+ *
+ * The kernel's socket is the companion of ours, so bind, getsockname, getpeername and most options need no entry
+ * point. Options that only a kernel connection can honour move the socket there first.
+ */
+#include "shim/errno.h"
+#include "shim/libc.h"
+
+#include <linux/errqueue.h>
+#include <netinet/tcp.h>
+
+/* Newer than some C libraries' headers. */
+#define TCP_OPTION_REPAIR 19
+#define TCP_OPTION_ULP 31
+#define TCP_OPTION_MD5SIG_EXT 32
+#define TCP_OPTION_ZEROCOPY_RECEIVE 35
+#define TCP_OPTION_INQ 36
+#define SO_OPTION_ZEROCOPY 60
+#define SO_OPTION_TIMESTAMP_NEW 63
+#define SO_OPTION_TIMESTAMPNS_NEW 64
+#define SO_OPTION_TIMESTAMPING_NEW 65
+
+static bool is_tcp(int domain, int type, int protocol)
+{
+    return (domain == AF_INET || domain == AF_INET6) && (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+           (protocol == 0 || protocol == IPPROTO_TCP);
+}
+
+SD_EXPORT int socket(int domain, int type, int protocol)
+{
+    int fd = libc.socket(domain, type, protocol);
+    if (fd >= 0 && is_tcp(domain, type, protocol))
+        sd_opened_socket(fd, domain, type);
+    return fd;
+}
+
+SD_EXPORT int listen(int fd, int backlog)
+{
+    int r = libc.listen(fd, backlog);
+    if (r == 0 && sd_socket_of(fd))
+        sd_listening(fd);
+    return r;
+}
+
+SD_EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    int accepted = libc.accept(fd, addr, len);
+    if (accepted >= 0 && sd_socket_of(fd))
+        sd_accepted(fd, accepted, 0);
+    return accepted;
+}
+
+SD_EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int accepted = libc.accept4(fd, addr, len, flags);
+    if (accepted >= 0 && sd_socket_of(fd))
+        sd_accepted(fd, accepted, flags);
+    return accepted;
+}
+
+SD_EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    if (!sd_socket_of(fd))
+        return libc.connect(fd, addr, len);
+    long r = sd_connect(fd, addr, len);
+    return r == SD_PASS ? libc.connect(fd, addr, len) : (int)sd_return(r);
+}
+
+SD_EXPORT int shutdown(int fd, int how)
+{
+    if (!sd_socket_of(fd))
+        return libc.shutdown(fd, how);
+    long r = sd_shutdown(fd, how);
+    return r == SD_PASS ? libc.shutdown(fd, how) : (int)sd_return(r);
+}
+
+/* The pending error, stored as the kernel stores an int. */
+static long take_error(int fd, void *value, socklen_t *len)
+{
+    long error = sd_take_error(fd);
+    if (error < 0)
+        return error;
+    int number = (int)error;
+    if (*len > sizeof number)
+        *len = sizeof number;
+    __builtin_memcpy(value, &number, *len);
+    return 0;
+}
+
+SD_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    long r = SD_PASS;
+    if (sd_socket_of(fd)) {
+        if (level == SOL_SOCKET && name == SO_ERROR && value && len && (int)*len >= 0)
+            r = take_error(fd, value, len);
+        else if (level == IPPROTO_TCP && name == TCP_OPTION_ZEROCOPY_RECEIVE)
+            r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, true) ?: SD_PASS;
+    }
+    return r == SD_PASS ? libc.getsockopt(fd, level, name, value, len) : (int)sd_return(r);
+}
+
+/* Options that change what the kernel does with each byte or adds to each message. */
+static bool only_kernel_can(int level, int name)
+{
+    if (level == IPPROTO_TCP)
+        return name == TCP_OPTION_REPAIR || name == TCP_OPTION_ULP || name == TCP_OPTION_MD5SIG_EXT ||
+               name == TCP_OPTION_INQ || name == TCP_MD5SIG;
+    if (level != SOL_SOCKET)
+        return false;
+    switch (name) {
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMPING:
+    case SO_OPTION_TIMESTAMP_NEW:
+    case SO_OPTION_TIMESTAMPNS_NEW:
+    case SO_OPTION_TIMESTAMPING_NEW:
+    case SO_OPTION_ZEROCOPY:
+    case SO_RCVLOWAT:
+    case SO_ATTACH_FILTER:
+    case SO_ATTACH_BPF: return true;
+    default: return false;
+    }
+}
+
+SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (sd_socket_of(fd) && only_kernel_can(level, name)) {
+        long r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, true);
+        if (r < 0)
+            return (int)sd_return(r);
+    }
+    return libc.setsockopt(fd, level, name, value, len);
+}

@@ -1,0 +1,513 @@
+/* How connections end: shutdown, close, reset, death, and what each call says afterwards. */
+#include "harness.h"
+
+static volatile sig_atomic_t pipe_signals;
+
+static void count_pipe(int signal_number)
+{
+    (void)signal_number;
+    pipe_signals++;
+}
+
+static int so_error(int fd)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+
+    MUST(getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &size));
+    return value;
+}
+
+static void show_state(int fd)
+{
+    struct pollfd entry = {fd, POLLIN | POLLOUT | POLLRDHUP, 0};
+
+    show_poll("  state", &entry, 0);
+}
+
+/* Wait for the peer's news without reading it. */
+static void await_news(int fd, short events)
+{
+    struct pollfd entry = {fd, events, 0};
+
+    if (poll(&entry, 1, 2000) != 1)
+        printf("no news within two seconds\n");
+}
+
+SCENARIO(half_close_by_us, RING)
+{
+    int fd = pair();
+    char bytes[16] = "";
+
+    SHOW(send(fd, "request", 7, 0));
+    SHOW(shutdown(fd, SHUT_WR));
+    show_state(fd);
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    peer_text("reply");
+    SHOW(recv(fd, bytes, 16, 0));
+    show_text("bytes", bytes);
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    await_news(fd, POLLIN);
+    show_state(fd);
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+}
+
+SCENARIO(half_close_by_the_peer, RING)
+{
+    int fd = pair();
+    char bytes[16];
+
+    peer_text("request");
+    SHOW_PEER(peer(OP_SHUTDOWN, SHUT_WR));
+    await_news(fd, POLLRDHUP);
+    show_state(fd);
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, MSG_DONTWAIT));
+    show_state(fd);
+    SHOW(send(fd, "reply", 5, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW(send(fd, "and more", 8, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW(close(fd));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+}
+
+SCENARIO(half_close_large_reply, RING)
+{
+    int fd = pair(), damaged = 0;
+
+    SHOW(shutdown(fd, SHUT_WR));
+    SHOW_PEER(peer(OP_RECV_ONCE, 1));
+    peer_start(OP_SEND, 2000000, 0);
+    SHOW(recv_all(fd, 0, 2000000, &damaged));
+    SHOW(damaged);
+    SHOW_PEER(order_finish());
+}
+
+SCENARIO(shutdown_read, ANY)
+{
+    int fd = pair();
+    char bytes[16];
+
+    peer_text("before");
+    await_queued(fd, 6);
+    SHOW(shutdown(fd, SHUT_RD));
+    show_state(fd);
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(send(fd, "we still send", 13, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    peer_text("after");
+    sleep_ms(20);
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+}
+
+SCENARIO(shutdown_both, RING)
+{
+    int fd = pair();
+    char bytes[16];
+
+    SHOW(send(fd, "last", 4, 0));
+    SHOW(shutdown(fd, SHUT_RDWR));
+    show_state(fd);
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW(shutdown(fd, SHUT_RDWR));
+}
+
+SCENARIO(shutdown_again, ANY)
+{
+    int fd = pair();
+
+    SHOW(shutdown(fd, 3));
+    SHOW(shutdown(fd, -1));
+    SHOW(shutdown(fd, SHUT_WR));
+    SHOW(shutdown(fd, SHUT_WR));
+    SHOW(shutdown(fd, SHUT_RD));
+    SHOW(shutdown(fd, SHUT_RD));
+    SHOW(shutdown(fd, SHUT_RDWR));
+    SHOW_PEER(peer(OP_RECV_ONCE, 1));
+    SHOW_PEER(peer(OP_SHUTDOWN, SHUT_WR));
+    sleep_ms(20);
+    show_state(fd);
+    SHOW(shutdown(fd, SHUT_WR));
+    SHOW(shutdown(STDOUT_FILENO, SHUT_WR));
+    SHOW(shutdown(-1, SHUT_WR));
+}
+
+SCENARIO(both_directions_shut_down, ANY)
+{
+    int fd = pair();
+
+    SHOW(shutdown(fd, SHUT_WR));
+    show_state(fd);
+    SHOW_PEER(peer(OP_SHUTDOWN, SHUT_WR));
+    await_news(fd, POLLRDHUP);
+    sleep_ms(5);
+    show_state(fd);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW(so_error(fd));
+    struct sockaddr_storage name;
+    socklen_t size = sizeof name;
+    SHOW(getpeername(fd, (struct sockaddr *)&name, &size));
+}
+
+SCENARIO(peer_closes, ANY)
+{
+    int fd = pair();
+
+    peer_text("rest");
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    await_news(fd, POLLRDHUP);
+    show_state(fd);
+    SHOW(recv(fd, (char[2]){0}, 2, 0));
+    SHOW(recv(fd, (char[9]){0}, 9, 0));
+    SHOW(recv(fd, (char[9]){0}, 9, 0));
+    show_state(fd);
+    SHOW(so_error(fd));
+}
+
+SCENARIO(write_after_peer_closed, ANY)
+{
+    int fd = pair();
+    struct sigaction action = {.sa_handler = count_pipe};
+
+    sigaction(SIGPIPE, &action, NULL);
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    await_news(fd, POLLRDHUP);
+    SHOW(send(fd, "into the void", 13, 0));
+    sleep_ms(20);
+    show_state(fd);
+    SHOW(write(fd, "again", 5));
+    SHOW(pipe_signals);
+    SHOW(write(fd, "again", 5));
+    SHOW(pipe_signals);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW(so_error(fd));
+    show_state(fd);
+}
+
+SCENARIO(write_after_peer_closed_then_read, ANY)
+{
+    int fd = pair();
+
+    peer_text("kept");
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    await_news(fd, POLLRDHUP);
+    SHOW(send(fd, "into the void", 13, MSG_NOSIGNAL));
+    sleep_ms(20);
+    SHOW(recv(fd, (char[9]){0}, 9, 0));
+    SHOW(recv(fd, (char[9]){0}, 9, 0));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+}
+
+SCENARIO(every_call_raises_sigpipe, RING)
+{
+    int fd = pair();
+    struct sigaction action = {.sa_handler = count_pipe};
+    struct iovec part = {"x", 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    struct mmsghdr many = {.msg_hdr = message};
+    FILE *file = tmpfile();
+
+    fputs("file", file), fflush(file), rewind(file);
+    sigaction(SIGPIPE, &action, NULL);
+    SHOW(send(fd, "used", 4, 0));
+    SHOW(shutdown(fd, SHUT_WR));
+    SHOW(write(fd, "x", 1));
+    SHOW(pipe_signals);
+    SHOW(writev(fd, &part, 1));
+    SHOW(pipe_signals);
+    SHOW(send(fd, "x", 1, 0));
+    SHOW(pipe_signals);
+    SHOW(sendto(fd, "x", 1, 0, NULL, 0));
+    SHOW(pipe_signals);
+    SHOW(sendmsg(fd, &message, 0));
+    SHOW(pipe_signals);
+    SHOW(sendmmsg(fd, &many, 1, 0));
+    SHOW(pipe_signals);
+    SHOW(sendfile(fd, fileno(file), &(off_t){0}, 4));
+    SHOW(pipe_signals);
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    SHOW(sendmsg(fd, &message, MSG_NOSIGNAL));
+    SHOW(send(fd, "", 0, 0));
+    SHOW(pipe_signals);
+}
+
+SCENARIO(sigpipe_kills_by_default, ANY)
+{
+    int fd = pair(), status;
+
+    SHOW(shutdown(fd, SHUT_WR));
+    fflush(stdout);
+    pid_t child = (pid_t)MUST(fork());
+    if (!child) {
+        signal(SIGPIPE, SIG_DFL);
+        write(fd, "x", 1) < 0 ? _exit(1) : _exit(2);
+    }
+    waitpid(child, &status, 0);
+    SHOW(WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status));
+}
+
+SCENARIO(peer_closes_with_bytes_unread, ANY)
+{
+    int fd = pair();
+
+    SHOW(send(fd, "never read", 10, 0));
+    peer(OP_QUEUED, 10);
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    await_news(fd, POLLRDHUP);
+    sleep_ms(5);
+    show_state(fd);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    show_state(fd);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    SHOW(so_error(fd));
+}
+
+SCENARIO(reset_is_told_to_the_sender, ANY)
+{
+    int fd = pair();
+
+    SHOW(send(fd, "never read", 10, 0));
+    peer(OP_QUEUED, 10);
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    await_news(fd, POLLRDHUP);
+    sleep_ms(5);
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+}
+
+SCENARIO(reset_is_told_by_so_error, ANY)
+{
+    int fd = pair();
+
+    SHOW_PEER(peer(OP_RESET, 0));
+    await_news(fd, POLLRDHUP);
+    show_state(fd);
+    SHOW(so_error(fd) == ECONNRESET);
+    SHOW(so_error(fd));
+    show_state(fd);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+}
+
+SCENARIO(reset_after_data, ANY)
+{
+    int fd = pair();
+
+    peer_text("before the reset");
+    await_queued(fd, 16);
+    SHOW_PEER(peer(OP_RESET, 0));
+    sleep_ms(20);
+    show_state(fd);
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+}
+
+SCENARIO(we_close_with_bytes_unread, ANY)
+{
+    int fd = pair();
+
+    peer_text("not read by us");
+    await_queued(fd, 14);
+    SHOW(close(fd));
+    sleep_ms(5);
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
+}
+
+SCENARIO(we_reset_by_linger, ANY)
+{
+    int fd = pair();
+    struct linger linger = {1, 0};
+
+    SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    SHOW(close(fd));
+    sleep_ms(5);
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
+    struct order order = {.op = OP_TEXT, .text = "x"};
+    SHOW_PEER(order_run(order));
+}
+
+SCENARIO(linger_waits_for_the_reader, ANY)
+{
+    int fd = pair();
+    struct linger linger = {1, 5};
+
+    SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    peer_start(OP_RECV, 100000, 0);
+    SHOW(send_all(fd, 0, 100000));
+    SHOW(close(fd));
+    SHOW_PEER(order_finish());
+    SHOW_PEER(peer(OP_RECV_ONCE, 1));
+}
+
+SCENARIO(close_loses_nothing_that_was_sent, RING)
+{
+    int fd = pair();
+
+    SHOW(send_all(fd, 0, 200000));
+    SHOW(close(fd));
+    SHOW_PEER(peer(OP_RECV_ALL, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 1));
+}
+
+SCENARIO(close_while_the_peer_reads_slowly, RING)
+{
+    int fd = pair();
+
+    peer_start(OP_RECV_SLOW, 900000, 0);
+    SHOW(send_all(fd, 0, 900000));
+    SHOW(close(fd));
+    SHOW_PEER(order_finish());
+    SHOW_PEER(peer(OP_RECV_ONCE, 1));
+}
+
+SCENARIO(close_at_once, ANY)
+{
+    int ends = 0;
+
+    for (int i = 0; i < 20; i++) {
+        int fd = pair();
+        ends += close(fd) == 0 && peer(OP_RECV_ONCE, 1).result == 0 && peer(OP_CLOSE, 0).result == 0;
+    }
+    SHOW(ends);
+}
+
+SCENARIO(blocked_recv_ends_by_reset, ANY)
+{
+    int fd = pair();
+
+    peer_start(OP_RESET, 0, 60);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW_PEER(order_finish());
+}
+
+SCENARIO(blocked_recv_ends_by_close, ANY)
+{
+    int fd = pair();
+
+    peer_start(OP_CLOSE, 0, 60);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW_PEER(order_finish());
+}
+
+SCENARIO(blocked_recv_ends_by_half_close, ANY)
+{
+    int fd = pair();
+
+    peer_start(OP_SHUTDOWN, SHUT_WR, 60);
+    SHOW(recv(fd, (char[1]){0}, 1, 0));
+    SHOW_PEER(order_finish());
+    SHOW(send(fd, "x", 1, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 1));
+}
+
+/* The rest of a blocked send: an error, or fewer bytes and the error with the next call. */
+static void show_broken_send(int fd)
+{
+    static char bytes[1000000];
+    ssize_t sent = 0;
+
+    fill_until_full(fd, 0);
+    for (int calls = 0; sent >= 0 && calls < 3; calls++)
+        sent = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+    show("blocked send", sent);
+    show("next send", send(fd, bytes, sizeof bytes, MSG_NOSIGNAL));
+}
+
+SCENARIO(blocked_send_ends_by_close, RING)
+{
+    int fd = pair();
+
+    peer_start(OP_CLOSE, 0, 400);
+    show_broken_send(fd);
+    SHOW_PEER(order_finish());
+}
+
+SCENARIO(blocked_send_ends_by_reset, RING)
+{
+    int fd = pair();
+
+    peer_start(OP_RESET, 0, 400);
+    show_broken_send(fd);
+    SHOW_PEER(order_finish());
+}
+
+SCENARIO(blocked_send_ends_by_death, RING | OTHER)
+{
+    int fd = pair();
+
+    peer_start(OP_DIE, 0, 400);
+    show_broken_send(fd);
+}
+
+SCENARIO(peer_dies_quietly, ANY | OTHER)
+{
+    int fd = pair();
+
+    peer_text("last words");
+    peer_start(OP_DIE, 0, 50);
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    show_state(fd);
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+}
+
+SCENARIO(peer_dies_with_bytes_unread, ANY | OTHER)
+{
+    int fd = pair();
+
+    peer_text("last words");
+    SHOW(send(fd, "never read", 10, 0));
+    peer(OP_QUEUED, 10);
+    peer_start(OP_DIE, 0, 50);
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    show_state(fd);
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+}
+
+SCENARIO(peer_dies_before_accept, ANY | OTHER)
+{
+    struct sockaddr_storage address;
+    int at = listen_at(AF_INET, "127.0.0.1", &address);
+
+    SHOW(order_run((struct order){.op = OP_CONNECT, .address = address}).result);
+    peer_text("hello");
+    peer_start(OP_DIE, 0, 0);
+    sleep_ms(100);
+    int fd = (int)MUST(accept(at, NULL, NULL));
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+}
+
+SCENARIO(names_after_the_end, ANY)
+{
+    int fd = pair();
+    struct sockaddr_storage name;
+    socklen_t size = sizeof name;
+
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    await_news(fd, POLLRDHUP);
+    SHOW(getpeername(fd, (struct sockaddr *)&name, &size));
+    SHOW(getsockname(fd, (struct sockaddr *)&name, &size));
+    SHOW(shutdown(fd, SHUT_RDWR));
+    sleep_ms(20);
+    SHOW(getpeername(fd, (struct sockaddr *)&name, &size));
+}

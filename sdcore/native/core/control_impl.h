@@ -1,5 +1,9 @@
-/* What the files of the control plane share: packet.c (one request and its reply), control.c (the connection to the
- * monitor), slab.c (mapping what came), lease.c (what is known of listeners and leases), local.c.
+/* What the files of the control plane share:
+ *
+ *     memory.c     memory, locks, hidden descriptors          packet.c    one request and its reply
+ *     local.c      which addresses are ours                   attach.c    the connection to the monitor
+ *     slab.c       mapping slabs, and giving them back        lease.c     client: what is known of destinations
+ *                                                             listener.c  server: what the monitor knows of listeners
  */
 #ifndef SD_CONTROL_IMPL_H
 #define SD_CONTROL_IMPL_H
@@ -7,7 +11,7 @@
 #include "core/control.h"
 #include "core/sys.h"
 
-/* packet.c ----------------------------------------------------------------------------------------------------------*/
+/* packet.c --- */
 
 struct sd_request {
     uint32_t type;    /* SD_MSG_* */
@@ -28,38 +32,55 @@ struct sd_reply {
 };
 
 /* Sends one request on a connection and waits for its reply, for at most SD_CONTROL_TIMEOUT_MS.
- * Returns 0; -ETIMEDOUT; -EMFILE when the reply's descriptor found no room here; or what shows that the connection is
- * of no use any more: -EPROTO (the reply is not one), -EPIPE, -ECONNRESET. */
+ * Returns 0; -ETIMEDOUT; -EPROTO (what came is not the reply); -EPIPE or -ECONNRESET; or an errno of our own side: no
+ * descriptor free for the one that came (-EMFILE), the one to pass is closed (-EBADF), no memory. */
 SD_API long sd_exchange(int connection, uint32_t seq, const struct sd_request *request, struct sd_reply *reply);
 
-/* slab.c ------------------------------------------------------------------------------------------------------------*/
+/* slab.c --- */
 
-/* Both check that the memory can never shrink, map it, check magic and version, and close the descriptor in any case.
- * Return 0, -EPROTO for memory that is not what it should be, or the errno of the mapping.
+enum sd_slab_role { SD_SLAB_CLIENT = 1, SD_SLAB_SERVER = 2 };
+
+/* Both close fd in any case and believe nothing: memory that could shrink, of another size, with another magic or
+ * version is -EPROTO. Else 0 or the errno of the mapping. With the control lock.
  * A status page that is mapped already is replaced at its address, so that pointers to it stay good. */
 SD_API long sd_map_status(int fd, struct sd_status **status);
-SD_API long sd_map_slab(int fd, struct sd_slab **slab);
+SD_API long sd_learn_lease(int fd, const struct sd_msg_lease *lease, enum sd_slab_role role, struct sd_grant **learnt);
 
-/* control.c ---------------------------------------------------------------------------------------------------------*/
+SD_API bool sd_lease_revoked(const struct sd_grant *lease);
 
-/* The control lock: guards everything in control.c and lease.c. */
+/* Another lease of the same listener, for clients, with a slot that looks free; or NULL. */
+SD_API struct sd_grant *sd_lease_with_room(const struct sd_grant *full);
+
+/* Gives back the memory of revoked slabs that nothing of ours uses any more. Cheap if there are none. */
+SD_API void sd_sweep_slabs(void);
+
+/* attach.c --- */
+
+/* The control lock: guards everything here but memory.c and local.c. */
 SD_API void sd_control_enter(uint64_t *mask);
 SD_API void sd_control_leave(const uint64_t *mask);
 
-/* With the lock: is there a monitor? Attaches if need be and if the monitor was not missing a moment ago. */
+/* With the lock: is there a monitor? Attaches if need be, unless it is too early to try again. */
 SD_API bool sd_attached(void);
+SD_API enum sd_reason sd_not_attached_reason(void);
 
-/* With the lock: asks the monitor, attaching if need be. False: no answer could be had. */
+/* Counts the attachments, to see that there was another one since. */
+SD_API uint32_t sd_attachments(void);
+
+/* With the lock: asks the monitor, attaching if need be. False: no answer could be had. A request that failed for want
+ * of descriptors or memory counts as denied with REASON_NO_MEMORY. */
 SD_API bool sd_ask(const struct sd_request *request, struct sd_reply *reply);
 
 /* With the lock: the monitor sent what it must not send; drop it. */
 SD_API void sd_distrust_monitor(void);
 
-/* lease.c: a monitor was found (again): what another one said is void, listening sockets are registered anew. Called
- * with the lock. */
-SD_API void sd_leases_renew(void);
+/* listener.c, with the lock --- */
 
-/* local.c -----------------------------------------------------------------------------------------------------------*/
+SD_API void sd_listeners_renew(void);                    /* the process is attached (again): register all anew */
+SD_API bool sd_listeners_any(void);                      /* is there one that the monitor should know? */
+SD_API void sd_listeners_unlink(struct sd_grant *lease); /* its slab is given back */
+
+/* local.c --- */
 
 SD_API void sd_local_fork_prepare(void);
 SD_API void sd_local_fork_done(void);

@@ -1,8 +1,8 @@
 /* One request to the monitor and its reply.
  *
- * The connection is non-blocking; waiting is ppoll with what is left of the time. Exactly one request is under way at a
- * time (the control lock), so a reply with an earlier number is the late answer to a request that was given up: it is
- * dropped with its descriptor. Everything else that is not the reply is -EPROTO.
+ * The connection is non-blocking; waiting is ppoll with what is left of the time. One request is under way at a time
+ * (the control lock), and a connection on which one was given up is dropped, so the next packet is the reply or an
+ * error. Descriptors that come with anything else are closed.
  */
 #include <string.h>
 
@@ -131,15 +131,6 @@ static bool shape_fits(uint32_t type, size_t body_bytes, int fd_count)
     }
 }
 
-static bool is_late(const struct packet *p, uint32_t seq)
-{
-    struct sd_msg_header head;
-    if (p->size < sizeof(head))
-        return false;
-    memcpy(&head, p->bytes, sizeof(head));
-    return (int32_t)(head.seq - seq) < 0;
-}
-
 /* Checks everything that a reply says about itself. */
 static long parse(const struct packet *p, uint32_t type, uint32_t seq, struct sd_reply *reply)
 {
@@ -168,20 +159,14 @@ long sd_exchange(int connection, uint32_t seq, const struct sd_request *request,
 {
     uint64_t deadline_ns = sd_now_ns() + SD_CONTROL_TIMEOUT_MS * 1000000ULL;
     *reply = (struct sd_reply){.fd = -1};
+    struct packet p;
     long n = send_request(connection, seq, request, deadline_ns);
-    while (n == 0) {
-        struct packet p;
+    if (n == 0)
         n = receive(connection, &p, deadline_ns);
-        if (n < 0)
-            break;
-        if (is_late(&p, seq)) {
-            close_all(&p);
-            continue;
-        }
-        n = parse(&p, request->type, seq, reply);
-        if (n < 0)
-            close_all(&p);
+    if (n < 0)
         return n;
-    }
+    n = parse(&p, request->type, seq, reply);
+    if (n < 0)
+        close_all(&p);
     return n;
 }

@@ -1,77 +1,241 @@
-/* Mapping what the monitor made: slabs and the status page.
+/* Slabs and the status page: mapping what the monitor made, remembering it, giving it back.
  *
  * A mapped file that shrinks kills whoever touches it, so only sealed memory of the right size is mapped. A slab is
  * sparse, a quarter of a gigabyte of which little is ever used: no swap is reserved for it and a core dump leaves it out.
+ *
+ * A lease that was revoked (its client died, its listener closed) is given back when no socket object names it and no
+ * epoll set of ours watches it. A thread may still hold a pointer that it was just given, and nobody counts those. So
+ * two waits of GRACE_NS are kept: before the slab's memory goes, in its place, to empty pages, where a late offer is
+ * never found; and before the same place is used for another slab.
  */
+#include <string.h>
 #include <sys/stat.h>
 
 #include "core/control_impl.h"
 
-/* Closes fd unless all is well: memory of exactly this size, sealed against shrinking. */
-static bool is_sealed(int fd, size_t size)
+enum { IN_USE_BITS = 4096 };
+
+static const uint64_t GRACE_NS = 2000000000;
+
+/* A slab that this process maps, or the place of one. */
+struct known {
+    struct sd_grant lease; /* first: what others see */
+    uint64_t inode;        /* names the memory, also when another monitor uses the same lease number; 0: given back */
+    uint32_t roles;        /* enum sd_slab_role */
+    uint64_t since_ns;     /* since when it was seen revoked, or has been given back; 0: neither */
+    struct known *next;
+};
+
+static struct known *all;
+
+/* --- mapping --- */
+
+static bool is_sealed(int fd, size_t size, struct stat *status)
 {
-    struct stat status;
     long seals = sd_sys_fcntl(fd, F_GET_SEALS, 0);
     if (seals < 0 || !(seals & F_SEAL_SHRINK))
         return false;
-    return sd_syscall(SYS_fstat, fd, &status, 0, 0, 0, 0) == 0 && status.st_size == (off_t)size;
+    return sd_syscall(SYS_fstat, fd, status, 0, 0, 0, 0) == 0 && status->st_size == (off_t)size;
 }
 
-static long pointer_error(const void *p)
+static bool head_fits(const void *memory, uint32_t magic)
 {
-    return sd_is_error(p) ? (long)(intptr_t)p : 0;
+    uint32_t head[2]; /* the monitor's structures begin with magic and version */
+    memcpy(head, memory, sizeof(head));
+    return head[0] == magic && head[1] == SD_LAYOUT_VERSION;
 }
 
-/* Maps and closes fd. `at` NULL: anywhere. */
-static long map(int fd, size_t size, int prot, int flags, void *at, void **memory)
+/* Maps memory that begins as it should, at `place`, or anywhere if that is NULL. What was there goes in one step. */
+static long map_checked(int fd, size_t size, int prot, uint32_t magic, void **place)
 {
-    long n = -EPROTO;
-    if (is_sealed(fd, size)) {
-        *memory = sd_sys_mmap(at, size, prot, MAP_SHARED | flags | (at ? MAP_FIXED : 0), fd, 0);
-        n = pointer_error(*memory);
+    void *fresh = sd_sys_mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (sd_is_error(fresh))
+        return (long)(intptr_t)fresh;
+    if (!head_fits(fresh, magic)) {
+        sd_sys_munmap(fresh, size);
+        return -EPROTO;
     }
-    sd_sys_close(fd);
-    return n;
-}
-
-static bool head_fits(uint32_t magic, uint32_t version, uint32_t expected)
-{
-    return magic == expected && version == SD_LAYOUT_VERSION;
+    if (*place) {
+        void *moved = (void *)sd_syscall(SYS_mremap, fresh, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, *place, 0);
+        if (sd_is_error(moved)) {
+            sd_sys_munmap(fresh, size);
+            return (long)(intptr_t)moved;
+        }
+        fresh = moved;
+    }
+    *place = fresh;
+    return 0;
 }
 
 long sd_map_status(int fd, struct sd_status **status)
 {
-    void *memory;
-    long n = map(fd, sizeof(struct sd_status), PROT_READ, 0, NULL, &memory);
-    if (n < 0)
-        return n;
-    struct sd_status *fresh = memory;
-    if (!head_fits(fresh->magic, fresh->version, SD_STATUS_MAGIC)) {
-        sd_sys_munmap(memory, sizeof(struct sd_status));
-        return -EPROTO;
-    }
-    if (!*status) {
-        *status = fresh;
-        return 0;
-    }
-    /* Other threads may be reading the old page: the new one takes its place in one step. */
-    memory = (void *)sd_syscall(SYS_mremap, fresh, sizeof(struct sd_status), sizeof(struct sd_status),
-                                MREMAP_MAYMOVE | MREMAP_FIXED, *status, 0);
-    return pointer_error(memory);
+    struct stat info;
+    void *place = *status;
+    long n = -EPROTO;
+    if (is_sealed(fd, sizeof(struct sd_status), &info))
+        n = map_checked(fd, sizeof(struct sd_status), PROT_READ, SD_STATUS_MAGIC, &place);
+    sd_sys_close(fd);
+    if (n == 0)
+        *status = place;
+    return n;
 }
 
-long sd_map_slab(int fd, struct sd_slab **slab)
+/* --- what is known --- */
+
+static struct known *find_memory(uint64_t inode, uint64_t lease_id)
 {
-    void *memory;
-    long n = map(fd, SD_SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_NORESERVE, NULL, &memory);
+    for (struct known *k = all; k; k = k->next)
+        if (k->inode == inode && k->lease.lease_id == lease_id)
+            return k;
+    return NULL;
+}
+
+/* A place for one more: one that was given back long enough ago, or a new one. NULL: no memory. */
+static struct known *take_place(void)
+{
+    uint64_t now_ns = sd_now_ns();
+    for (struct known *k = all; k; k = k->next)
+        if (k->inode == 0 && now_ns - k->since_ns > GRACE_NS)
+            return k;
+    struct known *k = sd_alloc(sizeof(*k));
+    if (!k)
+        return NULL;
+    k->next = all;
+    all = k;
+    return k;
+}
+
+/* Maps into the place; on failure the place is as before. */
+static long map_slab(struct known *k, int fd)
+{
+    void *place = k->lease.slab;
+    long n = map_checked(fd, SD_SLAB_BYTES, PROT_READ | PROT_WRITE, SD_SLAB_MAGIC, &place);
     if (n < 0)
         return n;
-    struct sd_slab *fresh = memory;
-    if (!head_fits(fresh->magic, fresh->version, SD_SLAB_MAGIC)) {
-        sd_sys_munmap(memory, SD_SLAB_BYTES);
-        return -EPROTO;
-    }
-    sd_sys_madvise(memory, SD_SLAB_BYTES, MADV_DONTDUMP);
-    *slab = fresh;
+    sd_sys_madvise(place, SD_SLAB_BYTES, MADV_DONTDUMP);
+    k->lease.slab = place;
     return 0;
+}
+
+static long learn_new(int fd, uint64_t inode, const struct sd_msg_lease *lease, struct known **learnt)
+{
+    struct known *k = take_place();
+    long n = k ? map_slab(k, fd) : -ENOMEM;
+    if (n < 0)
+        return n;
+    if (k->lease.slab->lease_id != lease->lease_id || k->lease.slab->listener_id != lease->listener_id)
+        n = -EPROTO; /* stays as an empty place: `inode` is still 0 */
+    if (n == 0) {
+        k->lease.lease_id = lease->lease_id;
+        k->lease.listener_id = lease->listener_id;
+        k->lease.next_slot = 0;
+        k->roles = 0;
+        k->inode = inode;
+        k->since_ns = 0;
+        *learnt = k;
+    }
+    return n;
+}
+
+long sd_learn_lease(int fd, const struct sd_msg_lease *lease, enum sd_slab_role role, struct sd_grant **learnt)
+{
+    struct stat info;
+    long n = -EPROTO;
+    struct known *k = NULL;
+    if (is_sealed(fd, SD_SLAB_BYTES, &info)) {
+        k = find_memory(info.st_ino, lease->lease_id);
+        n = k ? 0 : learn_new(fd, info.st_ino, lease, &k);
+    }
+    sd_sys_close(fd);
+    if (n < 0)
+        return n;
+    k->roles |= role;
+    sd_g.heavy_fence |= k->lease.slab->heavy_fence != 0;
+    *learnt = &k->lease;
+    return 0;
+}
+
+bool sd_lease_revoked(const struct sd_grant *lease)
+{
+    return sd_load_acquire(&lease->slab->revoked) != 0;
+}
+
+static bool has_room(struct sd_slab *slab)
+{
+    for (uint32_t slot = 0; slot < SD_SLOTS; slot++)
+        if (sd_load(&slab->slot[slot].offer) % SD_OFFER_STATES == SD_OFFER_FREE)
+            return true;
+    return false;
+}
+
+struct sd_grant *sd_lease_with_room(const struct sd_grant *full)
+{
+    for (struct known *k = all; k; k = k->next)
+        if (k->inode && k->roles & SD_SLAB_CLIENT && &k->lease != full && k->lease.listener_id == full->listener_id &&
+            !sd_lease_revoked(&k->lease) && has_room(k->lease.slab))
+            return &k->lease;
+    return NULL;
+}
+
+/* --- giving back --- */
+
+/* Which leases socket objects of the family name, by the low bits of their numbers: may only say yes too often. */
+static void mark_in_use(uint64_t bits[IN_USE_BITS / 64])
+{
+    uint32_t high = sd_load(&sd_g.region->socket_high);
+    for (uint32_t i = 0; i < high && i < SD_SOCKETS; i++) {
+        const struct sd_socket *s = &sd_g.sockets[i];
+        if (sd_load(&s->rec.refs) || sd_load(&s->pins)) {
+            uint32_t bit = (uint32_t)(s->rec.lease_id % IN_USE_BITS);
+            bits[bit / 64] |= 1ULL << bit % 64;
+        }
+    }
+}
+
+static bool is_watched(const struct known *k)
+{
+    struct sd_slab *slab = k->lease.slab;
+    return (k->roles & SD_SLAB_CLIENT && sd_load(&slab->side[0].claimed)) ||
+           (k->roles & SD_SLAB_SERVER && sd_load(&slab->side[1].claimed));
+}
+
+/* The slab's memory goes; its place stays, readable and empty. */
+static void give_back(struct known *k, uint64_t now_ns)
+{
+    sd_listeners_unlink(&k->lease);
+    void *place = sd_sys_mmap(k->lease.slab, SD_SLAB_BYTES, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (sd_is_error(place))
+        return; /* the old memory is still there: tried again by the next sweep */
+    k->inode = 0;
+    k->since_ns = now_ns;
+}
+
+/* Notes what is newly revoked; true if something has been for long enough. */
+static bool find_overdue(uint64_t now_ns)
+{
+    bool overdue = false;
+    for (struct known *k = all; k; k = k->next) {
+        if (!k->inode || !sd_lease_revoked(&k->lease))
+            continue;
+        if (!k->since_ns)
+            k->since_ns = now_ns;
+        overdue |= now_ns - k->since_ns > GRACE_NS;
+    }
+    return overdue;
+}
+
+void sd_sweep_slabs(void)
+{
+    uint64_t now_ns = sd_now_ns();
+    if (!find_overdue(now_ns))
+        return;
+    uint64_t in_use[IN_USE_BITS / 64] = {0};
+    mark_in_use(in_use);
+    for (struct known *k = all; k; k = k->next) {
+        uint32_t bit = (uint32_t)(k->lease.lease_id % IN_USE_BITS);
+        if (k->inode && k->since_ns && now_ns - k->since_ns > GRACE_NS && !(in_use[bit / 64] >> bit % 64 & 1) &&
+            !is_watched(k))
+            give_back(k, now_ns);
+    }
 }

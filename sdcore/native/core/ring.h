@@ -4,8 +4,8 @@
  * What the peer wrote is read once, checked, and used from the copy: a head beyond tail, or a tail beyond head plus the
  * ring, breaks the connection (-EPROTO inside, ECONNRESET for the program).
  *
- * The copy: glibc's memcpy falls to a twentieth of its speed where the target lies a little above the source modulo
- * 4096 (loads that falsely depend on earlier stores); sd_copy then uses the processor's string move.
+ * The copy: glibc's memcpy moves large blocks by `rep movsb`, which falls to 3.5 GB/s (from 57) where target and source
+ * differ by 1 to 15 modulo 4096 (measured on an AMD EPYC); a plain loop of 64-byte blocks keeps 45 to 58 GB/s always.
  */
 #ifndef SD_RING_H
 #define SD_RING_H
@@ -17,17 +17,26 @@
 #include "core/wait.h"
 
 #define SD_RING_MASK ((uint64_t)SD_RING_BYTES - 1)
-#define SD_REWIND_BYTES 2048 /* an empty ring starts at its first byte again once it got this far */
+/* An empty ring starts at its first byte again if it got so far, and no farther: small messages stay in the cache's first
+ * lines and in the first pages. Streams of large messages must walk on: lines that only ever move between the caches of
+ * two cores carry 3 GB/s, lines that went out to the shared cache 39 (measured, 2 cores of an AMD EPYC). */
+#define SD_REWIND_FROM 2048
+#define SD_REWIND_TO 32768
+
+#define SD_PREFETCH_BYTES 512   /* lines that the other core has just written come three times as fast asked ahead */
+#define SD_COPY_LOOP_BYTES 256 /* below, memcpy uses no string move */
 
 static inline void sd_copy(uint8_t *to, const uint8_t *from, size_t n)
 {
-#if defined(__x86_64__)
-    uint64_t distance = ((uintptr_t)to - (uintptr_t)from) & 4095;
-    if (n >= 1024 && distance > 0 && distance < 512) {
-        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+    if (n < SD_COPY_LOOP_BYTES) {
+        memcpy(to, from, n);
         return;
     }
-#endif
+    for (; n >= 64; n -= 64, to += 64, from += 64) {
+        __builtin_prefetch(from + SD_PREFETCH_BYTES);
+        __builtin_memcpy(to, from, 64);
+        sd_compiler_fence(); /* or the compiler makes the loop a memcpy again */
+    }
     memcpy(to, from, n);
 }
 
@@ -97,7 +106,8 @@ static inline long sd_ring_new_bytes(struct sd_rx *rx)
 /* The consumer has read all: put the next bytes at the start of the ring again, in warm cache lines and pages. */
 static inline bool sd_ring_may_rewind(const struct sd_tx *tx)
 {
-    return ((tx->tail - tx->base) & SD_RING_MASK) >= SD_REWIND_BYTES;
+    uint64_t offset = (tx->tail - tx->base) & SD_RING_MASK;
+    return offset >= SD_REWIND_FROM && offset < SD_REWIND_TO;
 }
 
 static inline void sd_ring_rewind(struct sd_tx *tx)

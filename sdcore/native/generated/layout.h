@@ -13,7 +13,7 @@
 #define SD_REGION_MAGIC 1396986417u /* First word of a region. */
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
 #define SD_SLOTS 256u /* Connections in a slab. */
-#define SD_RING_BYTES 524288u /* Capacity of one direction; a power of two. */
+#define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
 #define SD_OFFER_BYTES 16384u /* What a client may send before its offer is accepted. */
 #define SD_OFFER_TIMEOUT_NS 100000000u /* How long an offer or a pending server waits for the other. */
 #define SD_HINT_TTL 243u /* TTL (hop limit) of the SYN of a client that will make an offer. */
@@ -54,7 +54,7 @@
 #define SD_STATUS_BAD 2u /* The request was malformed or its descriptor is not what it should be. */
 #define SD_HELLO_MEMBARRIER 1u /* Capability bit: membarrier(GLOBAL_EXPEDITED) is registered. */
 #define SD_SLAB_RINGS_OFFSET 299008u /* First ring in a slab; ring d of slot s is number 2 * s + d. */
-#define SD_SLAB_BYTES 268734464u /* Size of a whole slab. */
+#define SD_SLAB_BYTES 1074040832u /* Size of a whole slab. */
 
 enum sd_sock_state {
     SD_SOCK_NEW = 0,

@@ -1026,7 +1026,7 @@ struct sd_ring_tx {
 static inline void sd_ring_tx_start(struct sd_ring_tx *m)
 {
     m->state = SD_RING_TX_OPEN;
-    m->free = 524288u;
+    m->free = 2097152u;
 }
 
 static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uint64_t arg)

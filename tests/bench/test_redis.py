@@ -1,0 +1,55 @@
+"""redis on the kernel, as bench and demo run it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sdcore.cli.bench import redis
+from sdcore.cli.bench.pair import WorkerError
+from sdcore.cli.bench.redis import Load
+
+installed = pytest.mark.skipif(redis.missing() is not None, reason=f"{redis.missing()} is not installed")
+
+
+@installed
+def test_a_load_gives_an_answer_for_each_test(tmp_path: Path) -> None:
+    with redis.server(os.environ, tmp_path, None) as port:
+        answers = redis.benchmark(os.environ, port, Load(5, 4, 1000, ("get", "set")), None)
+    assert set(answers) == {"get", "set"}
+    assert all(answer.requests_per_s > 0 and 0 < answer.p50_us <= answer.p99_us for answer in answers.values())
+
+
+@installed
+def test_the_server_ends_with_its_block_and_keeps_nothing(tmp_path: Path) -> None:
+    with redis.server(os.environ, tmp_path, None) as port:
+        assert redis._answers(port)
+    assert not redis._answers(port)
+    assert list(tmp_path.iterdir()) == []
+
+
+@installed
+def test_a_benchmark_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis, "BENCHMARK_SECONDS_MAX", 0.3)
+    with pytest.raises(WorkerError, match="not done within"):
+        redis.benchmark(os.environ, redis._free_port(), Load(1, 1, 1), None)  # it asks for ever where nobody listens
+
+
+@installed
+def test_a_benchmark_that_refuses_is_an_error(tmp_path: Path) -> None:
+    with redis.server(os.environ, tmp_path, None) as port, pytest.raises(WorkerError, match="redis-benchmark ended"):
+        redis.benchmark(os.environ, port, Load(1, 1, 1, ("nothing",)), None)
+
+
+def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert redis.missing() == "redis-server"
+
+
+def test_times_of_redis_are_read_as_milliseconds() -> None:
+    names = ("test", "rps", "avg_latency_ms", "min_latency_ms", "p50_latency_ms", "p95_latency_ms", "p99_latency_ms")
+    values = ("GET", "1000.5", "0.065", "0.01", "0.060", "0.09", "0.130")
+    output = "noise\n" + "\n".join(",".join(f'"{word}"' for word in line) for line in (names, values)) + "\n"
+    assert redis._parse(output) == {"get": redis.Answer(1000.5, 65.0, 60.0, 130.0)}

@@ -7,9 +7,9 @@ generation of the status page), a lease when it is revoked (its slab's header).
 
 Revoking stops new offers only. Connections that stand go on: taking them away would break programs, and their peers
 are who they were. After a death the monitor pokes the connections of a slab, so that the survivor looks at its
-companion.
-A client may die with an offer not taken up yet. What it sent must still arrive, as it would from the kernel's backlog,
-so the server can get the slab until no offer waits there. Once nobody can accept any more the monitor gives the memory up.
+companion. A client may die with an offer not taken up yet. What it sent must still arrive, as it would from the
+kernel's backlog, so the server can get the slab until no offer waits there. Once nobody can accept any more the monitor
+forgets it.
 
     law     a slab is known to the client's process and to processes that hold the listening socket, to nobody else
     law     after LISTENER_GONE, POLICY_CHANGED or CLIENT_DIED no offer is made in any slab of the lease

@@ -7,6 +7,7 @@ pay for tables and plots. Exit codes: 0 done, 1 not done, 2 wrong use, configura
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -24,12 +25,13 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group that knows names and one line of each command, and imports a command to use it."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command; with `standalone_mode` end the process, a fault as one line on standard error."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+        run: Callable[..., Any] = super().main
+        if not extra.pop("standalone_mode", True):
+            return run(*args, standalone_mode=False, **extra)
         try:
-            result = super().main(*args, standalone_mode=False, **extra)
+            result = run(*args, standalone_mode=False, **extra)
         except click.ClickException as fault:
             context = getattr(fault, "ctx", None)
             click.echo(f"{context.command_path if context else 'sdcore'}: {fault.format_message()}", err=True)

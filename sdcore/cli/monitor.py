@@ -72,10 +72,13 @@ def start(system: bool, foreground: bool, monitor_dir: str | None) -> None:
     try:
         started = launch.start(runtime, os.environ)
     except launch.StartError as error:
-        fault = click.ClickException(str(error))
-        fault.exit_code = error.exit_code
-        raise fault from None
+        raise _failure(error) from None
     click.echo(f"{'serving' if started else 'another monitor serves already'} at {runtime.socket}")
+
+
+def _failure(error: launch.StartError) -> click.ClickException:
+    """Wrong configuration and environment are wrong use; all else is a failure."""
+    return (click.UsageError if error.exit_code == launch.EXIT_USAGE else click.ClickException)(str(error))
 
 
 def _runtime_to_start(system: bool, monitor_dir: str | None) -> paths.RuntimeDir:
@@ -137,6 +140,6 @@ def status(as_json: bool, monitor_dir: str | None) -> None:
 def _print_status(document: dict[str, Any]) -> None:
     """The status as two columns; groups of counters as lines of their own."""
     for name, value in document.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {number}" for key, number in value.items() if number) or "none"
-        click.echo(f"{name.replace('_', ' '):<12} {value}")
+        counters = value.items() if isinstance(value, dict) else ()
+        text = ", ".join(f"{key} {number}" for key, number in counters if number) or "none"
+        click.echo(f"{name.replace('_', ' '):<15} {text if isinstance(value, dict) else value}")

@@ -103,8 +103,10 @@ def _count(number: int | None) -> str:
 
 
 def quantity(number: int) -> str:
-    """Bytes for people: 3 digits and a unit."""
+    """Bytes for people."""
     value, unit = float(number), 0
     while value >= 1024 and unit < len(UNITS) - 1:
         value, unit = value / 1024, unit + 1
-    return f"{number} B" if unit == 0 else f"{value:.3g} {UNITS[unit]}" if value < 1000 else f"{value:.0f} {UNITS[unit]}"
+    return (
+        f"{number} B" if unit == 0 else f"{value:.3g} {UNITS[unit]}" if value < 1000 else f"{value:.0f} {UNITS[unit]}"
+    )

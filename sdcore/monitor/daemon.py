@@ -18,7 +18,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
-from sdcore.config import Config
+from sdcore.config import Config, ConfigError, load
 from sdcore.monitor import listener_socket
 from sdcore.monitor.decisions import Monitor
 from sdcore.monitor.paths import RuntimeDir
@@ -43,16 +43,15 @@ class Daemon:
             RuntimeDirError: the socket cannot be made. OSError: no resources.
         """
         raise_descriptor_limit()
-        policy = Policy.of(config.policy.allow_users, namespaces=config.policy.allow_namespaces)
         self.faults: Counter[str] = Counter()
         self._runtime = runtime
-        self._service = Service(Monitor(policy, config.monitor.max_leases), self, self.faults)
+        self._service = Service(Monitor(policy_of(config), config.monitor.max_leases), self, self.faults)
         self._sessions: dict[int, Session] = {}
         self._reserve = open_reserve()
         self._listener = listener_socket.open_listener(runtime)
 
     def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or a request to stop; then leave nothing behind but the log."""
+        """Serve until SIGTERM, SIGINT or a request to stop; then leave nothing behind but the log. SIGHUP: see `_reload`."""
         # Once more, so that the kernel shows clients this process, not the one that bound the socket.
         self._listener.listen(listener_socket.BACKLOG)
         asyncio.run(self._serve())
@@ -62,13 +61,24 @@ class Daemon:
         self._stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stopping.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._loop.add_reader(self._listener, self._accept)
-        self._service.page.set_alive(True)
+        self._service.performer.page.set_alive(True)
         log.info("serving at %s", self._runtime.socket)
         try:
             await self._stopping.wait()
         finally:
             self._close()
+
+    def _reload(self) -> None:
+        """Take the policy from the configuration as it is now; a wrong one changes nothing."""
+        try:
+            config = load(system=self._runtime.system)
+        except ConfigError as error:
+            log.error("the configuration stays as it was: %s", error)
+            return
+        self._service.change_policy(policy_of(config))
+        log.info("policy read again")
 
     def _close(self) -> None:
         self._service.close()
@@ -108,6 +118,7 @@ class Daemon:
     def _end(self, session: Session) -> None:
         self._loop.remove_reader(session.connection)
         del self._sessions[session.connection.fileno()]
+        self._service.session_ended(session)
         session.connection.close()
 
     def _turn_away(self) -> None:
@@ -138,6 +149,11 @@ class Daemon:
     def stop(self) -> None:
         """End after the replies under way."""
         self._loop.call_soon(self._stopping.set)
+
+
+def policy_of(config: Config) -> Policy:
+    """The rules that a configuration asks for."""
+    return Policy.of(config.policy.allow_users, namespaces=config.policy.allow_namespaces)
 
 
 def raise_descriptor_limit() -> None:

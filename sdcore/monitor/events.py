@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdcore.monitor.identity import Address, ProcessId, SocketId
+from sdcore.monitor.policy import Policy
+from sdcore.protocol import layout
 
 # Events --------------------------------------------------------------------------------------------------------------
 
@@ -20,6 +22,7 @@ class Attach:
     Attributes:
         process: who it is, from the kernel.
         fences: whether membarrier reaches it.
+        version: of the layout that it uses.
         parent_id: the process that it was forked from, 0 if it knows none.
         secret: what that process announced for its children.
         child_secret: what it announces for its own.
@@ -27,6 +30,7 @@ class Attach:
 
     process: ProcessId
     fences: bool = True
+    version: int = layout.LAYOUT_VERSION
     parent_id: int = 0
     secret: int = 0
     child_secret: int = 0
@@ -66,7 +70,7 @@ class WantLease:
 
 @dataclass(frozen=True)
 class SlabFailed:
-    """The memory of a lease just granted could not be made."""
+    """The memory of a slab just asked for could not be had."""
 
     lease_id: int
 
@@ -82,9 +86,23 @@ class WantLeasesOf:
 
 @dataclass(frozen=True)
 class OffersTaken:
-    """No offer waits in the slab of a lease whose client died."""
+    """No offer waits in a slab whose client died."""
 
     lease_id: int
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The control connection of a process that lives is at its end."""
+
+    process_id: int
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A process has become another program."""
+
+    process_id: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,26 @@ class Died:
     process_id: int
 
 
-Event = Attach | Listen | Unlisten | WantLease | SlabFailed | WantLeasesOf | OffersTaken | Died
+@dataclass(frozen=True)
+class PolicyChanged:
+    """Other rules are in force from now on."""
+
+    policy: Policy
+
+
+Event = (
+    Attach
+    | Listen
+    | Unlisten
+    | WantLease
+    | SlabFailed
+    | WantLeasesOf
+    | OffersTaken
+    | Disconnected
+    | Replaced
+    | Died
+    | PolicyChanged
+)
 
 # Effects: replies to the process that asked --------------------------------------------------------------------------
 
@@ -147,7 +184,7 @@ Reply = Welcome | Listening | Leased | Denied | Done | Rejected
 
 @dataclass(frozen=True)
 class MakeSlab:
-    """Make the memory of a new lease; if that fails, say so by SlabFailed instead of replying."""
+    """Make the memory of a new lease; if that fails, say so by SlabFailed and leave the further effects out."""
 
     lease_id: int
     listener_id: int
@@ -177,6 +214,13 @@ class PokeSlab:
 
 
 @dataclass(frozen=True)
+class Forget:
+    """Keep the totals of a process, and nothing else of it."""
+
+    process_id: int
+
+
+@dataclass(frozen=True)
 class WatchOffers:
     """Look until no offer waits in the slab, then say OffersTaken."""
 
@@ -201,5 +245,14 @@ class LeasesMoved:
 
 
 Effect = (
-    Reply | MakeSlab | UseHeavyFence | RevokeSlab | PokeSlab | WatchOffers | DropSlab | ListenersMoved | LeasesMoved
+    Reply
+    | MakeSlab
+    | UseHeavyFence
+    | RevokeSlab
+    | PokeSlab
+    | WatchOffers
+    | DropSlab
+    | Forget
+    | ListenersMoved
+    | LeasesMoved
 )

@@ -139,3 +139,14 @@ def identify_memory(fd: int) -> MemoryId:
     if not stat.S_ISREG(status.st_mode):
         raise WrongDescriptor("not memory")
     return MemoryId(status.st_ino, status.st_size)
+
+
+def maps_memory(pid: int, inode: int) -> bool:
+    """Whether a process maps this memory. True where that cannot be known: no rights, or it is dead already."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            places = file.read().splitlines()
+    except OSError:
+        return True
+    wanted = str(inode).encode()
+    return not places or any(place.split(None, 5)[4] == wanted for place in places)

@@ -107,14 +107,14 @@ class Slab:
 
     def waiting_offers(self) -> bool:
         """Whether some connection waits for the server to take it up."""
-        return any(slot.offer == layout.OFFER_OFFERED for _, slot in self._used())
+        return any(_offer(slot) == layout.OFFER_OFFERED for _, slot in self._used())
 
     def _used(self) -> Iterator[tuple[int, View]]:
         """Copies of the slots that hold a connection, or what was one until a moment ago."""
         slots = os.pread(self.fd, layout.SLOTS * layout.SLOT.size, _slot_offset(0))
         for index in range(layout.SLOTS):
             slot = layout.SLOT.view(slots, index * layout.SLOT.size)
-            if slot.offer != layout.OFFER_FREE:
+            if _offer(slot) != layout.OFFER_FREE:
                 yield index, slot
 
     def poke(self, side: int) -> frozenset[int]:
@@ -138,6 +138,11 @@ class Slab:
         """The doorbells of the epoll sets of one side that sleep."""
         announced = layout.SIDE.view(os.pread(self.fd, layout.SIDE.size, _side_offset(side)))
         return (announced.doorbell[bit] for bit in range(layout.DOORBELLS) if announced.asleep >> bit & 1)
+
+
+def _offer(slot: View) -> int:
+    """The state of a slot, without its generation."""
+    return int(slot.offer) % int(layout.OFFER_STATES)
 
 
 def _slot_offset(index: int) -> int:

@@ -56,9 +56,7 @@ def _known(reason: int) -> bool:
     return reason != ACCELERATED and reason < len(layout.REASONS)
 
 
-def _rows(
-    monitor: Monitor, region: Region, slabs: Mapping[int, Slab], viewer: int | None
-) -> Iterator[dict[str, Any]]:
+def _rows(monitor: Monitor, region: Region, slabs: Mapping[int, Slab], viewer: int | None) -> Iterator[dict[str, Any]]:
     family = {process.pid: process for process in monitor.family(region.inode)}
     if viewer is not None and all(process.uid != viewer for process in family.values()):
         return

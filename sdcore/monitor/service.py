@@ -1,6 +1,6 @@
 """Answers requests: asks the kernel who and what, lets `decisions` decide, and performs the effects.
 
-Owns the slabs, the regions, the status page and the pidfds. Does not block and does not wait.
+Owns the regions and the pidfds; memory is the business of `effects`. Does not block and does not wait.
 """
 
 from __future__ import annotations
@@ -11,22 +11,20 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sdcore.monitor import events, kernel, report, wire
 from sdcore.monitor.decisions import Monitor
-from sdcore.monitor.doorbell import Ringer
+from sdcore.monitor.effects import Performer
 from sdcore.monitor.identity import Address, ProcessId
-from sdcore.monitor.memory import Slab, StatusPage
+from sdcore.monitor.policy import Policy
 from sdcore.monitor.region import Region, WrongVersion
 from sdcore.monitor.regions import Regions
 from sdcore.monitor.session import BAD, Answer, Session, denied
 from sdcore.protocol import layout, messages
 
 log = logging.getLogger(__name__)
-
-OFFERS_LOOK_S = 0.25
 
 
 class Watcher(Protocol):
@@ -63,10 +61,8 @@ class Service:
             OSError: no memory or no descriptor is left.
         """
         self.monitor = monitor
-        self.page = StatusPage()
         self.regions = Regions()
-        self.slabs: dict[int, Slab] = {}
-        self._ringer = Ringer()
+        self.performer = Performer(watcher.later, self._offers_taken)
         self._watcher = watcher
         self._faults = faults
         self._tracked: dict[int, Tracked] = {}
@@ -102,37 +98,40 @@ class Service:
     def _hello(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         hello = request.body
         assert hello is not None
-        if hello.version != layout.LAYOUT_VERSION:
-            return denied(layout.REASON_VERSION)
         pidfd = kernel.peer_pidfd(session.connection, session.credentials.pid)
         try:
-            region = self.regions.adopt(descriptors[0])
+            # The memory of another version is not looked at; the hello is refused for its version.
+            ours = hello.version == layout.LAYOUT_VERSION
+            region = self.regions.adopt(descriptors[0]) if ours else None
         except (OSError, kernel.WrongDescriptor, WrongVersion):
             os.close(pidfd)
             raise
-        descriptors.clear()
+        if region is not None:
+            descriptors.clear()
         attach = events.Attach(
-            ProcessId(session.credentials.pid, session.credentials.uid, region.inode),
-            bool(hello.capabilities & messages.HELLO_MEMBARRIER),
-            hello.parent_id,
-            hello.secret,
-            hello.child_secret,
+            ProcessId(session.credentials.pid, session.credentials.uid, region.inode if region else 0),
+            fences=bool(hello.capabilities & messages.HELLO_MEMBARRIER),
+            version=hello.version,
+            parent_id=hello.parent_id,
+            secret=hello.secret,
+            child_secret=hello.child_secret,
         )
         reply = self._decide(attach)
-        self._track(session, reply, Tracked(pidfd, region))
-        return self._packed(reply)
+        self._track(session, reply, pidfd, region)
+        return replace(self._packed(reply), ends=not isinstance(reply, events.Welcome))
 
-    def _track(self, session: Session, reply: events.Reply, tracked: Tracked) -> None:
+    def _track(self, session: Session, reply: events.Reply, pidfd: int, region: Region | None) -> None:
         """Keep what a welcomed process brought, once; give up what anybody else did."""
-        if isinstance(reply, events.Welcome):
+        if isinstance(reply, events.Welcome) and region is not None:
             session.process_id = reply.process_id
             if reply.process_id not in self._tracked:
-                self._tracked[reply.process_id] = tracked
-                self.regions.hold(tracked.region)
-                self._watcher.watch_death(tracked.pidfd, reply.process_id)
+                self._tracked[reply.process_id] = Tracked(pidfd, region)
+                self.regions.hold(region)
+                self._watcher.watch_death(pidfd, reply.process_id)
                 return
-        os.close(tracked.pidfd)
-        self.regions.drop_unheld(tracked.region)
+        os.close(pidfd)
+        if region is not None:
+            self.regions.drop_unheld(region)
 
     def _listen(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         return self._packed(self._decide(events.Listen(session.process_id, kernel.identify_socket(descriptors[0]))))
@@ -158,7 +157,7 @@ class Service:
 
     def _sockets(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         viewer = None if self._is_master(session) else session.credentials.uid
-        return self._document(report.sockets(self.monitor, self.regions, self.slabs, viewer))
+        return self._document(report.sockets(self.monitor, self.regions, self.performer.slabs, viewer))
 
     def _stop(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         if not self._is_master(session):
@@ -177,15 +176,26 @@ class Service:
             file.write(text)
         return Answer(descriptors=(memory,), close_after=(memory,))
 
-    # Deaths -----------------------------------------------------------------------------------------------------------
+    # What is not asked for --------------------------------------------------------------------------------------------
 
     def process_died(self, process_id: int) -> None:
         """A pidfd became readable."""
-        tracked = self._tracked.pop(process_id)
-        self._watcher.unwatch(tracked.pidfd)
-        os.close(tracked.pidfd)
         self._decide(events.Died(process_id))
-        self.regions.release(tracked.region)
+
+    def session_ended(self, session: Session) -> None:
+        """A control connection is at its end. Its process is dead, another program by now, or simply tidy."""
+        tracked = self._tracked.get(session.process_id)
+        if tracked is None:
+            return
+        same = kernel.maps_memory(session.credentials.pid, tracked.region.inode)
+        self._decide((events.Disconnected if same else events.Replaced)(session.process_id))
+
+    def change_policy(self, policy: Policy) -> None:
+        """Other rules are in force from now on."""
+        self._decide(events.PolicyChanged(policy))
+
+    def _offers_taken(self, lease_id: int) -> None:
+        self._decide(events.OffersTaken(lease_id))
 
     # Effects ----------------------------------------------------------------------------------------------------------
 
@@ -195,64 +205,31 @@ class Service:
         for effect in self.monitor.handle(event, time.monotonic_ns()):
             if isinstance(effect, events.Reply):
                 reply = effect
-            elif isinstance(effect, events.MakeSlab):
-                if not self._make_slab(effect):
-                    return self._decide(events.SlabFailed(effect.lease_id))
-            else:
-                self._perform(effect)
+            elif isinstance(effect, events.Forget):
+                self._forget(effect.process_id)
+            elif not isinstance(effect, events.MakeSlab):
+                self.performer.perform(effect)
+            elif not self.performer.make_slab(effect):
+                self._faults["no_resources"] += 1
+                return self._decide(events.SlabFailed(effect.lease_id))
         return reply
 
-    def _make_slab(self, effect: events.MakeSlab) -> bool:
-        try:
-            slab = Slab(effect.lease_id, effect.listener_id, heavy_fence=effect.heavy_fence)
-        except OSError as error:
-            log.warning("no slab for lease %d: %s", effect.lease_id, error)
-            self._faults["no_resources"] += 1
-            return False
-        self.slabs[effect.lease_id] = slab
-        return True
-
-    def _perform(self, effect: events.Effect) -> None:
-        match effect:
-            case events.UseHeavyFence(lease_id):
-                self.slabs[lease_id].fence_heavily()
-            case events.RevokeSlab(lease_id):
-                self.slabs[lease_id].revoke()
-            case events.PokeSlab(lease_id, side):
-                self._ringer.ring(self.slabs[lease_id].poke(side))
-            case events.WatchOffers(lease_id):
-                self._look_for_offers(lease_id)
-            case events.DropSlab(lease_id):
-                self.slabs.pop(lease_id).close()
-            case events.ListenersMoved():
-                self.page.move_listeners()
-            case events.LeasesMoved():
-                self.page.move_leases()
-
-    def _look_for_offers(self, lease_id: int) -> None:
-        """Look now and then until no offer waits; the slab may be gone by then for another reason."""
-        slab = self.slabs.get(lease_id)
-        if slab is None:
-            return
-        if slab.waiting_offers():
-            self._watcher.later(OFFERS_LOOK_S, lambda: self._look_for_offers(lease_id))
-        else:
-            self._watcher.later(0, lambda: self._offers_taken(lease_id))
-
-    def _offers_taken(self, lease_id: int) -> None:
-        if lease_id in self.slabs:
-            self._decide(events.OffersTaken(lease_id))
+    def _forget(self, process_id: int) -> None:
+        tracked = self._tracked.pop(process_id)
+        self._watcher.unwatch(tracked.pidfd)
+        os.close(tracked.pidfd)
+        self.regions.release(tracked.region)
 
     # Replies ----------------------------------------------------------------------------------------------------------
 
     def _packed(self, reply: events.Reply) -> Answer:
         match reply:
             case events.Welcome(process_id):
-                return Answer(body=messages.WELCOME.pack(process_id=process_id), descriptors=(self.page.fd,))
+                return Answer(body=messages.WELCOME.pack(process_id=process_id), descriptors=(self.performer.page.fd,))
             case events.Listening(listener_id):
                 return Answer(body=messages.LISTENER.pack(listener_id=listener_id))
             case events.Leased(lease_id, listener_id):
-                slab = self.slabs.get(lease_id)
+                slab = self.performer.slabs.get(lease_id)
                 body = messages.LEASE.pack(lease_id=lease_id, listener_id=listener_id)
                 return Answer(body=body, descriptors=(slab.fd,) if slab else ())
             case events.Denied(reason):
@@ -266,10 +243,9 @@ class Service:
 
     def close(self) -> None:
         """Say that nobody serves any more, and give up everything."""
-        self.page.set_alive(False)
-        for slab in self.slabs.values():
-            slab.close()
+        self.performer.close()
         for tracked in self._tracked.values():
+            self._watcher.unwatch(tracked.pidfd)
             os.close(tracked.pidfd)
+        self._tracked.clear()
         self.regions.close()
-        self._ringer.close()

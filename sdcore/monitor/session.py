@@ -29,6 +29,7 @@ class Answer:
         body: packed structure of the reply.
         descriptors: to be passed; they stay open here.
         close_after: those of `descriptors` that are closed once they are sent.
+        ends: whether the connection is closed then.
     """
 
     status: int = messages.STATUS_OK
@@ -36,6 +37,7 @@ class Answer:
     body: bytes = b""
     descriptors: Sequence[int] = ()
     close_after: Sequence[int] = ()
+    ends: bool = False
 
 
 BAD = Answer(status=messages.STATUS_BAD)
@@ -110,7 +112,7 @@ class Session:
             return self._fault("broken_connections")
         finally:
             wire.close_all(answer.close_after)
-        return True
+        return not answer.ends
 
     def _fault(self, name: str) -> bool:
         self._faults[name] += 1

@@ -1,0 +1,428 @@
+"""What the monitor decides, without sockets, memory or clock; the simulator runs this very class.
+
+    monitor = Monitor(Policy(), leases_max=4096)
+    effects = monitor.handle(Listen(process_id, socket), now_ns)      # to be performed in order
+    effects = monitor.handle(WantLease(...), now_ns)                  # MakeSlab, LeasesMoved, Leased, or Denied
+
+What follows what is said by three machines of `sdcore.protocol`: `attach_monitor` for each process, `listener_monitor`
+for each listener, `lease` for each client process at a listener. This file finds the machine that an event concerns,
+calls the event by its name there (is it allowed? is it the same process again?), and carries out the machine's effects:
+some change the tables, some feed other machines, the rest goes out to whoever performs effects.
+
+    law     each slab is dropped exactly once, after it was made
+    law     a process is told of slabs of its own leases and of its own listening sockets only
+    law     an event with a wrong number changes nothing
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sdcore.monitor.events import (
+    Attach,
+    Denied,
+    Died,
+    Disconnected,
+    Done,
+    DropSlab,
+    Effect,
+    Event,
+    Forget,
+    Leased,
+    LeasesMoved,
+    Listen,
+    ListenersMoved,
+    Listening,
+    MakeSlab,
+    OffersTaken,
+    PokeSlab,
+    PolicyChanged,
+    Rejected,
+    Replaced,
+    RevokeSlab,
+    SlabFailed,
+    Unlisten,
+    UseHeavyFence,
+    WantLease,
+    WantLeasesOf,
+    WatchOffers,
+    Welcome,
+)
+from sdcore.monitor.identity import ProcessId, SocketId
+from sdcore.monitor.policy import Policy
+from sdcore.monitor.registry import Lease, Listener, Process, Registry
+from sdcore.protocol import layout
+from sdcore.protocol.attach import ATTACH_MONITOR, AttachMonitorDo, AttachMonitorEvent
+from sdcore.protocol.kit import Effect as Do
+from sdcore.protocol.kit import Event as Input
+from sdcore.protocol.kit import Instance, PeerError, Step
+from sdcore.protocol.lease import LEASE, LeaseDo, LeaseEvent, LeaseState
+from sdcore.protocol.listener import LISTENER_MONITOR, ListenerMonitorDo, ListenerMonitorEvent
+
+SLABS_EACH_MAX = 256
+"""Slabs of one lease: as many as give each of a client's 65536 ports a slot."""
+
+CLIENT, SERVER = 0, 1
+
+
+class _Nonsense(Exception):
+    """An event that names what is not there, or that its sender may not name."""
+
+
+class Monitor:
+    """The decisions of one monitor.
+
+    Args:
+        policy: the rules at the start.
+        leases_max: slabs that may exist at a time.
+        trace: sees each step of each machine.
+    """
+
+    def __init__(self, policy: Policy, leases_max: int = 4096, trace: Callable[[Step], Any] | None = None) -> None:
+        self.leases_max = leases_max
+        self.counts: Counter[str] = Counter()
+        self._policy = policy
+        self._trace = trace
+        self._registry = Registry()
+        self._now_ns = 0
+        self._out: list[Effect] = []
+        self._handlers: Mapping[type[Any], Callable[[Any], None]] = {
+            Attach: self._attach,
+            Listen: self._listen,
+            Unlisten: self._unlisten,
+            WantLease: self._want_lease,
+            SlabFailed: self._slab_failed,
+            WantLeasesOf: self._want_leases_of,
+            OffersTaken: self._offers_taken,
+            Disconnected: self._disconnected,
+            Replaced: self._replaced,
+            Died: self._died,
+            PolicyChanged: self._policy_changed,
+        }
+
+    def handle(self, event: Event, now_ns: int) -> tuple[Effect, ...]:
+        """Take one event; returns the effects, to be performed in order. Never fails, whatever a process sent.
+
+        Args:
+            event: what happened.
+            now_ns: the time, on a clock that never goes back.
+        """
+        self._now_ns, self._out = now_ns, []
+        try:
+            self._handlers[type(event)](event)
+        except (_Nonsense, PeerError) as error:
+            return (Rejected(str(error)),)
+        return tuple(self._out)
+
+    # What reports ask -------------------------------------------------------------------------------------------------
+
+    @property
+    def process_count(self) -> int:
+        """Processes attached."""
+        return len(self._registry.processes)
+
+    @property
+    def listener_count(self) -> int:
+        """Listeners with members."""
+        return len(self._registry.listeners)
+
+    @property
+    def lease_count(self) -> int:
+        """Slabs that exist."""
+        return len(self._registry.slabs)
+
+    def family(self, region: int) -> tuple[ProcessId, ...]:
+        """The processes that share a region."""
+        return tuple(self._registry.family(region))
+
+    def is_party(self, region: int, lease_id: int, side: int) -> bool:
+        """Whether a family has this slab, on this side."""
+        lease = self._registry.slabs.get(lease_id)
+        if lease is None:
+            return False
+        return lease.client.identity.region == region if side == CLIENT else region in lease.server_regions
+
+    # Machines ---------------------------------------------------------------------------------------------------------
+
+    def _feed(self, machine: Instance, event: Input, arg: int = 0) -> Iterator[Do]:
+        """The effects of one step, counted."""
+        for effect in machine.feed(event, arg):
+            self.counts[f"{machine.machine.name}.{effect.name}"] += 1
+            yield effect
+
+    def _feed_process(self, process: Process, event: AttachMonitorEvent) -> None:
+        for effect in self._feed(process.machine, event):
+            match effect:
+                case AttachMonitorDo.WATCH_PIDFD:
+                    self._registry.add_process(process)
+                case AttachMonitorDo.SEND_WELCOME:
+                    self._out.append(Welcome(process.number))
+                case AttachMonitorDo.REFUSE:
+                    self._out.append(Denied(layout.REASON_VERSION))
+                case AttachMonitorDo.SWEEP:
+                    self._sweep(process)
+
+    def _feed_listener(self, listener: Listener, event: ListenerMonitorEvent, arg: int = 0) -> None:
+        for effect in self._feed(listener.machine, event, arg):
+            match effect:
+                case ListenerMonitorDo.BUMP_LISTENERS:
+                    self._registry.add_listener(listener)
+                    self._out.append(ListenersMoved())
+                case ListenerMonitorDo.REVOKE_LEASES:
+                    for lease in tuple(listener.leases):
+                        self._feed_lease(lease, LeaseEvent.LISTENER_GONE)
+                case ListenerMonitorDo.FORGET:
+                    self._forget_listener(listener)
+
+    def _feed_lease(self, lease: Lease, event: LeaseEvent, arg: int = 0, reason: int = 0) -> None:
+        for effect in self._feed(lease.machine, event, arg):
+            match effect:
+                case LeaseDo.MAKE_SLAB:
+                    if not self._make_slab(lease):
+                        return
+                case LeaseDo.BUMP_LEASES:
+                    self._out.append(LeasesMoved())
+                case LeaseDo.SEND_SLAB:
+                    self._out.append(Leased(lease.slabs[-1], lease.listener.number))
+                case LeaseDo.DENY:
+                    self._out.append(Denied(reason))
+                case LeaseDo.MARK_REVOKED:
+                    self._out += [RevokeSlab(slab) for slab in lease.slabs]
+                case LeaseDo.POKE:
+                    survivor = SERVER if event is LeaseEvent.CLIENT_DIED else CLIENT
+                    self._out += [PokeSlab(slab, survivor) for slab in lease.slabs]
+                case LeaseDo.WATCH_OFFERS:
+                    self._watch_offers(lease)
+                case LeaseDo.FREE_SLAB:
+                    self._free_slabs(lease)
+
+    # Processes --------------------------------------------------------------------------------------------------------
+
+    def _attached(self, number: int) -> Process:
+        process = self._registry.processes.get(number)
+        if process is None:
+            raise _Nonsense("a request of a process that is not attached")
+        return process
+
+    def _attach(self, event: Attach) -> None:
+        known = self._registry.process_with_pid(event.process.pid)
+        if known is not None and known.identity.region == event.process.region:
+            known.identity, known.child_secret = event.process, event.child_secret
+            self._feed_process(known, AttachMonitorEvent.HELLO_AGAIN)
+            return
+        if known is not None:
+            self._feed_process(known, AttachMonitorEvent.REPLACED)
+        self._meet(event)
+
+    def _meet(self, event: Attach) -> None:
+        """A process that is new here."""
+        process = Process(
+            number=self._registry.next_number(),
+            identity=event.process,
+            machine=ATTACH_MONITOR.start(self._trace),
+            fences=event.fences,
+            child_secret=event.child_secret,
+            attached_ns=self._now_ns,
+        )
+        parent = self._registry.parent_of(event.process, event.parent_id, event.secret)
+        if parent is not None:
+            process.parent = parent.number
+            self._feed_process(process, AttachMonitorEvent.PARENT_PROVEN)
+        right = event.version == layout.LAYOUT_VERSION
+        self._feed_process(process, AttachMonitorEvent.HELLO_OK if right else AttachMonitorEvent.HELLO_BAD)
+
+    def _disconnected(self, event: Disconnected) -> None:
+        self._feed_process(self._attached(event.process_id), AttachMonitorEvent.CONNECTION_CLOSED)
+
+    def _replaced(self, event: Replaced) -> None:
+        self._feed_process(self._attached(event.process_id), AttachMonitorEvent.REPLACED)
+
+    def _died(self, event: Died) -> None:
+        self._feed_process(self._attached(event.process_id), AttachMonitorEvent.PIDFD_READY)
+
+    def _sweep(self, process: Process) -> None:
+        """A process is no more: nobody is a member in its name, and its leases end."""
+        self._registry.remove_process(process)
+        for listener in tuple(process.listeners):
+            self._leave(process, listener, died=True)
+        for lease in tuple(process.leases.values()):
+            self._feed_lease(lease, LeaseEvent.CLIENT_DIED)
+            self._forget_ended(lease)
+        process.leases.clear()
+        self._out.append(Forget(process.number))
+
+    # Listeners --------------------------------------------------------------------------------------------------------
+
+    def _listen(self, event: Listen) -> None:
+        listener = self._join(self._attached(event.process_id), event.socket)
+        self._out.append(Listening(listener.number))
+
+    def _unlisten(self, event: Unlisten) -> None:
+        process = self._attached(event.process_id)
+        listener = self._registry.listeners.get(event.listener_id)
+        if listener is None or process not in listener.members:
+            raise _Nonsense(f"listener {event.listener_id} is not this process's")
+        self._leave(process, listener, died=False)
+        self._out.append(Done())
+
+    def _join(self, process: Process, socket: SocketId) -> Listener:
+        """Make the process a member of the listener to which its socket belongs, known before or not."""
+        if not socket.listening:
+            raise _Nonsense("a socket that does not listen")
+        listener = self._registry.listener_of(socket)
+        if listener is not None and not self._is_same(listener, socket, process):
+            self._evict(listener)
+            listener = None
+        if listener is None:
+            listener = self._new_listener(socket, process)
+            self._feed_listener(listener, ListenerMonitorEvent.REGISTER)
+        else:
+            self._feed_listener(listener, ListenerMonitorEvent.JOIN)
+        self._registry.add_socket(listener, socket)
+        listener.members.add(process)
+        process.listeners.add(listener)
+        if not process.fences:
+            self._out += [UseHeavyFence(slab) for slab in listener.slabs]
+        return listener
+
+    def _is_same(self, listener: Listener, socket: SocketId, process: Process) -> bool:
+        """A socket that is known, or one more of the same user at the same address (SO_REUSEPORT)."""
+        return socket.cookie in listener.cookies or listener.uid == process.identity.uid
+
+    def _evict(self, listener: Listener) -> None:
+        """Another user listens at an address, so whoever did must have closed it without a word."""
+        for member in tuple(listener.members):
+            self._leave(member, listener, died=False)
+
+    def _new_listener(self, socket: SocketId, process: Process) -> Listener:
+        return Listener(
+            number=self._registry.next_number(),
+            endpoint=(socket.netns, socket.local),
+            uid=process.identity.uid,
+            dual=socket.dual,
+            machine=LISTENER_MONITOR.start(self._trace),
+        )
+
+    def _leave(self, process: Process, listener: Listener, *, died: bool) -> None:
+        """A member less. If it died, the clients look at their companions first."""
+        listener.members.discard(process)
+        process.listeners.discard(listener)
+        left = len(listener.members)
+        if died:
+            for lease in tuple(listener.leases):
+                self._feed_lease(lease, LeaseEvent.SERVER_DIED, left)
+        self._feed_listener(listener, ListenerMonitorEvent.LEAVE, left)
+
+    def _forget_listener(self, listener: Listener) -> None:
+        """No number, no socket, no lease of it is left; its slabs were freed when the leases learnt of its end."""
+        self._registry.remove_listener(listener)
+        for lease in listener.leases:
+            lease.client.leases.pop(listener, None)
+        listener.leases.clear()
+
+    # Leases -----------------------------------------------------------------------------------------------------------
+
+    def _want_lease(self, event: WantLease) -> None:
+        process = self._attached(event.process_id)
+        listener, allowed = self._choose(process, event)
+        if listener is None:
+            self._out.append(Denied(layout.REASON_PEER_PLAIN))
+            return
+        lease = process.leases.get(listener)
+        if lease is None:
+            lease = process.leases[listener] = Lease(process, listener, LEASE.start(self._trace))
+            listener.leases.add(lease)
+        lease.netns = event.socket.netns
+        self._request(lease, event.full_lease, allowed=allowed)
+
+    def _choose(self, process: Process, event: WantLease) -> tuple[Listener | None, bool]:
+        """The listener that the connection will reach, and whether policy lets the two share memory."""
+        netns = event.socket.netns
+        listener = self._registry.listener_for(netns, event.destination)
+        if listener is None:
+            listener = self._registry.listener_elsewhere(netns, event.destination)
+        return listener, listener is not None and self._allows(process, listener, netns)
+
+    def _allows(self, process: Process, listener: Listener, netns: int) -> bool:
+        users = self._policy.users(process.identity.uid, listener.uid)
+        return users and self._policy.networks(netns, listener.endpoint[0])
+
+    def _request(self, lease: Lease, full_lease: int, *, allowed: bool) -> None:
+        """Call the request by its name: forbidden, one more because the newest is full, or the one there is."""
+        full = bool(lease.slabs) and full_lease == lease.slabs[-1]
+        if not allowed:
+            self._feed_lease(lease, LeaseEvent.REQUEST_DENIED, reason=layout.REASON_POLICY)
+        elif full and len(lease.slabs) >= SLABS_EACH_MAX:
+            self._feed_lease(lease, LeaseEvent.REQUEST_DENIED, reason=layout.REASON_NO_SLOT)
+        else:
+            self._feed_lease(lease, LeaseEvent.REQUEST_MORE if full else LeaseEvent.REQUEST_ALLOWED)
+
+    def _make_slab(self, lease: Lease) -> bool:
+        """Ask for memory; False if there are as many slabs as there may be."""
+        if len(self._registry.slabs) >= self.leases_max:
+            self._fail_slab(lease)
+            return False
+        number = self._registry.next_number()
+        self._registry.slabs[number] = lease
+        lease.slabs.append(number)
+        lease.listener.slabs.append(number)
+        lease.granted_ns = self._now_ns
+        self._out.append(MakeSlab(number, lease.listener.number, heavy_fence=not lease.fences))
+        return True
+
+    def _slab_failed(self, event: SlabFailed) -> None:
+        lease = self._registry.slabs.pop(event.lease_id, None)
+        if lease is None:
+            raise _Nonsense(f"lease {event.lease_id} does not exist")
+        lease.slabs.remove(event.lease_id)
+        lease.listener.slabs.remove(event.lease_id)
+        self._fail_slab(lease)
+
+    def _fail_slab(self, lease: Lease) -> None:
+        reason = layout.REASON_NO_SLOT if lease.slabs else layout.REASON_NO_MEMORY
+        self._feed_lease(lease, LeaseEvent.SLAB_FAILED, len(lease.slabs), reason)
+
+    def _want_leases_of(self, event: WantLeasesOf) -> None:
+        process = self._attached(event.process_id)
+        listener = self._join(process, event.socket)
+        number = next((slab for slab in listener.slabs if slab > event.after), 0)
+        if number:
+            self._registry.slabs[number].server_regions.add(process.identity.region)
+        self._out.append(Leased(number, listener.number))
+
+    def _watch_offers(self, lease: Lease) -> None:
+        lease.watched = set(lease.slabs)
+        self._out += [WatchOffers(slab) for slab in lease.slabs]
+        if not lease.watched:
+            self._feed_lease(lease, LeaseEvent.OFFERS_TAKEN)
+
+    def _offers_taken(self, event: OffersTaken) -> None:
+        lease = self._registry.slabs.get(event.lease_id)
+        if lease is None or event.lease_id not in lease.watched:
+            raise _Nonsense(f"lease {event.lease_id} is not watched")
+        lease.watched.discard(event.lease_id)
+        if not lease.watched:
+            self._feed_lease(lease, LeaseEvent.OFFERS_TAKEN)
+            self._forget_ended(lease)
+
+    def _forget_ended(self, lease: Lease) -> None:
+        if lease.machine.state is LeaseState.ENDED:
+            lease.listener.leases.discard(lease)
+
+    def _free_slabs(self, lease: Lease) -> None:
+        for slab in lease.slabs:
+            del self._registry.slabs[slab]
+            lease.listener.slabs.remove(slab)
+            self._out.append(DropSlab(slab))
+        lease.slabs.clear()
+
+    def _policy_changed(self, event: PolicyChanged) -> None:
+        """Leases that the new rules forbid are revoked; what they refused before may be asked for again."""
+        self._policy = event.policy
+        for process in self._registry.processes.values():
+            for listener, lease in process.leases.items():
+                if not self._allows(process, listener, lease.netns):
+                    self._feed_lease(lease, LeaseEvent.POLICY_CHANGED)
+        self._out.append(ListenersMoved())

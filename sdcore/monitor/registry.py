@@ -1,0 +1,189 @@
+"""What the monitor remembers: processes, listeners, leases and slabs, and how to find them.
+
+Tables only; what happens to an entry is decided by its machine, in `decisions`. A *lease* is the right of one client
+process at one listener; it has *slabs*, each with a number of its own, which messages call `lease_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sdcore.monitor.identity import ANY_V4, ANY_V6, MAPPED_PREFIX, Address, ProcessId, SocketId
+from sdcore.protocol.kit import Instance
+
+LOOPBACK_V4 = MAPPED_PREFIX + bytes((127, 0, 0, 1))
+LOOPBACK_V6 = bytes(15) + b"\x01"
+NO_SECRET = 0
+
+Endpoint = tuple[int, Address]
+"""Network namespace and local address: what a listener is found by."""
+
+
+@dataclass(eq=False)
+class Process:
+    """An attached process.
+
+    Attributes:
+        number: never used twice.
+        fences: whether membarrier reaches it.
+        child_secret: proves that a process is its child; 0 proves nothing.
+        parent: number of the proven parent, 0 if there is none.
+        attached_ns: when it said hello first.
+    """
+
+    number: int
+    identity: ProcessId
+    machine: Instance
+    fences: bool
+    child_secret: int
+    attached_ns: int
+    parent: int = 0
+    listeners: set[Listener] = field(default_factory=set)
+    leases: dict[Listener, Lease] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Listener:
+    """An address at which processes listen; several sockets of one user are one listener (SO_REUSEPORT).
+
+    Attributes:
+        uid: user of the process that registered it.
+        cookies: its sockets.
+        dual: whether an IPv6 wildcard takes IPv4, too.
+        slabs: numbers of all slabs in which clients may offer, ascending.
+    """
+
+    number: int
+    endpoint: Endpoint
+    uid: int
+    dual: bool
+    machine: Instance
+    cookies: set[int] = field(default_factory=set)
+    members: set[Process] = field(default_factory=set)
+    leases: set[Lease] = field(default_factory=set)
+    slabs: list[int] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Lease:
+    """The right of one client process at one listener.
+
+    Attributes:
+        slabs: numbers of its slabs, the newest last.
+        watched: those in which offers of the dead client may wait.
+        server_regions: families that were given one of the slabs.
+        netns: namespace of the socket for which the client asked last.
+        granted_ns: when the newest slab was made.
+    """
+
+    client: Process
+    listener: Listener
+    machine: Instance
+    slabs: list[int] = field(default_factory=list)
+    watched: set[int] = field(default_factory=set)
+    server_regions: set[int] = field(default_factory=set)
+    netns: int = 0
+    granted_ns: int = 0
+
+    @property
+    def fences(self) -> bool:
+        """Whether membarrier reaches both sides."""
+        return self.client.fences and all(member.fences for member in self.listener.members)
+
+
+class Registry:
+    """All tables. Numbers grow and are never used twice."""
+
+    def __init__(self) -> None:
+        self.processes: dict[int, Process] = {}
+        self.listeners: dict[int, Listener] = {}
+        self.slabs: dict[int, Lease] = {}
+        self._by_pid: dict[int, Process] = {}
+        self._by_cookie: dict[int, Listener] = {}
+        self._by_endpoint: dict[Endpoint, Listener] = {}
+        self._last_number = 0
+
+    def next_number(self) -> int:
+        """A number that nothing has had before."""
+        self._last_number += 1
+        return self._last_number
+
+    # Processes --------------------------------------------------------------------------------------------------------
+
+    def add_process(self, process: Process) -> None:
+        """Enter a process that attached."""
+        self.processes[process.number] = process
+        self._by_pid[process.identity.pid] = process
+
+    def remove_process(self, process: Process) -> None:
+        """Forget a process; another one may have its pid by now."""
+        del self.processes[process.number]
+        if self._by_pid.get(process.identity.pid) is process:
+            del self._by_pid[process.identity.pid]
+
+    def process_with_pid(self, pid: int) -> Process | None:
+        """The attached process that has this pid."""
+        return self._by_pid.get(pid)
+
+    def parent_of(self, identity: ProcessId, number: int, secret: int) -> Process | None:
+        """The process `number`, if the secret and the shared region prove it the parent."""
+        parent = self.processes.get(number)
+        if parent is None or secret == NO_SECRET or parent.child_secret != secret:
+            return None
+        return parent if parent.identity.region == identity.region else None
+
+    def family(self, region: int) -> Iterator[ProcessId]:
+        """The processes that share a region."""
+        return (p.identity for p in self.processes.values() if p.identity.region == region)
+
+    # Listeners --------------------------------------------------------------------------------------------------------
+
+    def add_listener(self, listener: Listener) -> None:
+        """Enter a listener."""
+        self.listeners[listener.number] = listener
+        self._by_endpoint[listener.endpoint] = listener
+
+    def add_socket(self, listener: Listener, socket: SocketId) -> None:
+        """One more socket of a listener."""
+        listener.cookies.add(socket.cookie)
+        listener.dual = listener.dual or socket.dual
+        self._by_cookie[socket.cookie] = listener
+
+    def remove_listener(self, listener: Listener) -> None:
+        """Forget a listener and its sockets."""
+        del self.listeners[listener.number], self._by_endpoint[listener.endpoint]
+        for cookie in listener.cookies:
+            del self._by_cookie[cookie]
+
+    def listener_of(self, socket: SocketId) -> Listener | None:
+        """The listener to which a socket belongs, or which has its address."""
+        return self._by_cookie.get(socket.cookie) or self._by_endpoint.get((socket.netns, socket.local))
+
+    def listener_for(self, netns: int, destination: Address) -> Listener | None:
+        """The listener that the kernel would choose in this namespace: the address before the wildcards."""
+        target = _connected(destination)
+        found = self._by_endpoint.get((netns, target))
+        if found is None and target.is_v4:
+            found = self._by_endpoint.get((netns, Address(ANY_V4, target.port)))
+        if found is None:
+            wild = self._by_endpoint.get((netns, Address(ANY_V6, target.port)))
+            found = wild if wild is not None and (wild.dual or not target.is_v4) else None
+        return found
+
+    def listener_elsewhere(self, netns: int, destination: Address) -> Listener | None:
+        """The one listener with exactly this address in other namespaces; a loopback address is never meant so."""
+        if destination.is_loopback:
+            return None
+        found = [
+            listener
+            for (space, address), listener in self._by_endpoint.items()
+            if address == destination and space != netns
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+def _connected(destination: Address) -> Address:
+    """Where the kernel goes: to the loopback address, if no address is given."""
+    loopback = {ANY_V4: LOOPBACK_V4, ANY_V6: LOOPBACK_V6}
+    return Address(loopback.get(destination.ip, destination.ip), destination.port)

@@ -1,0 +1,95 @@
+"""The scenarios as the tests see them: their names and flags, and how one is run.
+
+A scenario (c/harness.h) holds one end of a connection; a puppet holds the other, in the same process or in another one.
+What it prints on the kernel is what it must print under the library.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.processes import Outcome, Processes, kill
+
+SOURCES = Path(__file__).parent / "c"
+TIMEOUT_S = 20.0
+_SCENARIO = re.compile(r"^SCENARIO\((\w+),\s*([A-Z |]+)\)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario.
+
+    Attributes:
+        name: its name in C.
+        transport: RING, MIXED or ANY: which way its bytes must go under the library; see c/harness.h.
+        other_only: it needs the puppet in another process.
+        once: it makes both ends by hand, so there is no second role to play.
+    """
+
+    name: str
+    transport: str
+    other_only: bool
+    once: bool
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a scenario is run.
+
+    Attributes:
+        end: accepted or connected: the end that the scenario holds.
+        puppet: own (a thread), other (another process under the library), plain (another process without it).
+    """
+
+    end: str
+    puppet: str
+
+    def __str__(self) -> str:
+        return f"{self.end}-{self.puppet}"
+
+
+def scenarios(files: Collection[str] = ()) -> list[Scenario]:
+    """The scenarios of these files of c/, or all, in the order of their files."""
+    found = []
+    for path in sorted(path for path in SOURCES.glob("*.c") if not files or path.stem in files):
+        for name, text in _SCENARIO.findall(path.read_text()):
+            flags = set(text.replace("|", " ").split())
+            (transport,) = flags & {"RING", "MIXED", "ANY"}
+            found.append(Scenario(name, transport, "OTHER" in flags, "ONCE" in flags))
+    return found
+
+
+def variants(scenario: Scenario) -> list[Variant]:
+    """The ways in which a scenario makes sense."""
+    ends = ("accepted",) if scenario.once else ("accepted", "connected")
+    puppets = ("other", "plain") if scenario.other_only else ("own", "other", "plain")
+    return [Variant(end, puppet) for end in ends for puppet in puppets]
+
+
+def run(
+    program: Path,
+    scenario: Scenario,
+    variant: Variant,
+    processes: Processes,
+    env: Mapping[str, str],
+    puppet_env: Mapping[str, str],
+) -> Outcome:
+    """Run one scenario to its end."""
+    if variant.puppet == "own":
+        return processes.run([str(program), scenario.name, variant.end, "-1"], env, timeout_s=TIMEOUT_S)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        words = [str(program), "puppet", str(theirs.fileno())]
+        puppet = processes.start(words, puppet_env, pass_fds=(theirs.fileno(),))
+        theirs.close()
+        words = [str(program), scenario.name, variant.end, str(ours.fileno())]
+        outcome = processes.run(words, env, timeout_s=TIMEOUT_S, pass_fds=(ours.fileno(),))
+    kill(puppet)
+    return outcome

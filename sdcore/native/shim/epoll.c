@@ -1,6 +1,7 @@
 /* Readiness by epoll. The program's set is a real kernel set; the core adds what it knows of our sockets in it.
  *
- * epoll_create and epoll_create1 need no entry point: a set becomes known to us with its first socket of ours.
+ * epoll_create and epoll_create1 need no entry point: a set becomes known to us when something is put into it. The core
+ * must hear of every descriptor, also those that are not ours: it may be a set that is put into a set.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
@@ -11,8 +12,6 @@
 
 SD_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
-    if (sd_kind_of(fd) == SD_FILE_NONE && sd_kind_of(epfd) == SD_FILE_NONE)
-        return libc.epoll_ctl(epfd, op, fd, event);
     long r = sd_epoll_ctl(epfd, op, fd, event);
     return r == SD_PASS ? libc.epoll_ctl(epfd, op, fd, event) : (int)sd_return(r);
 }

@@ -1,0 +1,394 @@
+/* Watches: how a socket's mode decides where its events come from, the ready bytes, and what counts as news. Theory:
+ * epoll.h. The set's lock is held throughout.
+ */
+#include "core/epoll.h"
+
+#include <string.h>
+
+#include "core/control.h"
+#include "core/move.h"
+
+/* Beyond this the socket was not writable; see sd_readiness. */
+#define FULL_BYTES (SD_RING_BYTES - SD_RING_BYTES / 4)
+
+/* --- the kernel's registration --- */
+
+long sd_watch_register(struct sd_watch *w, uint32_t events, uint64_t data)
+{
+    int epfd = sd_load(&w->set)->epfd;
+    struct epoll_event event = {.events = events, .data.u64 = data};
+    long r = sd_sys_epoll_ctl(epfd, w->in_kernel ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd, &event);
+    if (w->in_kernel && (r == -EINVAL || r == -ENOENT)) { /* an exclusive registration cannot be changed */
+        sd_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, w->fd, NULL);
+        r = sd_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, w->fd, &event);
+    }
+    if (r >= 0)
+        w->in_kernel = true;
+    return r;
+}
+
+/* While bytes move over the companion, its room matters too. */
+static void want_room(struct sd_watch *w)
+{
+    if (!w->room_wanted && sd_watch_register(w, SD_COMPANION_EVENTS | EPOLLOUT, (uintptr_t)w) >= 0)
+        w->room_wanted = true;
+}
+
+static bool bell_ready(struct sd_epoll *set)
+{
+    if (sd_likely(set->bell.fd >= 0))
+        return true;
+    if (sd_bell_open(&set->bell) < 0)
+        return false;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)set};
+    if (sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_ADD, set->bell.fd, &event) >= 0)
+        return true;
+    sd_bell_close(&set->bell);
+    return false;
+}
+
+/* --- groups --- */
+
+static struct sd_group *group_memory(struct sd_epoll *set)
+{
+    struct sd_group *group = set->spare_groups;
+    if (!group)
+        return sd_alloc(sizeof *group);
+    set->spare_groups = group->next;
+    memset((void *)group, 0, sizeof *group);
+    return group;
+}
+
+static struct sd_group *group_of(struct sd_epoll *set, struct sd_slab *slab, uint32_t side, int place)
+{
+    for (struct sd_group *group = set->groups; group; group = group->next)
+        if (group->slab == slab && group->side == side)
+            return group;
+    struct sd_group *group = group_memory(set);
+    if (!group)
+        return NULL;
+    group->slab = slab;
+    group->side = side;
+    group->place = place;
+    group->next = set->groups;
+    set->groups = group;
+    return group;
+}
+
+static void group_drop(struct sd_epoll *set, struct sd_group *group)
+{
+    struct sd_group **at = &set->groups;
+    while (*at != group)
+        at = &(*at)->next;
+    *at = group->next;
+    sd_leave_slab(group->slab, group->side, group->place);
+    group->next = set->spare_groups;
+    set->spare_groups = group;
+}
+
+/* Without a ready byte there is only looking, and sleeping in short steps. */
+static void become_bare(struct sd_epoll *set, struct sd_watch *w)
+{
+    assert(!w->bare);
+    w->bare = true;
+    set->bare++;
+    sd_watch_make_direct(w);
+    if (set->sleepers || set->nested)
+        want_room(w); /* EPOLLOUT holds: this wakes them, without a bell */
+}
+
+static void join_group(struct sd_epoll *set, struct sd_watch *w)
+{
+    struct sd_socket *s = w->sock;
+    int place = bell_ready(set) ? sd_watch_slab(s, set->bell.name) : -EMFILE;
+    struct sd_group *group = place < 0 ? NULL : group_of(set, s->slab, s->rec.side, place);
+    if (!group) {
+        become_bare(set, w);
+        return;
+    }
+    uint32_t slot = s->rec.slot;
+    assert(slot < SD_SLOTS);
+    w->group = group;
+    w->slot = (uint16_t)slot;
+    w->twin = group->mine[slot];
+    group->mine[slot] = w;
+    group->wanted[slot] = 0xff;
+    group->words |= 1u << (slot / 8);
+    group->members++;
+    if (sd_load(&s->shared))
+        sd_watch_make_direct(w);
+}
+
+static void unmap_slot(struct sd_group *group, uint32_t slot)
+{
+    uint64_t word;
+    group->wanted[slot] = 0;
+    memcpy(&word, &group->wanted[slot & ~7u], sizeof word);
+    if (!word)
+        group->words &= ~(1u << (slot / 8));
+}
+
+static void leave_group(struct sd_epoll *set, struct sd_watch *w)
+{
+    struct sd_group *group = w->group;
+    struct sd_watch **at = &group->mine[w->slot];
+    while (*at != w)
+        at = &(*at)->twin;
+    *at = w->twin;
+    w->twin = NULL;
+    w->group = NULL;
+    if (!group->mine[w->slot]) {
+        unmap_slot(group, w->slot);
+        if (w->sock->rx.dir)
+            sd_unwatch(w->sock, group->place);
+    }
+    if (--group->members == 0)
+        group_drop(set, group);
+}
+
+/* --- following the mode --- */
+
+void sd_watch_activate(struct sd_watch *w, bool forced)
+{
+    w->forced |= forced;
+    if (sd_link_alone(&w->active))
+        sd_link_add(&sd_load(&w->set)->active, &w->active);
+}
+
+void sd_watch_make_direct(struct sd_watch *w)
+{
+    if (sd_link_alone(&w->direct))
+        sd_link_add(&sd_load(&w->set)->direct, &w->direct);
+}
+
+void sd_watch_leave_ring(struct sd_watch *w)
+{
+    struct sd_epoll *set = sd_load(&w->set);
+    if (w->group)
+        leave_group(set, w);
+    sd_link_remove(&w->active);
+    sd_link_remove(&w->direct);
+    sd_link_remove(&w->timed);
+    set->on_ring -= w->on_ring;
+    set->bare -= w->bare;
+    w->on_ring = w->bare = false;
+}
+
+static void to_kernel(struct sd_epoll *set, struct sd_watch *w)
+{
+    sd_watch_leave_ring(w);
+    set->plain = true;
+    if (!w->disarmed) {
+        sd_watch_register(w, w->events, w->data);
+        return;
+    }
+    sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, w->fd, NULL); /* the kernel knows no registration that is quite silent */
+    w->in_kernel = false;
+}
+
+static void follow_timed(struct sd_epoll *set, struct sd_watch *w, uint32_t mode)
+{
+    bool timed = mode == SD_MODE_OFFERED || mode == SD_MODE_PENDING;
+    if (!timed) {
+        sd_link_remove(&w->timed);
+    } else if (sd_link_alone(&w->timed)) {
+        w->due_ns = 0;
+        sd_link_add(&set->timed, &w->timed);
+    }
+}
+
+void sd_watch_sync(struct sd_watch *w)
+{
+    struct sd_epoll *set = sd_load(&w->set);
+    uint32_t mode = sd_load_acquire(&w->sock->mode);
+    if (mode == SD_MODE_KERNEL) {
+        if (w->on_ring)
+            to_kernel(set, w);
+        return;
+    }
+    if (!w->on_ring) {
+        w->on_ring = true;
+        w->room_wanted = false;
+        set->on_ring++;
+        sd_watch_register(w, SD_COMPANION_EVENTS, (uintptr_t)w);
+    }
+    if (sd_mode_uses_ring(mode) && !w->group && !w->bare && !set->stale)
+        join_group(set, w);
+    follow_timed(set, w, mode);
+    sd_watch_activate(w, true);
+}
+
+void sd_set_revive(struct sd_epoll *set)
+{
+    set->stale = false;
+    for (struct sd_link *at = set->watches.next; at != &set->watches; at = at->next) {
+        struct sd_watch *w = sd_container(at, struct sd_watch, member);
+        if (w->on_ring)
+            sd_watch_sync(w);
+    }
+}
+
+/* --- news --- */
+
+struct stamp {
+    uint64_t tail, head, flags, sent;
+};
+
+static bool stamp_read(struct sd_socket *s, struct stamp *now)
+{
+    if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)))
+        return false;
+    struct sd_direction *in = s->rx.dir, *out = s->tx.dir;
+    uint64_t own = sd_load(&s->gone) | sd_load(&s->shut) << 8 | (sd_load(&s->error) ? 1u << 16 : 0);
+    now->flags = sd_load_acquire(&in->p.flags) | (uint64_t)sd_load_acquire(&out->c.flags) << 16 | own << 32;
+    now->tail = sd_load_acquire(&in->p.tail);
+    now->head = sd_load_acquire(&out->c.head);
+    now->sent = sd_load(&out->p.tail);
+    return true;
+}
+
+/* Room is news only if there was none: every position of head since the last stamp was at least seen_head, so the ring
+ * was never full if `sent` is not far beyond it. */
+static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
+{
+    if (now->tail != w->seen_tail || now->flags != w->seen_flags)
+        return true;
+    uint64_t full = sd_load(&w->sock->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : FULL_BYTES;
+    return now->head != w->seen_head && now->sent - w->seen_head >= full;
+}
+
+static bool has_news(const struct sd_watch *w)
+{
+    struct stamp now;
+    return w->forced || (stamp_read(w->sock, &now) && stamp_is_news(w, &now));
+}
+
+static bool take_news(struct sd_watch *w)
+{
+    struct stamp now;
+    bool news = w->forced;
+    w->forced = false;
+    if (!stamp_read(w->sock, &now))
+        return news;
+    news = news || stamp_is_news(w, &now);
+    w->seen_tail = now.tail;
+    w->seen_head = now.head;
+    w->seen_flags = now.flags;
+    return news;
+}
+
+static uint32_t events_that_hold(struct sd_watch *w)
+{
+    if (w->disarmed || sd_load_acquire(&w->sock->mode) == SD_MODE_PENDING)
+        return 0;
+    uint32_t ready = sd_readiness(w->sock);
+    if (sd_unlikely(!(ready & POLLOUT)) && (w->events & POLLOUT) && sd_move_uses_companion(w->sock))
+        want_room(w);
+    return sd_widen(ready) & (w->events | EPOLLERR | EPOLLHUP);
+}
+
+uint32_t sd_watch_ready(struct sd_watch *w)
+{
+    bool edge = w->events & EPOLLET;
+    if (edge || !sd_link_alone(&w->direct)) {
+        bool news = take_news(w); /* before the look: what comes in between is news again */
+        if (edge && !news)
+            return 0;
+    }
+    return events_that_hold(w);
+}
+
+bool sd_set_any_ready(struct sd_epoll *set)
+{
+    for (struct sd_link *at = set->active.next; at != &set->active; at = at->next) {
+        struct sd_watch *w = sd_container(at, struct sd_watch, active);
+        if ((!(w->events & EPOLLET) || has_news(w)) && events_that_hold(w))
+            return true;
+    }
+    return false;
+}
+
+/* --- scanning --- */
+
+typedef uint64_t __attribute__((may_alias)) word_of_bytes;
+
+static void take_byte(struct sd_group *group, struct sd_side *side, uint32_t slot)
+{
+    /* acquire: pairs with the release store of the peer, which follows its tail; the look comes after */
+    atomic_exchange_explicit(&side->ready[slot], 0, memory_order_acq_rel);
+    for (struct sd_watch *w = group->mine[slot]; w; w = w->twin) {
+        __builtin_prefetch(&w->sock->rx.dir->p);
+        sd_watch_activate(w, false);
+    }
+}
+
+static void scan_group(struct sd_group *group)
+{
+    struct sd_side *side = sd_own_side(group->slab, group->side);
+    for (uint32_t words = group->words; words; words &= words - 1) {
+        uint32_t first = (uint32_t)__builtin_ctz(words) * 8;
+        uint64_t ready = __atomic_load_n((word_of_bytes *)(void *)&side->ready[first], __ATOMIC_RELAXED);
+        ready &= *(word_of_bytes *)&group->wanted[first];
+        while (sd_unlikely(ready)) {
+            uint32_t byte = (uint32_t)__builtin_ctzll(ready) / 8;
+            ready &= ~(0xffull << (byte * 8));
+            take_byte(group, side, first + byte);
+        }
+    }
+}
+
+void sd_set_scan(struct sd_epoll *set, bool thorough)
+{
+    for (struct sd_group *group = set->groups; group; group = group->next)
+        scan_group(group);
+    if (!thorough && !set->bare)
+        return;
+    for (struct sd_link *at = set->direct.next; at != &set->direct; at = at->next) {
+        struct sd_watch *w = sd_container(at, struct sd_watch, direct);
+        if (has_news(w))
+            sd_watch_activate(w, false);
+    }
+}
+
+/* --- announcing sleep --- */
+
+void sd_set_announce(struct sd_epoll *set)
+{
+    for (struct sd_group *group = set->groups; group; group = group->next) {
+        _Atomic uint64_t *asleep = &sd_own_side(group->slab, group->side)->asleep;
+        uint64_t bit = 1ull << group->place;
+        if (!(sd_load(asleep) & bit))
+            atomic_fetch_or(asleep, bit);
+    }
+}
+
+void sd_set_retract(struct sd_epoll *set)
+{
+    for (struct sd_group *group = set->groups; group; group = group->next) {
+        _Atomic uint64_t *asleep = &sd_own_side(group->slab, group->side)->asleep;
+        uint64_t bit = 1ull << group->place;
+        if (sd_load(asleep) & bit)
+            atomic_fetch_and(asleep, ~bit);
+    }
+}
+
+void sd_set_poke(struct sd_epoll *set)
+{
+    if ((set->sleepers || set->nested) && set->bell.fd >= 0)
+        sd_bell_ring(set->bell.name);
+}
+
+void sd_set_pass_on(struct sd_epoll *set)
+{
+    if (set->stale)
+        sd_set_revive(set);
+    if (!set->on_ring)
+        return;
+    sd_set_announce(set);
+    sd_set_drop(set);
+    sd_fence_sleeper();
+    sd_set_take(set);
+    sd_set_scan(set, true);
+    if (!sd_link_alone(&set->timed) || sd_set_any_ready(set))
+        sd_set_poke(set);
+}

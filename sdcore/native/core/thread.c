@@ -12,10 +12,12 @@
 
 __thread struct sd_thread *sd_self __attribute__((tls_model("initial-exec")));
 
-static bool thread_lives(const struct sd_thread *thread)
+static bool thread_lives(struct sd_thread *thread)
 {
-    uint32_t pid = sd_load(&((struct sd_thread *)thread)->pid);
-    uint32_t tid = sd_load(&((struct sd_thread *)thread)->tid);
+    if (!thread)
+        return false;
+    uint32_t pid = sd_load(&thread->pid);
+    uint32_t tid = sd_load(&thread->tid);
     return tid != 0 && sd_sys_tgkill((int)pid, (int)tid, 0) != -ESRCH;
 }
 

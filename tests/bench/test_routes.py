@@ -42,30 +42,22 @@ def test_only_what_came_since_counts(before: dict[str, int], more: dict[str, int
     assert Traffic(after, after).since(Traffic(before, before)) == Traffic(more, more)
 
 
-def socket(transport: str, state: str, ring: int, kernel: int) -> dict[str, object]:
-    return {
-        "transport": transport,
-        "state": state,
-        "ring_sent_bytes": ring,
-        "ring_received_bytes": 0,
-        "kernel_sent_bytes": 0,
-        "kernel_received_bytes": kernel,
-    }
+def socket(transport: str, sent: int, received: int) -> dict[str, object]:
+    return {"transport": transport, "sent_bytes": sent, "received_bytes": received}
 
 
 def test_open_sockets_are_added_to_the_closed() -> None:
     document = {
         "totals": {
-            "shm": {"connections": 3, "sent_bytes": 10, "received_bytes": 20},
-            "tcp": {"connections": 0, "sent_bytes": 0, "received_bytes": 0},
+            "transports": {
+                "none": {"connections": 2, "sent_bytes": 0, "received_bytes": 0},
+                "shm": {"connections": 3, "sent_bytes": 10, "received_bytes": 20},
+                "tcp": {"connections": 0, "sent_bytes": 0, "received_bytes": 0},
+            }
         },
-        "sockets": [
-            socket("shm", "established", 7, 0),
-            socket("tcp", "established", 0, 5),
-            socket("none", "listening", 0, 0),
-        ],
+        "sockets": [socket("shm", 7, 1), socket("tcp", 0, 5), socket("none", 0, 0)],
     }
-    assert routes._counted(document) == Traffic({"shm": 4, "tcp": 1}, {"shm": 37, "tcp": 5})
+    assert routes._counted(document) == Traffic({"shm": 4, "tcp": 1}, {"none": 0, "shm": 38, "tcp": 5})
 
 
 def test_kernel_routes_carry_nothing_of_sdcore(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from sdcore.native import LibraryNotFoundError, library_path
 
 ENOUGH = 0.99
 LOOK_SECONDS_MAX = 2.0
+NO_TRANSPORT = "none"
 PRIVATE = ("LD_PRELOAD", "SDCORE_RUNTIME_DIR", "SDCORE_DISABLE")
 
 
@@ -32,7 +33,7 @@ class RouteError(Exception):
 
 @dataclass(frozen=True)
 class Traffic:
-    """Connections' ends and bytes by transport, open and closed; `reasons` counts why some are not accelerated."""
+    """Connections' ends and bytes, open and closed, by transport."""
 
     ends: Mapping[str, int] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
@@ -186,14 +187,16 @@ def traffic(runtime: paths.RuntimeDir) -> Traffic:
 
 
 def _counted(document: Mapping[str, Any]) -> Traffic:
-    """Closed sockets from the totals, open ones one by one."""
-    totals = document["totals"]
-    ends = {name: int(total["connections"]) for name, total in totals.items()}
+    """Closed sockets from the totals, open ones one by one. What has no transport, like a listener, does not count.
+
+    A connection that moved from shared memory to TCP counts as TCP with all its bytes.
+    """
+    totals = document["totals"]["transports"]
+    ends = {name: int(total["connections"]) for name, total in totals.items() if name != NO_TRANSPORT}
     sizes = {name: int(total["sent_bytes"]) + int(total["received_bytes"]) for name, total in totals.items()}
     for socket in document["sockets"]:
-        if socket["state"] in ("established", "closing"):
-            ends[socket["transport"]] = ends.get(socket["transport"], 0) + 1
-        for name, prefix in (("shm", "ring"), ("tcp", "kernel")):
-            moved = socket[f"{prefix}_sent_bytes"] + socket[f"{prefix}_received_bytes"]
-            sizes[name] = sizes.get(name, 0) + int(moved)
+        name = socket["transport"]
+        if name != NO_TRANSPORT:
+            ends[name] = ends.get(name, 0) + 1
+            sizes[name] = sizes.get(name, 0) + int(socket["sent_bytes"]) + int(socket["received_bytes"])
     return Traffic(ends, sizes)

@@ -4,7 +4,9 @@
  *
  * The server makes a memfd and names it by /proc; the client maps it. One producer and one consumer for each ring;
  * positions count bytes and never wrap. Each side keeps a copy of the other's position and looks again only when
- * the copy says full or empty. A message may be longer than the ring: it goes through in parts.
+ * the copy says full or empty. A message goes through in parts where it does not fit. The ring is larger than a core's
+ * private caches: a stream of large messages then meets in the shared cache, which is two to three times faster than
+ * fetching every line out of the other core's private one.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -18,7 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { RING = 512 * 1024, LINE = 64 };
+enum { RING = 2 * 1024 * 1024, LINE = 64 };
 
 struct ring {
     alignas(LINE) _Atomic uint64_t tail; /* written by the producer only */

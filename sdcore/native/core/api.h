@@ -57,6 +57,9 @@ SD_API void sd_count_kernel(int fd, long sent, long received);  /* after a libc 
 SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);
 SD_API void sd_before_exec(void);                               /* moves what an exec'd program will inherit */
 
+/* privileges.c: before the process drops to another user, root directory or namespace. */
+SD_API void sd_before_losing_access(void);
+
 /* poll.c */
 SD_API long sd_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
 SD_API long sd_pselect(int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,

@@ -262,18 +262,10 @@ static bool perform(uint32_t effect)
             return true;
         feed(SD_ATTACH_EV_NO_MONITOR);
         return false;
-    case SD_ATTACH_DO_SEND_HELLO:
-        feed(send_hello());
-        return true;
-    case SD_ATTACH_DO_REGISTER_LISTENERS:
-        sd_listeners_renew();
-        return true;
-    case SD_ATTACH_DO_SCHEDULE_RETRY:
-        schedule_retry();
-        return true;
-    case SD_ATTACH_DO_DROP_CONTROL:
-        drop_control();
-        return true;
+    case SD_ATTACH_DO_SEND_HELLO: feed(send_hello()); return true;
+    case SD_ATTACH_DO_REGISTER_LISTENERS: sd_listeners_renew(); return true;
+    case SD_ATTACH_DO_SCHEDULE_RETRY: schedule_retry(); return true;
+    case SD_ATTACH_DO_DROP_CONTROL: drop_control(); return true;
     default:
         assert(effect == SD_ATTACH_DO_USE_KERNEL); /* what the caller does anyway when it learns the state */
         return true;
@@ -361,8 +353,7 @@ static void look(void)
 void sd_control_look(void)
 {
     uint64_t now_ns = sd_now_ns(), at_ns = sd_load(&control.look_at_ns);
-    if (now_ns < at_ns ||
-        !atomic_compare_exchange_strong(&control.look_at_ns, &at_ns, now_ns + LOOK_MS * 1000000ULL))
+    if (now_ns < at_ns || !atomic_compare_exchange_strong(&control.look_at_ns, &at_ns, now_ns + LOOK_MS * 1000000ULL))
         return;
     uint64_t mask;
     sd_control_enter(&mask);

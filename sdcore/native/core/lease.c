@@ -154,20 +154,11 @@ static void feed(struct look *l, uint32_t event)
     assert(todo != SD_NO_ROW);
     for (; todo; todo >>= 8)
         switch (todo & 0xff) {
-        case SD_LEASE_CLIENT_DO_ASK:
-            feed(l, ask(l));
-            break;
-        case SD_LEASE_CLIENT_DO_USE_SLAB:
-            l->found = l->d->lease;
-            break;
-        case SD_LEASE_CLIENT_DO_DROP_SLAB:
-            l->d->lease = NULL;
-            break;
-        case SD_LEASE_CLIENT_DO_START_BACKOFF:
-            start_backoff(l->d);
-            break;
-        default:
-            assert((todo & 0xff) == SD_LEASE_CLIENT_DO_USE_KERNEL); /* the caller's, when nothing was found */
+        case SD_LEASE_CLIENT_DO_ASK: feed(l, ask(l)); break;
+        case SD_LEASE_CLIENT_DO_USE_SLAB: l->found = l->d->lease; break;
+        case SD_LEASE_CLIENT_DO_DROP_SLAB: l->d->lease = NULL; break;
+        case SD_LEASE_CLIENT_DO_START_BACKOFF: start_backoff(l->d); break;
+        default: assert((todo & 0xff) == SD_LEASE_CLIENT_DO_USE_KERNEL); /* the caller's, when nothing was found */
         }
 }
 

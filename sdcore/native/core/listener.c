@@ -15,10 +15,10 @@
 struct entry {
     _Atomic(struct sd_socket *) sock; /* NULL: unused */
     struct sd_listener m;
-    uint64_t listener_id;             /* at the monitor to which we are attached; 0: not known there */
-    uint64_t last_lease;              /* the newest that this monitor told us of */
-    _Atomic uint64_t seen;            /* lease generation of the status page at the last look */
-    _Atomic uint32_t attachment;      /* at which attachment that was */
+    uint64_t listener_id;        /* at the monitor to which we are attached; 0: not known there */
+    uint64_t last_lease;         /* the newest that this monitor told us of */
+    _Atomic uint64_t seen;       /* lease generation of the status page at the last look */
+    _Atomic uint32_t attachment; /* at which attachment that was */
     _Atomic(struct sd_grant *) leases;
     struct entry *next;
 };
@@ -107,15 +107,9 @@ static void feed(struct entry *e, uint32_t event, int fd)
     assert(todo != SD_NO_ROW);
     for (; todo; todo >>= 8)
         switch (todo & 0xff) {
-        case SD_LISTENER_DO_SAVE_SYN:
-            save_syn(fd);
-            break;
-        case SD_LISTENER_DO_REGISTER:
-            feed(e, register_at_monitor(e, fd), fd);
-            break;
-        default:
-            assert((todo & 0xff) == SD_LISTENER_DO_UNREGISTER);
-            unregister_at_monitor(e);
+        case SD_LISTENER_DO_SAVE_SYN: save_syn(fd); break;
+        case SD_LISTENER_DO_REGISTER: feed(e, register_at_monitor(e, fd), fd); break;
+        default: assert((todo & 0xff) == SD_LISTENER_DO_UNREGISTER); unregister_at_monitor(e);
         }
 }
 

@@ -192,9 +192,7 @@ class Instance:
         self.state = next(iter(machine.State))
         self.regs = {reg.name: reg.start for reg in machine.registers}
         for name, value in (registers or {}).items():
-            if name not in self.regs:
-                raise TypeError(f"{machine.name} has no register {name}")
-            self.regs[name] = value
+            self.regs[name] = _fitting(machine, name, value)
 
     def feed(self, event: Event, arg: int = 0) -> tuple[Effect, ...]:
         """Take the first row that holds and return its effects, to be done in order.
@@ -223,3 +221,12 @@ class Instance:
     def snapshot(self) -> dict[str, int]:
         """State number and registers under the names they have in C."""
         return {"state": self.state.number, **self.regs}
+
+
+def _fitting(machine: Machine, name: str, value: int) -> int:
+    register = next((reg for reg in machine.registers if reg.name == name), None)
+    if register is None:
+        raise TypeError(f"{machine.name} has no register {name}")
+    if not 0 <= value <= register.mask:
+        raise ValueError(f"{machine.name}: {value} does not fit register {name}")
+    return value

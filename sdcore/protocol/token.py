@@ -3,7 +3,9 @@
 Theory. Biased ownership: the holder keeps the token after each use, and its fast path is plain loads and stores. Who
 else wants it queues, first come first served, and revokes it with an asymmetric fence: behind the fence the holder is
 seen idle, and the token passes on at once without it; or it is seen busy, and then it has seen the revocation and
-releases when it is done. A wish that comes while a revocation is under way only queues.
+releases when it is done. A wish that comes while a revocation is under way only queues. What was seen behind a fence
+says something about one holding only: once that has ended, it must not be fed, or an old "idle" would take the token
+from a new holder who is busy.
 
     law     never two holders, never none while somebody waits for ever, first in first out
     law     waiters > 0 exactly in REVOKING
@@ -29,8 +31,8 @@ class TokenEvent(Event):
     """What happens to a token."""
 
     WANT = "a thread wants to act; arg is 1 if it is the holder"
-    FENCED_IDLE = "behind the fence the holder is not using it"
-    FENCED_BUSY = "behind the fence the holder is using it"
+    FENCED_IDLE = "behind the fence the holder is not using it; dropped if that holding has ended meanwhile"
+    FENCED_BUSY = "behind the fence the holder is using it; dropped if that holding has ended meanwhile"
     RELEASE = "the holder gives it up: it saw the revocation, or it ends"
     HOLDER_DIED = "the holder is dead"
 
@@ -59,7 +61,6 @@ TOKEN_OWNER = Machine(
     Row(S.HELD, E.WANT,        ALWAYS,   {waiters: waiters + 1}, (D.QUEUE, D.FENCE), S.REVOKING),
     Row(S.HELD, E.RELEASE,     ALWAYS,   {},                     NOTHING,            S.FREE),
     Row(S.HELD, E.HOLDER_DIED, ALWAYS,   {},                     NOTHING,            S.FREE),
-    *ignored(S.HELD, E.FENCED_IDLE, E.FENCED_BUSY),
 
     # Wanted by others: even the holder stands in line.
     Row(S.REVOKING, E.WANT,        ALWAYS,      {waiters: waiters + 1}, D.QUEUE,                 S.REVOKING),

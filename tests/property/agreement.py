@@ -47,7 +47,9 @@ def agreement(machine: Machine, library: CLibrary, taken: set[Row]) -> type[Rule
     def arguments(row: Row, regs: dict[str, int]) -> st.SearchStrategy[int]:
         """Numbers at the boundaries of a row's guard, and beside the registers and their sums with its numbers."""
         limits = boundaries(deciding(machine, row), MASK)
-        return st.sampled_from(sorted({*limits, *((value + limit) & MASK for value in regs.values() for limit in limits)}))
+        return st.sampled_from(
+            sorted({*limits, *((value + limit) & MASK for value in regs.values() for limit in limits)})
+        )
 
     class Agrees(RuleBasedStateMachine):
         def __init__(self) -> None:

@@ -70,7 +70,8 @@ class CLibrary:
     def names(self, table: str, length: int) -> list[str]:
         """A table of names."""
         entries = getattr(self._library, f"get_{table}")()
-        return [self.ffi.string(entries[index]).decode() for index in range(length)]
+        texts = [self.ffi.string(entries[index]) for index in range(length)]
+        return [text.decode() for text in texts if isinstance(text, bytes)]
 
     def start(self, machine: Machine) -> CMachine:
         """A new instance."""

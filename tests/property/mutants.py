@@ -156,7 +156,9 @@ class RowsAreReversed(MachinePrinter):
     def row(self, row: Row) -> str:
         """A row that always holds gets a guard, or the rows behind it would not compile."""
         alone = len(self.machine.groups[row.state, row.event]) == 1
-        return super().row(row) if alone or self.guard(row) else f"if (1) {{ {super().row(row).replace(' /*', ' } /*', 1)}"
+        return (
+            super().row(row) if alone or self.guard(row) else f"if (1) {{ {super().row(row).replace(' /*', ' } /*', 1)}"
+        )
 
     def group(self, rows: Sequence[Row]) -> list[Row]:
         return list(reversed(rows))

@@ -25,6 +25,15 @@ def library_of(folder: Path, printer: type[MachinePrinter], *flags: str) -> CLib
     return CLibrary(header, folder, ALL, printer, flags)
 
 
+def is_noticed(machine: Machine, library: CLibrary) -> bool:
+    """Whether the agreement test fails."""
+    try:
+        check_agreement(machine, library)
+    except AssertionError:
+        return True
+    return False
+
+
 def printed(machine: Machine, printer: type[MachinePrinter]) -> str:
     """The C text of one machine."""
     return gen_machines.header([machine], printer)
@@ -58,9 +67,7 @@ def test_a_fault_of_the_generator_is_noticed_in_every_machine_that_it_changes(
     assert meant, "the mutant changes nothing"
     library = library_of(tmp_path, mutant, "-w")
     for machine in meant:
-        with pytest.raises(AssertionError):
-            check_agreement(machine, library)
-            pytest.fail(f"not noticed in {machine.name}")
+        assert is_noticed(machine, library), f"not noticed in {machine.name}"
 
 
 def test_what_is_no_event_or_no_state_has_no_row(committed: CLibrary) -> None:

@@ -41,6 +41,8 @@ wide = Reg("wide", start=1 << 40)
 
 S, E, D = TrialState, TrialEvent, TrialDo
 ADDED = {tiny: tiny + arg, small: small + arg, left: left - arg, right: right + 3, wide: wide + arg}
+CROSSED = {left: right - left, right: right + left}
+ODD, EVEN = (D.FIRST, D.THIRD), (D.SECOND, D.FOURTH)
 ALL = (D.FOURTH, D.THIRD, D.SECOND, D.FIRST)
 
 TRIAL = Machine(
@@ -54,9 +56,9 @@ TRIAL = Machine(
 
     Row(S.MIDDLE, E.ADD,    arg >= 1 << 35,                    {wide: arg},                 D.FIRST,  S.LOW),
     Row(S.MIDDLE, E.ADD,    arg > 4,                           {tiny: arg, wide: wide - 1}, D.SECOND, S.MIDDLE),
-    Row(S.MIDDLE, E.SWAP,   left != right,                     {left: right - left, right: right + left}, NOTHING, S.LOW),
-    Row(S.MIDDLE, E.MASKED, (arg & 12) == 4,                   {wide: wide & 0xFF},         (D.FIRST, D.THIRD), S.HIGH),
-    Row(S.MIDDLE, E.MASKED, arg - small < 3,                   {small: arg},                (D.SECOND, D.FOURTH), S.LOW),
+    Row(S.MIDDLE, E.SWAP,   left != right,                     CROSSED,                D.THIRD,  S.LOW),
+    Row(S.MIDDLE, E.MASKED, (arg & 12) == 4,                   {wide: wide & 0xFF},         ODD,      S.HIGH),
+    Row(S.MIDDLE, E.MASKED, arg - small < 3,                   {small: arg},                EVEN,     S.LOW),
     Row(S.MIDDLE, E.EXACT,  (arg == 77) | (tiny == 0),         {tiny: 0},                   D.FIRST,  S.HIGH),
 
     Row(S.HIGH,   E.FALL,   arg < 10,                          {small: small - arg},        (D.THIRD, D.FIRST), S.LOW),

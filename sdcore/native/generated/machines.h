@@ -1402,8 +1402,6 @@ static inline uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t ev
         break;
     case SD_TOKEN_OWNER_EV_FENCED_IDLE:
         switch (m->state) {
-        case SD_TOKEN_OWNER_HELD:
-            return 0; /* HELD FENCED_IDLE -> HELD */
         case SD_TOKEN_OWNER_REVOKING:
             if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); return SD_TOKEN_OWNER_DO_WAKE_FIRST | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; } /* REVOKING FENCED_IDLE [waiters > 1] waiters = waiters - 1; WAKE_FIRST FENCE -> REVOKING */
             m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_WAKE_FIRST; /* REVOKING FENCED_IDLE waiters = waiters - 1; WAKE_FIRST -> HELD */
@@ -1411,8 +1409,6 @@ static inline uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t ev
         break;
     case SD_TOKEN_OWNER_EV_FENCED_BUSY:
         switch (m->state) {
-        case SD_TOKEN_OWNER_HELD:
-            return 0; /* HELD FENCED_BUSY -> HELD */
         case SD_TOKEN_OWNER_REVOKING:
             return 0; /* REVOKING FENCED_BUSY -> REVOKING */
         }

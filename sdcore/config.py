@@ -63,7 +63,7 @@ class PolicySection(_Section):
     """Who may share memory with whom."""
 
     allow_users: tuple[tuple[Uid, Uid], ...] = Field(
-        default=(), description="a list of pairs of user names or numbers, like [[\"alice\", 1001]]"
+        default=(), description='a list of pairs of user names or numbers, like [["alice", 1001]]'
     )
     allow_namespaces: bool = Field(default=False, description="true or false", strict=True)
 

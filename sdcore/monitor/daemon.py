@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 ACCEPTS_AT_ONCE = 64
 ACCEPT_PAUSE_S = 0.1
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HANDLED_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
 NO_DESCRIPTORS = frozenset((errno.EMFILE, errno.ENFILE))
 
 
@@ -42,6 +44,8 @@ class Daemon:
         Raises:
             RuntimeDirError: the socket cannot be made. OSError: no resources.
         """
+        # Handled in `run`; what comes before waits, so that a stop at any time leaves no socket behind.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         raise_descriptor_limit()
         self.faults: Counter[str] = Counter()
         self._runtime = runtime
@@ -59,9 +63,10 @@ class Daemon:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             self._loop.add_signal_handler(number, self._stopping.set)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
         self._loop.add_reader(self._listener, self._accept)
         self._service.performer.page.set_alive(True)
         log.info("serving at %s", self._runtime.socket)

@@ -355,7 +355,5 @@ with Client(Path({str(monitor.path)!r})) as client, socket.socket() as sock:
             client.listen(listener)
             client.listen(loopback)
             command = ["unshare", "--net", sys.executable, "-c", script, str(port)]
-            done = subprocess.run(
-                command, env=monitor.environ, capture_output=True, text=True, check=False, timeout=20
-            )
+            done = subprocess.run(command, env=monitor.environ, capture_output=True, text=True, check=False, timeout=20)
     assert done.stdout.split() == [str(layout.REASON_PEER_PLAIN), str(layout.REASON_POLICY)], done.stderr

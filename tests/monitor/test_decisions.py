@@ -1,0 +1,238 @@
+"""Laws of the decisions, whatever happens in whatever order."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from sdcore.monitor import events
+from sdcore.monitor.decisions import Monitor
+from sdcore.monitor.identity import ANY_V4, ANY_V6, MAPPED_PREFIX, Address, ProcessId, SocketId
+from sdcore.monitor.policy import Policy
+from sdcore.protocol import layout
+
+LOOPBACK = MAPPED_PREFIX + bytes((127, 0, 0, 1))
+ROUTED = MAPPED_PREFIX + bytes((10, 0, 0, 1))
+LEASES_MAX = 6
+addresses = st.builds(Address, st.sampled_from((LOOPBACK, ROUTED, ANY_V4, ANY_V6)), st.integers(1, 2))
+namespaces = st.integers(1, 2)
+
+
+class Laws(RuleBasedStateMachine):
+    """Random processes, sockets and deaths; a model of what memory there must be."""
+
+    processes: Bundle[int] = Bundle("processes")
+    listening: Bundle[tuple[int, int, SocketId]] = Bundle("listening")
+    granted: Bundle[tuple[int, int]] = Bundle("granted")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.monitor = Monitor(Policy(), LEASES_MAX)
+        self.slabs: dict[int, str] = {}  # number -> live, dying
+        self.alive: set[int] = set()
+        self.cookies = 0
+        self.pids = 100
+        self.clients: dict[int, int] = {}  # slab -> process
+
+    def handle(self, event: events.Event) -> events.Reply | None:
+        """Feed an event, apply its effects to the model, and return the reply."""
+        replies = []
+        for effect in self.monitor.handle(event, 0):
+            if isinstance(effect, events.Reply):
+                replies.append(effect)
+            else:
+                self.apply(effect)
+        assert len(replies) <= 1
+        return replies[0] if replies else None
+
+    def apply(self, effect: events.Effect) -> None:
+        """Memory is made once, dropped once, and touched only in between."""
+        match effect:
+            case events.MakeSlab(lease_id):
+                assert lease_id not in self.slabs
+                self.slabs[lease_id] = "live"
+            case events.DropSlab(lease_id):
+                assert self.slabs.pop(lease_id) != "dropped"
+                self.clients.pop(lease_id, None)
+            case events.WatchOffers(lease_id):
+                self.slabs[lease_id] = "dying"
+            case events.RevokeSlab(lease_id) | events.PokeSlab(lease_id) | events.UseHeavyFence(lease_id):
+                assert lease_id in self.slabs
+            case events.Forget(process_id):
+                self.alive.remove(process_id)
+
+    @rule(target=processes, uid=st.integers(0, 1), fences=st.booleans())
+    def attach(self, uid: int, fences: bool) -> int:
+        """A new process."""
+        self.pids += 1
+        reply = self.handle(events.Attach(ProcessId(self.pids, uid, self.pids), fences))
+        assert isinstance(reply, events.Welcome)
+        assert reply.process_id not in self.alive
+        self.alive.add(reply.process_id)
+        return reply.process_id
+
+    @rule(target=listening, process=processes, netns=namespaces, address=addresses, dual=st.booleans())
+    def listen(self, process: int, netns: int, address: Address, dual: bool) -> object:
+        """A process listens on a new socket."""
+        self.cookies += 1
+        socket = SocketId(self.cookies, netns, address, listening=True, dual=dual)
+        reply = self.handle(events.Listen(process, socket))
+        if process not in self.alive:
+            assert isinstance(reply, events.Rejected)
+            return multiple()
+        assert isinstance(reply, events.Listening)
+        return (process, reply.listener_id, socket)
+
+    @rule(known=listening)
+    def unlisten(self, known: tuple[int, int, SocketId]) -> None:
+        """A process gives a listener up, perhaps for the second time."""
+        self.handle(events.Unlisten(known[0], known[1]))
+
+    @rule(target=granted, process=processes, netns=namespaces, address=addresses)
+    def lease(self, process: int, netns: int, address: Address) -> object:
+        """A process asks for a lease."""
+        return self.ask(process, netns, address, 0)
+
+    @rule(process=processes, netns=namespaces, address=addresses, full=granted)
+    def lease_more(self, process: int, netns: int, address: Address, full: tuple[int, int]) -> None:
+        """A process says that a lease is full, its own or not."""
+        self.ask(process, netns, address, full[1])
+
+    def ask(self, process: int, netns: int, address: Address, full: int) -> object:
+        """The reply is a slab that lives and is this client's alone, or a reason."""
+        reply = self.handle(events.WantLease(process, SocketId(0, netns, address), address, full))
+        if process not in self.alive:
+            assert isinstance(reply, events.Rejected)
+        elif isinstance(reply, events.Leased):
+            assert self.slabs[reply.lease_id] == "live"
+            assert self.clients.setdefault(reply.lease_id, process) == process
+            return (process, reply.lease_id)
+        else:
+            assert isinstance(reply, events.Denied)
+        return multiple()
+
+    @rule(process=processes, known=listening, after=st.integers(0, 50))
+    def leases_of(self, process: int, known: tuple[int, int, SocketId], after: int) -> None:
+        """A process that holds a listening socket asks for what is new."""
+        reply = self.handle(events.WantLeasesOf(process, known[2], after))
+        if isinstance(reply, events.Leased) and reply.lease_id:
+            assert reply.lease_id > after
+            assert reply.lease_id in self.slabs
+
+    @rule(slab=granted)
+    def slab_fails(self, slab: tuple[int, int]) -> None:
+        """Memory runs out, or somebody says so of a slab long gone."""
+        if slab[1] in self.slabs and self.slabs[slab[1]] == "live":
+            del self.slabs[slab[1]]
+            self.clients.pop(slab[1], None)
+            assert isinstance(self.handle(events.SlabFailed(slab[1])), events.Denied)
+
+    @rule(slab=granted)
+    def offers_taken(self, slab: tuple[int, int]) -> None:
+        """Nothing waits in a dead client's slab, or somebody says so of one that lives."""
+        dying = self.slabs.get(slab[1]) == "dying"
+        reply = self.handle(events.OffersTaken(slab[1]))
+        assert isinstance(reply, events.Rejected) != dying
+
+    @rule(process=processes)
+    def disconnect(self, process: int) -> None:
+        """A connection ends, and its process lives on."""
+        before = dict(self.slabs)
+        self.handle(events.Disconnected(process))
+        assert self.slabs == before
+
+    @rule(process=consumes(processes))
+    def die(self, process: int) -> None:
+        """A process dies, perhaps one that is not attached any more."""
+        self.handle(events.Died(process))
+        assert process not in self.alive
+        assert all(state == "dying" for slab, state in self.slabs.items() if self.clients.get(slab) == process)
+
+    @rule(pairs=st.sampled_from([(), ((0, 1),)]), spaces=st.booleans())
+    def change_policy(self, pairs: tuple[tuple[int, int], ...], spaces: bool) -> None:
+        """Other rules are in force."""
+        self.handle(events.PolicyChanged(Policy.of(pairs, namespaces=spaces)))
+
+    @invariant()
+    def as_many_as_the_model(self) -> None:
+        """The monitor counts what the model counts, and never too many."""
+        assert self.monitor.lease_count == len(self.slabs) <= LEASES_MAX
+        assert self.monitor.process_count == len(self.alive)
+
+    def teardown(self) -> None:
+        """When all are dead and no offer waits, nothing is left."""
+        for process in tuple(self.alive):
+            self.handle(events.Died(process))
+        for slab in tuple(self.slabs):
+            self.handle(events.OffersTaken(slab))
+        assert (self.slabs, self.alive) == ({}, set())
+        assert self.monitor.listener_count == 0
+
+
+Laws.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestLaws = Laws.TestCase
+
+
+# Single decisions -----------------------------------------------------------------------------------------------------
+
+
+def attach(monitor: Monitor, pid: int, uid: int = 0, region: int = 1, **more: int) -> int:
+    """Attach a process; returns its number."""
+    replies = monitor.handle(events.Attach(ProcessId(pid, uid, region), **more), 0)  # type: ignore[arg-type]
+    (welcome,) = [reply for reply in replies if isinstance(reply, events.Welcome)]
+    return welcome.process_id
+
+
+def test_the_same_process_stays_the_same_and_another_program_does_not() -> None:
+    monitor = Monitor(Policy())
+    number = attach(monitor, 5, region=1)
+    assert attach(monitor, 5, region=1) == number
+    effects = monitor.handle(events.Attach(ProcessId(5, 0, 2)), 0)
+    assert events.Forget(number) in effects
+    assert monitor.process_count == 1
+
+
+@pytest.mark.parametrize(("secret", "region", "proven"), [(7, 1, 1), (8, 1, 0), (0, 1, 0), (7, 2, 0)])
+def test_a_parent_is_proven_by_secret_and_region(secret: int, region: int, proven: int) -> None:
+    monitor = Monitor(Policy())
+    parent = attach(monitor, 5, child_secret=7)
+    attach(monitor, 6, region=region, parent_id=parent, secret=secret)
+    assert monitor.counts["attach_monitor.JOIN_FAMILY"] == proven
+
+
+def test_a_secret_of_zero_proves_nothing() -> None:
+    monitor = Monitor(Policy())
+    attach(monitor, 6, parent_id=attach(monitor, 5, child_secret=0), secret=0)
+    assert monitor.counts["attach_monitor.JOIN_FAMILY"] == 0
+
+
+def test_another_user_at_an_abandoned_address_gets_nothing_of_the_old_listener() -> None:
+    monitor = Monitor(Policy())
+    old, new = attach(monitor, 1, uid=1, region=1), attach(monitor, 2, uid=2, region=2)
+    there = Address(LOOPBACK, 80)
+    monitor.handle(events.Listen(old, SocketId(10, 1, there, listening=True)), 0)
+    monitor.handle(events.WantLease(old, SocketId(0, 1, there), there), 0)
+    assert monitor.lease_count == 1
+    effects = monitor.handle(events.WantLeasesOf(new, SocketId(11, 1, there, listening=True), 0), 0)
+    (reply,) = [effect for effect in effects if isinstance(effect, events.Leased)]
+    assert reply.lease_id == 0
+    assert monitor.lease_count == 0
+
+
+def test_policy_names_the_pair_in_either_order() -> None:
+    policy = Policy.of([(1, 2)])
+    assert policy.users(2, 1)
+    assert policy.users(3, 3)
+    assert not policy.users(0, 1)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_routed_address_in_another_namespace_is_for_policy_to_allow(allowed: bool) -> None:
+    monitor = Monitor(Policy(namespaces=allowed))
+    number, there = attach(monitor, 1), Address(ROUTED, 80)
+    monitor.handle(events.Listen(number, SocketId(10, 1, there, listening=True)), 0)
+    effects = monitor.handle(events.WantLease(number, SocketId(0, 2, there), there), 0)
+    assert any(isinstance(effect, events.Leased) for effect in effects) == allowed
+    assert (events.Denied(layout.REASON_POLICY) in effects) != allowed

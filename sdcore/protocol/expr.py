@@ -96,18 +96,17 @@ class Number(Value):
 
 
 class Reg(Value):
-    """A register of a machine: an unsigned number that wraps at `bits` (8, 16, 32 or 64), in Python as in C."""
+    """A register of a machine: an unsigned number that wraps at `bits` (8, 16, 32 or 64), in Python as in C.
+
+    `mask` is its largest value.
+    """
 
     def __init__(self, name: str, start: int = 0, bits: int = 64, doc: str = "") -> None:
         self.name: Final = name
         self.start: Final = start
         self.bits: Final = bits
         self.doc: Final = doc
-
-    @property
-    def mask(self) -> int:
-        """The largest value, with all bits set."""
-        return (1 << self.bits) - 1
+        self.mask: Final = (1 << bits) - 1
 
     def evaluate(self, regs: Mapping[str, int], arg: int) -> int:
         return regs[self.name]

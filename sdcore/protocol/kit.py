@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final
 
 from sdcore.protocol.expr import ALWAYS, DefinitionError, Guard, Reg, Value, arg, as_value
@@ -69,6 +70,9 @@ class Named(Enum):
     def __repr__(self) -> str:
         return self.name
 
+    # By identity, as equality is: steps look rows up by state and event, and Enum's own hash is slow.
+    __hash__ = object.__hash__
+
 
 class State(Named):
     """States of a machine; the first is where it starts."""
@@ -111,12 +115,12 @@ class Row:
     do: Effect | tuple[Effect, ...]
     next: State
 
-    @property
+    @cached_property
     def effects(self) -> tuple[Effect, ...]:
         """The effects in order."""
         return self.do if isinstance(self.do, tuple) else (self.do,)
 
-    @property
+    @cached_property
     def updates(self) -> tuple[tuple[Reg, Value], ...]:
         """Registers that change, and the new values as expressions."""
         return tuple((reg, as_value(value)) for reg, value in self.set.items())
@@ -204,8 +208,8 @@ class Instance:
         if row is None:
             error = PeerError if event.from_peer else LocalError
             raise error(f"{self.machine.name}: {event.name} in state {self.state.name}")
-        changes = {reg.name: value.evaluate(self.regs, arg) & reg.mask for reg, value in row.updates}
-        self.regs.update(changes)
+        if row.updates:
+            self.regs |= {reg.name: value.evaluate(self.regs, arg) & reg.mask for reg, value in row.updates}
         self.state = row.next
         if self.trace is not None:
             self.trace(Step(self.machine.name, row, arg, dict(self.regs)))
@@ -214,7 +218,7 @@ class Instance:
     def find(self, event: Event, arg: int = 0) -> Row | None:
         """The row that `feed` would take, or None."""
         for row in self.machine.groups.get((self.state, event), ()):
-            if row.if_.evaluate(self.regs, arg):
+            if row.if_ is ALWAYS or row.if_.evaluate(self.regs, arg):
                 return row
         return None
 

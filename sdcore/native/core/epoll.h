@@ -39,14 +39,14 @@
 
 /* Hooks for the life of descriptors and sockets. All are async-signal-safe; none needs a lock of the caller, and none
  * may be called in a child of vfork. */
-SD_API void sd_epoll_forget(int fd);                        /* before a socket's descriptor closes, object still there */
-SD_API void sd_epoll_closed(int epfd);                      /* before an epoll descriptor (kind EPOLL) closes */
-SD_API void sd_epoll_dup(int old_epfd, int new_epfd);       /* after dup of an epoll descriptor */
-SD_API void sd_epoll_renumbered(int old_fd, int new_fd);    /* a hidden descriptor moved: adopt it if it is a bell */
-SD_API void sd_epoll_mode_changed(struct sd_socket *s);     /* after the mode, or what moves over the companion, changed */
-SD_API void sd_epoll_news(struct sd_socket *s);             /* readiness changed by our own doing: shutdown, error, gone */
-SD_API void sd_epoll_fork_prepare(void);                    /* outermost of the locks taken over fork */
-SD_API void sd_epoll_fork_parent(bool forked);              /* false: fork failed */
+SD_API void sd_epoll_forget(int fd);                     /* before a socket's descriptor closes, object still there */
+SD_API void sd_epoll_closed(int epfd);                   /* before an epoll descriptor (kind EPOLL) closes */
+SD_API void sd_epoll_dup(int old_epfd, int new_epfd);    /* after dup of an epoll descriptor */
+SD_API void sd_epoll_renumbered(int old_fd, int new_fd); /* a hidden descriptor moved: adopt it if it is a bell */
+SD_API void sd_epoll_mode_changed(struct sd_socket *s);  /* after the mode, or what moves over the companion, changed */
+SD_API void sd_epoll_news(struct sd_socket *s);          /* readiness changed by our own doing: shutdown, error, gone */
+SD_API void sd_epoll_fork_prepare(void);                 /* outermost of the locks taken over fork */
+SD_API void sd_epoll_fork_parent(bool forked);           /* false: fork failed */
 SD_API void sd_epoll_fork_child(void);
 
 /* --- below: for the files epoll_*.c and poll.c alone --- */
@@ -60,28 +60,28 @@ struct sd_group;
 
 /* A socket of ours in a set. Free if set is NULL; addresses are stable, see sd_watch_from. */
 struct sd_watch {
-    struct sd_link member;  /* of set->watches; a free watch: of the free list */
-    struct sd_link active;  /* of set->active: may be ready */
-    struct sd_link direct;  /* of set->direct */
-    struct sd_link timed;   /* of set->timed: offered or pending */
-    struct sd_watch *kin;   /* next watch of the same socket object; guarded by the registry */
-    struct sd_watch *twin;  /* next watch of the same slot in the group */
+    struct sd_link member; /* of set->watches; a free watch: of the free list */
+    struct sd_link active; /* of set->active: may be ready */
+    struct sd_link direct; /* of set->direct */
+    struct sd_link timed;  /* of set->timed: offered or pending */
+    struct sd_watch *kin;  /* next watch of the same socket object; guarded by the registry */
+    struct sd_watch *twin; /* next watch of the same slot in the group */
     _Atomic(struct sd_epoll *) set;
     struct sd_socket *sock;
-    struct sd_group *group; /* where its ready byte is expected; NULL if it has none */
-    uint64_t data;          /* the program's */
-    uint64_t due_ns;        /* offered or pending: when to look at the companion */
+    struct sd_group *group;                    /* where its ready byte is expected; NULL if it has none */
+    uint64_t data;                             /* the program's */
+    uint64_t due_ns;                           /* offered or pending: when to look at the companion */
     uint64_t seen_tail, seen_head, seen_flags; /* stamp */
-    uint32_t events;        /* the program's */
+    uint32_t events;                           /* the program's */
     int32_t fd;
-    uint32_t round;         /* of attend_timed that looked at it */
+    uint32_t round; /* of attend_timed that looked at it */
     uint16_t slot;
-    bool on_ring;           /* registered by companion; readiness comes from shared memory */
-    bool in_kernel;         /* registered in the kernel at all */
-    bool bare;              /* on the rings without a ready byte: no bell or no place could be had */
-    bool room_wanted;       /* the companion is registered with EPOLLOUT too */
-    bool disarmed;          /* one-shot, reported */
-    bool forced;            /* news that no stamp shows */
+    bool on_ring;     /* registered by companion; readiness comes from shared memory */
+    bool in_kernel;   /* registered in the kernel at all */
+    bool bare;        /* on the rings without a ready byte: no bell or no place could be had */
+    bool room_wanted; /* the companion is registered with EPOLLOUT too */
+    bool disarmed;    /* one-shot, reported */
+    bool forced;      /* news that no stamp shows */
 };
 
 /* The connections of one side of a slab that a set watches. */
@@ -91,7 +91,7 @@ struct sd_group {
     uint32_t side;
     int32_t place;
     uint32_t members;
-    uint32_t words; /* bit w: slots 8w to 8w + 7 have a watch */
+    uint32_t words;                       /* bit w: slots 8w to 8w + 7 have a watch */
     _Alignas(8) uint8_t wanted[SD_SLOTS]; /* 0xff where there is a watch */
     struct sd_watch *mine[SD_SLOTS];
 };
@@ -103,21 +103,21 @@ struct sd_epoll {
     struct sd_link sets;   /* of the registry's list */
     struct sd_link watches, active, direct, timed;
     struct sd_group *groups, *spare_groups;
-    struct sd_bell bell;   /* fd -1: none yet */
-    uint32_t guests;       /* threads inside without the lock; keep it from being reused */
-    uint32_t sleepers;     /* of these, the ones that sleep or are about to */
+    struct sd_bell bell;      /* fd -1: none yet */
+    uint32_t guests;          /* threads inside without the lock; keep it from being reused */
+    uint32_t sleepers;        /* of these, the ones that sleep or are about to */
     _Atomic uint32_t on_ring; /* watches that are; written with the lock held */
-    uint32_t bare;         /* of these, bare ones: sleep in short steps */
+    uint32_t bare;            /* of these, bare ones: sleep in short steps */
     uint32_t round;
     uint32_t calls;
-    uint64_t kernel_ns;    /* when the kernel was last asked */
-    bool plain;            /* the kernel set may hold what is not ours */
-    bool nested;           /* in another set or in poll */
-    bool stale;            /* inherited over fork, places in slabs are not claimed yet */
+    uint64_t kernel_ns; /* when the kernel was last asked */
+    bool plain;         /* the kernel set may hold what is not ours */
+    bool nested;        /* in another set or in poll */
+    bool stale;         /* inherited over fork, places in slabs are not claimed yet */
     bool closed;
 };
 
-#define sd_container(link, type, part) ((type *)((char *)(link) - offsetof(type, part)))
+#define sd_container(link, type, part) ((type *)((char *)(link)-offsetof(type, part)))
 
 static inline void sd_link_init(struct sd_link *link)
 {
@@ -151,15 +151,15 @@ SD_API void sd_registry_take(void);
 SD_API void sd_registry_drop(void);
 SD_API void sd_set_take(struct sd_epoll *set);
 SD_API void sd_set_drop(struct sd_epoll *set);
-SD_API struct sd_epoll *sd_set_enter(int epfd);         /* the set, locked; NULL if it is not known */
+SD_API struct sd_epoll *sd_set_enter(int epfd);             /* the set, locked; NULL if it is not known */
 SD_API void sd_set_leave(struct sd_epoll *set, bool guest); /* unlocks; guest: gives a place as guest back */
-SD_API struct sd_epoll *sd_set_make(int epfd, bool plain);  /* registry held; NULL: no memory. Finds it if it is there */
+SD_API struct sd_epoll *sd_set_make(int epfd, bool plain); /* registry held; NULL: no memory. Finds it if it is there */
 SD_API struct sd_watch *sd_watch_new(struct sd_epoll *set, struct sd_socket *s, int fd); /* registry and set held */
-SD_API void sd_watch_free(struct sd_watch *w);          /* registry and set held; off the ring before */
-SD_API void sd_kin_make_direct(struct sd_socket *s);    /* registry held, no set */
+SD_API void sd_watch_free(struct sd_watch *w);       /* registry and set held; off the ring before */
+SD_API void sd_kin_make_direct(struct sd_socket *s); /* registry held, no set */
 SD_API struct sd_watch *sd_watch_find(const struct sd_epoll *set, struct sd_socket *s, int fd); /* registry held */
 SD_API bool sd_watch_is_alone(const struct sd_watch *w); /* registry held: no other watch of the same socket */
-SD_API struct sd_watch *sd_watch_from(uint64_t data);   /* the watch that kernel data names, or NULL: the program's */
+SD_API struct sd_watch *sd_watch_from(uint64_t data);    /* the watch that kernel data names, or NULL: the program's */
 SD_API void sd_epoll_untidy(void); /* asks that whoever drops the last lock bring watches and descriptors in line */
 
 /* epoll_watch.c: what a set knows of its watches; set held throughout. */
@@ -168,13 +168,13 @@ SD_API void sd_watch_leave_ring(struct sd_watch *w); /* it closes: out of group 
 SD_API void sd_watch_activate(struct sd_watch *w, bool forced);
 SD_API void sd_watch_make_direct(struct sd_watch *w);
 SD_API long sd_watch_register(struct sd_watch *w, uint32_t events, uint64_t data); /* in the kernel, anew or changed */
-SD_API uint32_t sd_watch_ready(struct sd_watch *w);  /* its events that hold and were not reported; takes the news */
-SD_API void sd_set_revive(struct sd_epoll *set);     /* a child's first use */
+SD_API uint32_t sd_watch_ready(struct sd_watch *w); /* its events that hold and were not reported; takes the news */
+SD_API void sd_set_revive(struct sd_epoll *set);    /* a child's first use */
 SD_API void sd_set_scan(struct sd_epoll *set, bool thorough);
-SD_API bool sd_set_any_ready(struct sd_epoll *set);  /* looks at the active list, takes nothing */
-SD_API void sd_set_announce(struct sd_epoll *set);   /* sets asleep bits; then drop the lock, sd_fence_sleeper, scan */
+SD_API bool sd_set_any_ready(struct sd_epoll *set); /* looks at the active list, takes nothing */
+SD_API void sd_set_announce(struct sd_epoll *set);  /* sets asleep bits; then drop the lock, sd_fence_sleeper, scan */
 SD_API void sd_set_retract(struct sd_epoll *set);
-SD_API void sd_set_poke(struct sd_epoll *set);       /* wake a sleeper, if there is one */
+SD_API void sd_set_poke(struct sd_epoll *set); /* wake a sleeper, if there is one */
 
 /* Announces for those who sleep, looks once more, and wakes one of them if something is ready. Lets the lock go meanwhile:
  * the caller must hold the registry or be a guest. */

@@ -93,7 +93,7 @@ static long modify(struct sd_watch *w, const struct epoll_event *event)
     return 0;
 }
 
-static long delete(struct sd_epoll *set, struct sd_watch *w)
+static long drop(struct sd_epoll *set, struct sd_watch *w)
 {
     long r = w->in_kernel ? sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, w->fd, NULL) : 0;
     sd_watch_leave_ring(w);
@@ -108,7 +108,7 @@ static long ctl_locked(struct sd_epoll *set, int op, struct sd_socket *s, int fd
     struct sd_watch *w = sd_watch_find(set, s, fd);
     if (!w)
         return sd_sys_epoll_ctl(set->epfd, op, fd, (struct epoll_event *)event);
-    return op == EPOLL_CTL_DEL ? delete(set, w) : modify(w, event);
+    return op == EPOLL_CTL_DEL ? drop(set, w) : modify(w, event);
 }
 
 static struct sd_epoll *set_for(int epfd, int op, int fd, long *error)

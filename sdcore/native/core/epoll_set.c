@@ -15,7 +15,7 @@ enum {
 
 static struct {
     _Atomic uint32_t held;
-    struct sd_link sets;              /* in use */
+    struct sd_link sets; /* in use */
     struct sd_link spare_sets;
     struct sd_link spare_watches;
     _Atomic(struct sd_watch *) arena; /* address space for `room` watches, committed as it is used */

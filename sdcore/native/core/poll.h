@@ -6,7 +6,7 @@
 
 /* One call. `want`, `exact`, `mask` and the times are the caller's; the rest is filled in by sd_poll_run. */
 struct sd_poll {
-    struct pollfd *want;      /* fd and events; revents is the answer */
+    struct pollfd *want; /* fd and events; revents is the answer */
     nfds_t n;
     bool exact;               /* select: POLLERR and POLLHUP count only if asked for */
     bool waits;               /* false: look once */

@@ -3,8 +3,8 @@
  */
 #include "core/poll.h"
 
-#define SELECT_IN (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
-#define SELECT_OUT (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
+#define SELECT_IN     (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
+#define SELECT_OUT    (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
 #define SELECT_EXCEPT POLLPRI
 
 enum {
@@ -131,7 +131,8 @@ long sd_pselect(int n, fd_set *in, fd_set *out, fd_set *except, const struct tim
     if (sd_g.disabled || n <= 0)
         return SD_PASS;
     /* The kernel cuts n at the size of the descriptor table; above ours no bit can be of a socket of ours. */
-    struct sets sets = {.in = (unsigned long *)in, .out = (unsigned long *)out, .except = (unsigned long *)except, .n = n};
+    struct sets sets = {
+        .in = (unsigned long *)in, .out = (unsigned long *)out, .except = (unsigned long *)except, .n = n};
     if ((uint32_t)n > sd_g.file_count)
         sets.n = (int)sd_g.file_count;
     struct pollfd local[LOCAL_FDS];

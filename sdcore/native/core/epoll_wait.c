@@ -268,8 +268,11 @@ static int sleep_once(struct wait *wait)
 {
     int64_t left_ns = fall_asleep(wait);
     int n = look_ring(wait, 0, true);
-    if (n == 0)
-        n = look_kernel(wait, 0, left_ns, wait->mask);
+    if (n > 0) { /* looking again would report them twice */
+        awake(wait->set);
+        return n;
+    }
+    n = look_kernel(wait, 0, left_ns, wait->mask);
     awake(wait->set);
     if (n >= 0)
         return look_ring(wait, n, true);

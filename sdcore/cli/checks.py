@@ -153,8 +153,7 @@ def monitor() -> Finding:
         runtime = paths.find(os.environ, os.getuid())
         if paths.serves(runtime):
             return Finding("monitor", "ok", f"serves at {runtime.socket}")
-        if not runtime.system:
-            paths.prepare(runtime)
+        paths.examine(runtime)
     except paths.RuntimeDirError as error:
         return Finding("monitor", "missing", str(error), "set SDCORE_RUNTIME_DIR to a directory of your own, mode 0700")
     return Finding("monitor", "ok", "none serves; sdcore run starts one")

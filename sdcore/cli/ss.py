@@ -107,6 +107,5 @@ def quantity(number: int) -> str:
     value, unit = float(number), 0
     while value >= 1024 and unit < len(UNITS) - 1:
         value, unit = value / 1024, unit + 1
-    return (
-        f"{number} B" if unit == 0 else f"{value:.3g} {UNITS[unit]}" if value < 1000 else f"{value:.0f} {UNITS[unit]}"
-    )
+    digits = 0 if unit == 0 or value >= 100 else 1
+    return f"{value:.{digits}f} {UNITS[unit]}"

@@ -55,7 +55,7 @@ class Daemon:
         self._listener = listener_socket.open_listener(runtime)
 
     def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or a request to stop; then leave nothing behind but the log. SIGHUP: see `_reload`."""
+        """Serve until SIGTERM, SIGINT or a request to stop; then leave nothing behind but the log."""
         # Once more, so that the kernel shows clients this process, not the one that bound the socket.
         self._listener.listen(listener_socket.BACKLOG)
         asyncio.run(self._serve())

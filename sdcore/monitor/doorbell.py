@@ -17,6 +17,7 @@ class Ringer:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
     def close(self) -> None:
+        """Ring no more."""
         self._socket.close()
 
     def ring(self, names: Iterable[int]) -> int:

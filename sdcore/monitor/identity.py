@@ -38,10 +38,12 @@ class Address:
 
     @property
     def is_v4(self) -> bool:
+        """Whether it is IPv4."""
         return self.ip.startswith(MAPPED_PREFIX)
 
     @property
     def is_loopback(self) -> bool:
+        """Whether it means the own host in every network namespace."""
         return ipaddress.ip_address(self.ip[12:] if self.is_v4 else self.ip).is_loopback
 
     def __str__(self) -> str:

@@ -36,22 +36,27 @@ class RuntimeDir:
 
     @property
     def socket(self) -> Path:
+        """Path of its socket."""
         return self.path / "monitor.sock"
 
     @property
     def lock(self) -> Path:
+        """Path of the lock that whoever serves holds."""
         return self.path / "monitor.lock"
 
     @property
     def log(self) -> Path:
+        """Path of the log of a monitor that detached."""
         return self.path / "monitor.log"
 
     @property
     def mode(self) -> int:
+        """Mode of the directory."""
         return 0o755 if self.system else 0o700
 
     @property
     def socket_mode(self) -> int:
+        """Mode of the socket."""
         return 0o666 if self.system else 0o600
 
 
@@ -105,11 +110,28 @@ def prepare(runtime: RuntimeDir) -> None:
         RuntimeDirError: it cannot be made, is a link, belongs to somebody else, or is open to others.
     """
     try:
-        runtime.path.mkdir(mode=runtime.mode)
+        runtime.path.mkdir(mode=0o700)
+        runtime.path.chmod(runtime.mode)  # whatever the umask is
     except FileExistsError:
         pass
     except OSError as error:
         raise RuntimeDirError(f"{runtime.path}: cannot be made: {error.strerror}") from None
+    _check_directory(runtime)
+
+
+def examine(runtime: RuntimeDir) -> None:
+    """Check that `prepare` would succeed, without making anything.
+
+    Raises:
+        RuntimeDirError: it would not.
+    """
+    if runtime.path.is_symlink() or runtime.path.exists():
+        _check_directory(runtime)
+    elif not os.access(runtime.path.parent, os.W_OK | os.X_OK):
+        raise RuntimeDirError(f"{runtime.path}: cannot be made: no right to write to {runtime.path.parent}")
+
+
+def _check_directory(runtime: RuntimeDir) -> None:
     try:
         directory = os.open(runtime.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:

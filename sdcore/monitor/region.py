@@ -105,6 +105,7 @@ class Region:
         self.faults = 0
 
     def close(self) -> None:
+        """Give up the descriptor."""
         os.close(self.fd)
 
     def totals(self) -> tuple[dict[str, Sum], list[int]]:

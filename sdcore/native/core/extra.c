@@ -1,69 +1,10 @@
-/* What else a program asks of a connection: sendfile, shutdown, FIONREAD, SIOCOUTQ, SO_ERROR, and counting. */
+/* What else a program asks of a connection: shutdown, FIONREAD, SIOCOUTQ, SO_ERROR, and counting. */
 #include "core/api.h"
 #include "core/epoll.h"
 #include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
-#include "core/sys.h"
 #include "core/thread.h"
-
-#define SENDFILE_CHUNK_BYTES 65536u
-
-/* --- sendfile: from the file into a buffer of ours, from there into the ring --- */
-
-static long read_chunk(int in_fd, off_t *offset, uint8_t *buffer, size_t n)
-{
-    n = sd_min_u64(n, SENDFILE_CHUNK_BYTES);
-    if (offset)
-        return sd_syscall(SYS_pread64, in_fd, buffer, n, *offset, 0, 0);
-    return sd_sys_read(in_fd, buffer, n);
-}
-
-/* What was read but not sent must be read again. */
-static void unread_chunk(int in_fd, const off_t *offset, long surplus)
-{
-    if (!offset && surplus > 0)
-        sd_syscall(SYS_lseek, in_fd, -surplus, SEEK_CUR, 0, 0, 0);
-}
-
-/* A source that can not go back (a pipe) may only be read as far as the ring has room. */
-static bool seekable(int in_fd)
-{
-    return sd_syscall(SYS_lseek, in_fd, 0, SEEK_CUR, 0, 0, 0) >= 0;
-}
-
-static long send_chunk(int out_fd, int in_fd, off_t *offset, uint8_t *buffer, size_t n)
-{
-    long got = read_chunk(in_fd, offset, buffer, n);
-    if (got <= 0)
-        return got;
-    long sent = sd_send(out_fd, buffer, (size_t)got, 0);
-    if (sent == SD_PASS)
-        sent = sd_sys_sendto(out_fd, buffer, (size_t)got, 0, NULL, 0);
-    unread_chunk(in_fd, offset, got - (sent > 0 ? sent : 0));
-    if (offset && sent > 0)
-        *offset += sent;
-    return sent;
-}
-
-long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
-{
-    struct sd_socket *s = sd_socket_of(out_fd);
-    if (!s || sd_load(&s->mode) == SD_MODE_KERNEL || (!offset && !seekable(in_fd)))
-        return SD_PASS;
-    uint8_t *buffer = sd_sys_mmap(NULL, SENDFILE_CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (sd_is_error(buffer))
-        return -ENOMEM;
-    long done = 0, r = 0;
-    while ((size_t)done < n) {
-        r = send_chunk(out_fd, in_fd, offset, buffer, n - (size_t)done);
-        if (r <= 0)
-            break;
-        done += r;
-    }
-    sd_sys_munmap(buffer, SENDFILE_CHUNK_BYTES);
-    return done ? done : r;
-}
 
 /* --- shutdown --- */
 

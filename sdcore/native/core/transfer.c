@@ -11,6 +11,7 @@
 #include "core/ring.h"
 #include "core/sys.h"
 #include "core/thread.h"
+#include "core/transfer.h"
 #include "core/wait.h"
 
 #define CHECK_COMPANION_NS 5000000u /* a program that polls without sleeping notices a dead peer so fast */
@@ -133,6 +134,29 @@ static long put_some(struct sd_socket *s, struct cursor *c)
     }
 }
 
+long sd_tx_room(struct sd_socket *s, uint8_t **to)
+{
+    struct sd_tx *tx = &s->tx;
+    struct cursor one = {.left = 0};
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
+        return SD_PASS;
+    long r = sd_load(&s->error) ? take_error(s) : put_some(s, &one); /* nought bytes: asks whether we may send at all */
+    if (r < 0)
+        return r;
+    while (!tx->m.free)
+        if (sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, 1) != SD_RING_TX_DO_LOOK || !look_for_room(s))
+            return -EAGAIN;
+    uint64_t offset = (tx->tail - tx->base) & SD_RING_MASK;
+    *to = tx->data + offset;
+    return (long)sd_min_u64(tx->m.free, SD_RING_BYTES - offset);
+}
+
+void sd_tx_commit(struct sd_socket *s, size_t n)
+{
+    if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL)
+        sd_ring_publish(&s->tx, n);
+}
+
 /* One attempt, taking and leaving the token. */
 static long send_once(struct sd_socket *s, struct cursor *c)
 {
@@ -228,6 +252,14 @@ static long send_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, i
 static bool blocks(const struct sd_socket *s, int flags)
 {
     return !(flags & MSG_DONTWAIT) && !sd_load(&((struct sd_socket *)s)->nonblock);
+}
+
+long sd_wait_for_room(struct sd_socket *s, int fd)
+{
+    if (blocks(s, 0))
+        return wait_until(s, fd, POLLOUT, SO_SNDTIMEO);
+    look_now_and_then(s, fd);
+    return -EAGAIN;
 }
 
 static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)

@@ -1,0 +1,79 @@
+/* sendfile: the file is read straight into the ring, no copy of ours in between. */
+#include "core/api.h"
+#include "core/ring.h"
+#include "core/sys.h"
+#include "core/thread.h"
+#include "core/transfer.h"
+
+#define PIECE_BYTES 262144u /* read at once, so that the peer can begin */
+
+struct source {
+    int fd;
+    off_t *offset; /* NULL: the file's own position moves */
+};
+
+static long read_piece(const struct source *source, uint8_t *to, size_t n)
+{
+    if (!source->offset)
+        return sd_sys_read(source->fd, to, n);
+    long got = sd_syscall(SYS_pread64, source->fd, to, n, *source->offset, 0, 0);
+    if (got > 0)
+        *source->offset += got;
+    return got;
+}
+
+/* One piece. Bytes, 0 at the end of the file, -EAGAIN for no room, SD_PASS when the connection is kernel TCP now. */
+static long send_piece(struct sd_socket *s, const struct source *source, size_t n)
+{
+    uint8_t *to;
+    if (!sd_token_enter(&s->tx.token))
+        return -EAGAIN;
+    long r = sd_tx_room(s, &to);
+    if (r > 0) {
+        r = read_piece(source, to, sd_min_u64(sd_min_u64((uint64_t)r, n), PIECE_BYTES));
+        if (r > 0)
+            sd_tx_commit(s, (size_t)r);
+    }
+    sd_token_leave(&s->tx.token);
+    if (r > 0)
+        sd_notify(s, &s->tx.dir->data_wait, true);
+    return r;
+}
+
+/* The rest goes the kernel's own way, or has nothing to add to what was sent. */
+static long by_kernel(int out_fd, const struct source *source, size_t n)
+{
+    long r = sd_syscall(SYS_sendfile, out_fd, source->fd, source->offset, n, 0, 0);
+    if (r > 0)
+        sd_count_kernel(out_fd, r, 0);
+    return r;
+}
+
+static long send_all(struct sd_socket *s, int out_fd, const struct source *source, size_t n)
+{
+    size_t done = 0;
+    long r = 0;
+    while (done < n) {
+        r = send_piece(s, source, n - done);
+        if (r == SD_PASS)
+            r = by_kernel(out_fd, source, n - done);
+        else if (r == -EAGAIN && (r = sd_wait_for_room(s, out_fd)) == 0)
+            continue;
+        if (r <= 0)
+            break;
+        done += (size_t)r;
+    }
+    return done ? (long)done : r;
+}
+
+long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+    struct sd_socket *s = sd_socket_of(out_fd);
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
+        return s && sd_load(&s->mode) == SD_MODE_PENDING && sd_wait_for_room(s, out_fd) < 0 ? -EAGAIN : SD_PASS;
+    const struct source source = {in_fd, offset};
+    sd_pin(s);
+    long r = send_all(s, out_fd, &source, n);
+    sd_unpin(s);
+    return r;
+}

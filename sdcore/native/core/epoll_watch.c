@@ -197,6 +197,13 @@ static void follow_timed(struct sd_epoll *set, struct sd_watch *w, uint32_t mode
     }
 }
 
+/* An accepted offer is news only to who could send no more before: an edge that nothing caused would be noticed. */
+static bool offer_was_full(const struct sd_watch *w)
+{
+    const struct sd_direction *out = w->sock->tx.dir;
+    return out && sd_load(&((struct sd_direction *)out)->p.tail) >= SD_OFFER_BYTES;
+}
+
 void sd_watch_sync(struct sd_watch *w)
 {
     struct sd_epoll *set = sd_load(&w->set);
@@ -206,6 +213,7 @@ void sd_watch_sync(struct sd_watch *w)
             to_kernel(set, w);
         return;
     }
+    bool fresh = !w->on_ring || (!w->group && !w->bare) || offer_was_full(w);
     if (!w->on_ring) {
         w->on_ring = true;
         w->room_wanted = false;
@@ -215,7 +223,7 @@ void sd_watch_sync(struct sd_watch *w)
     if (sd_mode_uses_ring(mode) && !w->group && !w->bare && !set->stale)
         join_group(set, w);
     follow_timed(set, w, mode);
-    sd_watch_activate(w, true);
+    sd_watch_activate(w, fresh);
 }
 
 void sd_set_revive(struct sd_epoll *set)

@@ -285,13 +285,24 @@ static bool take_news(struct sd_watch *w)
     return news;
 }
 
+/* It is not writable, and that matters: hear of room, by the ring or by the companion. */
+static uint32_t await_room(struct sd_watch *w, uint32_t ready)
+{
+    struct sd_socket *s = w->sock;
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
+        return ready;
+    if (sd_move_uses_companion(s))
+        want_room(w);
+    return sd_watch_room(s) ? sd_readiness(s) : ready;
+}
+
 static uint32_t events_that_hold(struct sd_watch *w)
 {
     if (w->disarmed || sd_load_acquire(&w->sock->mode) == SD_MODE_PENDING)
         return 0;
     uint32_t ready = sd_readiness(w->sock);
-    if (sd_unlikely(!(ready & POLLOUT)) && (w->events & POLLOUT) && sd_move_uses_companion(w->sock))
-        want_room(w);
+    if (sd_unlikely(!(ready & POLLOUT)) && (w->events & POLLOUT))
+        ready = await_room(w, ready);
     return sd_widen(ready) & (w->events | EPOLLERR | EPOLLHUP);
 }
 

@@ -90,6 +90,8 @@ static bool look_for_room(struct sd_socket *s)
     if (sd_load(&s->mode) == SD_MODE_OFFERED && sd_offer_accepted(s) && s->tx.m.free)
         return true;
     long room = sd_ring_new_room(&s->tx);
+    if (room == 0 && sd_watch_room(s))
+        room = sd_ring_new_room(&s->tx);
     if (sd_unlikely(room < 0)) {
         violated(s);
         return true;
@@ -273,6 +275,8 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             done += r > 0 ? r : 0;
             if (c->left == 0)
                 return done;
+            if (r > 0)
+                continue; /* until it says that there is no room: a set that watches us is told of room only then */
         } else {
             return done ? done : r;
         }

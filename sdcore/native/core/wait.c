@@ -284,6 +284,8 @@ static bool room_is_worth_telling(const struct sd_socket *s)
 void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint32_t armed, bool data)
 {
     if (data || room_is_worth_telling(s)) {
+        if ((armed & SD_ARM_WATCHED) && attention == &s->rx.dir->room_wait)
+            atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_WATCHED); /* once; first, for who arms anew */
         if (armed & SD_ARM_WATCHED)
             ring_watchers(s, attention, data ? s->tx.peer_ready : s->rx.peer_ready);
         if (armed & SD_ARM_SLEEPER)
@@ -325,12 +327,20 @@ int sd_watch_slab(struct sd_socket *s, uint32_t bell_name)
         place = claim_place(side, bell_name);
     if (place < 0)
         return place;
-    struct sd_attention *lines[2] = {&s->rx.dir->data_wait, &s->tx.dir->room_wait};
-    for (int i = 0; i < 2; i++) {
-        atomic_fetch_or(&lines[i]->watch, 1ull << place);
-        atomic_fetch_or(&lines[i]->armed, SD_ARM_WATCHED);
-    }
+    atomic_fetch_or(&s->rx.dir->data_wait.watch, 1ull << place);
+    atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_WATCHED);
+    atomic_fetch_or(&s->tx.dir->room_wait.watch, 1ull << place); /* armed when room is wanted: sd_watch_room */
     return place;
+}
+
+bool sd_watch_room(struct sd_socket *s)
+{
+    struct sd_attention *line = &s->tx.dir->room_wait;
+    if (!sd_load(&line->watch) || (sd_load(&line->armed) & SD_ARM_WATCHED))
+        return false;
+    atomic_fetch_or(&line->armed, SD_ARM_WATCHED);
+    sd_fence_sleeper(); /* pairs with the fence in sd_notify: the peer sees this, or we see its head */
+    return true;
 }
 
 void sd_unwatch(struct sd_socket *s, int place)

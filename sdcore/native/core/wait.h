@@ -59,9 +59,12 @@ SD_API void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint3
 
 /* For epoll: which sockets have news.
  * sd_watch_slab claims a doorbell place of our side in the slab (same place for the same name), sets the connection's
- * watch bits and ARM_WATCHED for both directions; returns the place or -EMFILE. sd_unwatch clears the connection's bit;
- * sd_leave_slab gives the place back. */
+ * watch bits for both directions and ARM_WATCHED for data; returns the place or -EMFILE. sd_unwatch clears the
+ * connection's bit; sd_leave_slab gives the place back.
+ * Room is told of once, and only after sd_watch_room: peers would otherwise wake us for every byte they take. True: armed
+ * just now, look for room once more. */
 SD_API int sd_watch_slab(struct sd_socket *s, uint32_t bell_name);
+SD_API bool sd_watch_room(struct sd_socket *s);
 SD_API void sd_unwatch(struct sd_socket *s, int place);
 SD_API void sd_leave_slab(struct sd_slab *slab, uint32_t side, int place);
 static inline struct sd_side *sd_own_side(struct sd_slab *slab, uint32_t side)

@@ -94,6 +94,35 @@ static void room_is_no_edge_unless_there_was_none(void)
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
 }
 
+static void a_short_send_is_followed_by_an_edge(void)
+{
+    static const char block[2 * SD_RING_BYTES];
+    struct pair pair = make_pair();
+    int epfd = make_set();
+    add(epfd, pair.client, EPOLLOUT | EPOLLET);
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
+    CHECK_EQUAL(sd_send(pair.client, block, sizeof block, 0), SD_RING_BYTES);
+    CHECK_EQUAL(take(pair.server), SD_RING_BYTES);
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
+}
+
+static void room_is_told_of_only_when_it_is_wanted(void)
+{
+    struct pair pair = make_pair();
+    _Atomic uint32_t *armed = &sd_socket_of(pair.client)->tx.dir->room_wait.armed;
+    int epfd = make_set();
+    add(epfd, pair.client, EPOLLIN | EPOLLOUT);
+    put(pair.client, "request");
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
+    CHECK_EQUAL(sd_load(armed), 0);
+    fill(pair.client);
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
+    CHECK_EQUAL(sd_load(armed), SD_ARM_WATCHED);
+    CHECK(take(pair.server) > 0);
+    CHECK_EQUAL(sd_load(armed), 0);
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
+}
+
 static void one_shot_is_silent_until_armed_anew(void)
 {
     struct pair pair = make_pair();
@@ -250,6 +279,8 @@ const struct test event_tests[] = {
     {"all_names_of_an_event_are_reported", all_names_of_an_event_are_reported},
     {"edge_is_reported_once_per_news", edge_is_reported_once_per_news},
     {"room_is_no_edge_unless_there_was_none", room_is_no_edge_unless_there_was_none},
+    {"a_short_send_is_followed_by_an_edge", a_short_send_is_followed_by_an_edge},
+    {"room_is_told_of_only_when_it_is_wanted", room_is_told_of_only_when_it_is_wanted},
     {"one_shot_is_silent_until_armed_anew", one_shot_is_silent_until_armed_anew},
     {"modify_changes_events_and_data", modify_changes_events_and_data},
     {"a_small_buffer_starves_nobody", a_small_buffer_starves_nobody},

@@ -141,6 +141,9 @@ struct got wait_for(int epfd, int max, int64_t timeout_ns)
     CHECK(max <= (int)SD_ARRAY_LENGTH(got.events));
     got.n = sd_epoll_wait(epfd, got.events, max, timeout_ns, NULL);
     CHECK(got.n != SD_PASS);
+    for (long i = 0; i < got.n; i++)
+        for (long j = 0; j < i; j++)
+            CHECK(got.events[i].data.u64 != got.events[j].data.u64); /* none is reported twice by one wait */
     return got;
 }
 

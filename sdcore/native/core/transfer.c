@@ -91,7 +91,7 @@ static bool look_for_room(struct sd_socket *s)
         return true;
     long room = sd_ring_new_room(&s->tx);
     if (room == 0 && sd_watch_room(s))
-        room = sd_ring_new_room(&s->tx);
+        return look_for_room(s);
     if (sd_unlikely(room < 0)) {
         violated(s);
         return true;

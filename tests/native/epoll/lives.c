@@ -120,6 +120,53 @@ static void a_mode_change_reaches_a_sleeper(void)
     join(&change);
 }
 
+/* A socket whose offer does not come: bytes on the companion, or time, make it an ordinary one. */
+static void become_pending(int fd, uint64_t left_ns)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    sd_server_start(&s->server);
+    sd_server_step(&s->server, SD_SERVER_EV_ACCEPT_HINTED, 0);
+    sd_server_step(&s->server, SD_SERVER_EV_ABSENT, 0);
+    s->deadline_ns = sd_now_ns() + left_ns;
+    sd_store_release(&s->mode, SD_MODE_PENDING);
+    sd_mode_announce(s);
+}
+
+static void an_offer_that_does_not_come_leaves_the_kernel(void)
+{
+    for (int early = 0; early < 2; early++) {
+        struct pair pair = make_kernel_pair();
+        struct later writer;
+        int epfd = make_set();
+        become_pending(pair.server, early ? 5000ull * MS : 5 * MS);
+        add(epfd, pair.server, EPOLLIN);
+        CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
+        later(&writer, early ? MS : 20 * MS, put_x, pair.client);
+        struct got got = wait_for(epfd, 8, SOON);
+        CHECK_EQUAL(events_of(&got, pair.server), EPOLLIN);
+        CHECK_EQUAL(sd_load(&sd_socket_of(pair.server)->mode), SD_MODE_KERNEL);
+        CHECK_EQUAL(take(pair.server), 1);
+        join(&writer);
+    }
+}
+
+static void an_expired_offer_does_not_delay_the_others(void)
+{
+    struct pair pair = make_kernel_pair(), other = make_pair();
+    struct later writer;
+    int epfd = make_set();
+    become_pending(pair.server, 30 * MS);
+    add(epfd, pair.server, EPOLLIN | EPOLLOUT);
+    add(epfd, other.server, EPOLLIN);
+    later(&writer, MS, put_x, other.client);
+    struct got got = wait_for(epfd, 8, SOON);
+    CHECK_EQUAL(events_of(&got, other.server), EPOLLIN);
+    CHECK_EQUAL(take(other.server), 1);
+    got = wait_for(epfd, 8, SOON);
+    CHECK_EQUAL(events_of(&got, pair.server), EPOLLOUT);
+    join(&writer);
+}
+
 static int child_status(pid_t child)
 {
     int status = -1;
@@ -219,6 +266,8 @@ const struct test life_tests[] = {
     {"events_follow_the_mode", events_follow_the_mode},
     {"a_disarmed_one_shot_stays_silent_in_the_kernel", a_disarmed_one_shot_stays_silent_in_the_kernel},
     {"a_mode_change_reaches_a_sleeper", a_mode_change_reaches_a_sleeper},
+    {"an_offer_that_does_not_come_leaves_the_kernel", an_offer_that_does_not_come_leaves_the_kernel},
+    {"an_expired_offer_does_not_delay_the_others", an_expired_offer_does_not_delay_the_others},
     {"a_child_uses_an_inherited_set", a_child_uses_an_inherited_set},
     {"what_a_child_closes_stays_with_the_parent", what_a_child_closes_stays_with_the_parent},
     {"parent_and_child_both_hear", parent_and_child_both_hear},

@@ -133,6 +133,7 @@ static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, 
     s->rec.local = p->local;
     s->rec.peer = p->peer;
     sd_attach_slot(s, lease->slab, slot, 0);
+    s->grant = lease;
     s->tx.m.free = SD_OFFER_BYTES;
     s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;
     uint32_t word = offer_word(sd_load(&p->offer), SD_OFFER_OFFERED);
@@ -314,4 +315,6 @@ void sd_offer_withdraw(struct sd_socket *s, int fd, enum sd_client_event why, en
     sd_both_leave(s);
     if (withdrawn)
         sd_mode_announce(s);
+    if (withdrawn && why == SD_CLIENT_EV_EXPIRED && reason == SD_REASON_OFFER_TIMEOUT)
+        sd_lease_unanswered(s->grant); /* perhaps nobody under the library accepts there: do not make others wait */
 }

@@ -10,6 +10,8 @@
 
 #define ROOM_TO_WRITE_BYTES (SD_RING_BYTES / 4) /* POLLOUT from here on, as Linux waits for a part of its buffer */
 #define MOVING_LOOK_NS 1000000u
+#define WARM_SLOTS 8        /* of each lease: their rings keep their pages when they are free */
+#define KEPT_BYTES 65536u   /* of each other ring */
 
 bool sd_both_enter(struct sd_socket *s)
 {
@@ -72,6 +74,19 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_store(&s->shut, 0);
 }
 
+/* The rings of a slot that is free: what a stream filled goes back, except in the first slots, which stay warm. */
+static void give_rings_back(struct sd_socket *s)
+{
+    if (s->rec.slot < WARM_SLOTS)
+        return;
+    const struct sd_tx *tx = &s->tx;
+    const struct sd_rx *rx = &s->rx;
+    if (tx->tail > KEPT_BYTES)
+        sd_sys_madvise(tx->data + KEPT_BYTES, SD_RING_BYTES - KEPT_BYTES, MADV_REMOVE);
+    if (rx->head > KEPT_BYTES)
+        sd_sys_madvise(rx->data + KEPT_BYTES, SD_RING_BYTES - KEPT_BYTES, MADV_REMOVE);
+}
+
 void sd_release_slot(struct sd_socket *s, bool for_peer_too)
 {
     struct sd_slot *slot = s->slot;
@@ -79,6 +94,7 @@ void sd_release_slot(struct sd_socket *s, bool for_peer_too)
     uint32_t add = for_peer_too ? 2 : 1;
     if (atomic_fetch_add(&slot->done, add) + add >= 2) {
         uint32_t generation = word / SD_OFFER_STATES + 1;
+        give_rings_back(s);
         sd_store(&slot->done, 0);
         sd_store_release(&slot->offer, generation * SD_OFFER_STATES + SD_OFFER_FREE);
     }

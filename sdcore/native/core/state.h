@@ -54,6 +54,8 @@ struct sd_rx {
     _Atomic uint8_t *peer_ready;
 };
 
+struct sd_grant;
+
 struct sd_socket {
     struct sd_socket_record rec; /* first: what the monitor reads */
     _Atomic uint32_t mode;       /* enum sd_mode */
@@ -78,6 +80,7 @@ struct sd_socket {
     struct sd_teardown teardown;
     struct sd_slab *slab;
     struct sd_slot *slot;
+    struct sd_grant *grant;          /* client: the lease that the offer was made on */
     struct sd_socket *accepted_from; /* pending: the listening object, pinned */
     _Alignas(64) struct sd_tx tx;
     _Alignas(64) struct sd_rx rx;

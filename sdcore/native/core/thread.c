@@ -1,9 +1,11 @@
 /* Threads and tokens, the slow paths: attaching a thread, taking a token over, the locked mode. Theory: thread.h. */
 #include "core/thread.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "core/sys.h"
+#include "core/wait.h"
 
 #define TAKEOVERS_BEFORE_LOCK 4   /* a token that moved so often is contended: a lock is cheaper than membarriers */
 #define SPINS_BEFORE_YIELD 64
@@ -19,6 +21,26 @@ static bool thread_lives(struct sd_thread *thread)
     uint32_t pid = sd_load(&thread->pid);
     uint32_t tid = sd_load(&thread->tid);
     return tid != 0 && sd_sys_tgkill((int)pid, (int)tid, 0) != -ESRCH;
+}
+
+static pthread_key_t leaving;
+static pthread_once_t leaving_once = PTHREAD_ONCE_INIT;
+
+/* A thread ends: its bell and its slot are free again. */
+static void detach(void *slot)
+{
+    struct sd_thread *thread = slot;
+    if (thread != sd_self)
+        return; /* forked meanwhile: the slot is the parent's */
+    struct sd_bell bell = {.fd = thread->bell_fd};
+    sd_bell_close(&bell);
+    sd_self = NULL;
+    sd_store_release(&thread->tid, 0);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&leaving, detach);
 }
 
 /* A slot is free if nobody is in it, or its thread died without leaving. */
@@ -48,6 +70,8 @@ struct sd_thread *sd_thread_attach(void)
         slot->bell_fd = -1;
         slot->bell_name = 0;
         sd_self = slot;
+        pthread_once(&leaving_once, make_key);
+        pthread_setspecific(leaving, slot);
         return slot;
     }
     return NULL;

@@ -221,6 +221,7 @@ static long block(struct sd_socket *s, int fd, const struct sd_bell *bell, uint6
 long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns)
 {
     struct sd_bell *bell = sd_thread_bell();
+    sd_control_look();
     struct sd_slot *slot = s->slot; /* a pending socket gets one while we sleep: disarm what we armed */
     bool placed = bell && slot && sd_arm(s, events, bell->name);
     sd_fence_sleeper();

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.support.processes import Outcome, Processes, kill
 
 SOURCES = Path(__file__).parent / "c"
-TIMEOUT_S = 20.0
+TIMEOUT_S = 10.0
 _SCENARIO = re.compile(r"^SCENARIO\((\w+),\s*([A-Z |]+)\)$", re.MULTILINE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def on_the_kernel(program: Path, scenario: Scenario, end: str, host: Host) -> Ou
     return outcome
 
 
+def difference(expected: Outcome, outcome: Outcome) -> str:
+    """What a reader of the failure wants to see: the lines that differ, and how the program ended."""
+    lines = unified_diff(expected.output.splitlines(), outcome.output.splitlines(), "kernel", "sdcore", lineterm="", n=2)
+    ending = "killed after its time" if outcome.code is None else f"exit code {outcome.code}"
+    return "\n".join(["not as on the kernel", *lines, ending, outcome.errors])
+
+
 def check_transport(scenario: Scenario, variant: Variant, moved: Sums) -> None:
     """A scenario that passes only because its connection fell back to kernel TCP proves nothing."""
     if variant.puppet == "plain":
@@ -44,7 +52,8 @@ def check(program: Path, scenario: Scenario, variant: Variant, host: Host, proce
     before = host.sums()
     shim = host.environment(shim=True)
     outcome = run(program, scenario, variant, processes, shim, host.environment(shim=variant.puppet == "other"))
-    assert outcome.output == expected.output, f"not as on the kernel; {outcome}"
+    if outcome.output != expected.output:
+        pytest.fail(difference(expected, outcome), pytrace=False)
     assert (outcome.code, outcome.errors) == (0, "")
     host.wait_alone()
     check_transport(scenario, variant, host.sums().since(before))

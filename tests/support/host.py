@@ -58,8 +58,12 @@ def sums_of(totals: dict[str, Any]) -> Sums:
 class Host:
     """A private runtime directory and the monitor that serves there."""
 
-    def __init__(self) -> None:
+    def __init__(self, system: bool = False) -> None:
+        """`system` makes the monitor serve all users, each apart from the others; needs root."""
         self.directory = Path(tempfile.mkdtemp(prefix="sd-"))
+        self._system = system
+        if system:
+            self.directory.chmod(0o755)
         self.library = library_path()
         self.monitor: subprocess.Popen[bytes] | None = None
         self._log = self.directory.with_suffix(".log")
@@ -73,7 +77,8 @@ class Host:
 
     def start_monitor(self) -> None:
         """Start the monitor and wait until it serves."""
-        words = (*COMMAND, "monitor", "start", "--foreground", "--monitor-dir", str(self.directory))
+        words = [*COMMAND, "monitor", "start", "--foreground", "--monitor-dir", str(self.directory)]
+        words += ["--system"] * self._system
         with self._log.open("ab") as log:
             self.monitor = subprocess.Popen(
                 words,

@@ -7,6 +7,7 @@ run started. Nothing here waits without a limit.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 WAIT_S = 10.0
 
@@ -51,12 +51,11 @@ class Processes:
     def __enter__(self) -> Processes:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in reversed(self._running):
             kill(process)
-        if value is not None:
-            for log in self._logs.values():
-                value.add_note(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+        for log in self._logs.values():  # pytest shows this for a test that failed
+            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
 
     def start(
         self, words: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int] = (), cwd: Path | None = None
@@ -160,12 +159,13 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = WAIT
         time.sleep(pause_s)
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of 127.0.0.1 that nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port that nobody uses now, outside the range from which the kernel gives ports to clients."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def listens(port: int) -> bool:

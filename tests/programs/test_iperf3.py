@@ -1,0 +1,44 @@
+"""iperf3: both directions, four streams, both at once."""
+
+from __future__ import annotations
+
+import json
+
+from tests.programs.needs import need
+from tests.support.combinations import Combination, Meter, every_combination
+from tests.support.host import Host
+from tests.support.processes import Processes, free_port, stop, wait_listening
+
+MODES = {
+    "to_server": (),
+    "to_client": ("-R",),
+    "four_streams": ("-P", "4"),
+    "four_streams_to_client": ("-P", "4", "-R"),
+    "both_at_once": ("--bidir",),
+    "small_blocks": ("-l", "1000", "-N"),
+    "nonblocking_file_blocks": ("-Z",),
+}
+BYTES_MIN = 1_000_000
+
+
+@every_combination
+def test_streams(combination: Combination, host: Host, processes: Processes) -> None:
+    iperf3 = need("iperf3", "iperf3")
+    meter = Meter(host, combination)
+    port = free_port()
+    server = processes.start([iperf3, "-s", "-p", str(port)], host.environment(combination.server))
+    wait_listening(port, server)
+    for name, words in MODES.items():
+        command = [iperf3, "-c", "127.0.0.1", "-p", str(port), "-J", "-n", "20M", *words]
+        if "--bidir" in words:
+            command[command.index("-n") : command.index("-n") + 2] = ["-t", "1"]
+        outcome = processes.run(command, host.environment(combination.client), timeout_s=15)
+        assert outcome.code == 0, f"{name}: {outcome}"
+        report = json.loads(outcome.output)
+        assert "error" not in report, f"{name}: {report['error']}"
+        for key in ("sum_sent", "sum_received"):
+            assert report["end"][key]["bytes"] >= BYTES_MIN, f"{name}: {report['end'][key]}"
+        if "--bidir" in words:
+            assert report["end"]["sum_received_bidir_reverse"]["bytes"] >= BYTES_MIN, name
+    stop(server)
+    meter.check(bytes_min=2 * 100_000_000)

@@ -163,7 +163,7 @@ def docs(session: nox.Session) -> None:
     """Build the documentation, warnings being errors, and run every command of the tutorial."""
     system_packages(session, "docs", "demo")
     install_project(session, "docs", "sim")
-    session.run("sphinx-build", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs)
     session.run("python", "tools/run_tutorial.py", "docs/tutorial/first-speed-up.md")
 
 

@@ -30,7 +30,10 @@ graphviz_output_format = "svg"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-nitpick_ignore_regex = [("py:class", r"(socket|pathlib|collections\.abc|array)\..*|ReadableBuffer|WriteableBuffer")]
+nitpick_ignore_regex = [
+    ("py:class", r"(socket|pathlib|collections\.abc|array)\..*|ReadableBuffer|WriteableBuffer"),
+    ("py:class", r"sdcore\..*\._\w+"),  # private base classes
+]
 
 html_theme = "furo"
 html_title = f"SocksDirect {release}"

@@ -6,8 +6,14 @@ import re
 import sys
 from pathlib import Path
 
+import sdcore.socket
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
+
+# The module hands out either its own classes or the standard ones, so its own have private names; show the public ones.
+for public in ("socket", "epoll"):
+    getattr(sdcore.socket, public).__name__ = public
 
 project = "SocksDirect"
 author = "SocksDirect authors"
@@ -31,7 +37,7 @@ graphviz_output_format = "svg"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 nitpick_ignore_regex = [
-    ("py:class", r"(socket|pathlib|collections\.abc|array)\..*|ReadableBuffer|WriteableBuffer"),
+    ("py:class", r"(_?socket|pathlib|collections\.abc|array)\..*|ReadableBuffer|WriteableBuffer"),
     ("py:class", r"sdcore\..*\._\w+"),  # private base classes
 ]
 

@@ -81,6 +81,7 @@ struct sd_watch {
     bool bare;        /* on the rings without a ready byte: no bell or no place could be had */
     bool room_wanted; /* the companion is registered with EPOLLOUT too */
     bool disarmed;    /* one-shot, reported */
+    bool parked;            /* taken out of the set by the program, kept for when it comes again; always disarmed too */
     bool forced;      /* news that no stamp shows */
 };
 

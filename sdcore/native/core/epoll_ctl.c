@@ -53,12 +53,39 @@ static long ctl_plain(int epfd, int op, int fd, struct epoll_event *event)
 
 /* --- sockets of ours; registry and set held --- */
 
+/* Programs that take a connection out and put it in again for every request would pay two system calls each time: what is
+ * taken out stays registered by its companion, silent, until the descriptor closes or the socket leaves the rings. */
+static void park(struct sd_watch *w)
+{
+    w->parked = w->disarmed = true;
+    w->events = 0;
+    sd_link_remove(&w->active);
+}
+
+static long unpark(struct sd_watch *w, const struct epoll_event *event)
+{
+    if (!w->on_ring) {
+        long r = sd_watch_register(w, event->events, event->data.u64);
+        if (r < 0)
+            return r;
+    }
+    w->parked = w->disarmed = false;
+    w->events = event->events;
+    w->data = event->data.u64;
+    if (w->on_ring)
+        sd_watch_activate(w, true);
+    return 0;
+}
+
 static long add(struct sd_epoll *set, struct sd_socket *s, int fd, const struct epoll_event *event)
 {
-    if (sd_watch_find(set, s, fd))
+    struct sd_watch *known = sd_watch_find(set, s, fd);
+    if (known && !known->parked)
         return -EEXIST;
     if ((event->events & EPOLLEXCLUSIVE) && (event->events & ~(uint32_t)EXCLUSIVE_MAY_HAVE))
         return -EINVAL;
+    if (known)
+        return unpark(known, event);
     struct sd_watch *w = sd_watch_new(set, s, fd);
     if (!w)
         return -ENOSPC;
@@ -95,6 +122,10 @@ static long modify(struct sd_watch *w, const struct epoll_event *event)
 
 static long drop(struct sd_epoll *set, struct sd_watch *w)
 {
+    if (w->on_ring && w->group) {
+        park(w);
+        return 0;
+    }
     long r = w->in_kernel ? sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, w->fd, NULL) : 0;
     sd_watch_leave_ring(w);
     sd_watch_free(w);
@@ -108,6 +139,8 @@ static long ctl_locked(struct sd_epoll *set, int op, struct sd_socket *s, int fd
     struct sd_watch *w = sd_watch_find(set, s, fd);
     if (!w)
         return sd_sys_epoll_ctl(set->epfd, op, fd, (struct epoll_event *)event);
+    if (w->parked)
+        return -ENOENT;
     return op == EPOLL_CTL_DEL ? drop(set, w) : modify(w, event);
 }
 

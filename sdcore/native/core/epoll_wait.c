@@ -290,16 +290,18 @@ static bool set_closed(struct sd_epoll *set)
     return closed;
 }
 
+/* A look at the kernel costs more than many at shared memory: with sockets of ours in the set it comes after patience,
+ * which asks the kernel only now and then. */
 static int wait_long(struct wait *wait)
 {
     for (;;) {
-        int n = look_all(wait);
+        int n = wait->set->on_ring && wait->deadline_ns ? look_patiently(wait) : 0;
+        if (n)
+            return n;
+        n = look_all(wait);
         if (n || (wait->deadline_ns != UINT64_MAX && sd_now_ns() >= wait->deadline_ns))
             return n;
-        if (wait->set->on_ring)
-            n = look_patiently(wait);
-        if (n == 0)
-            n = sleep_once(wait);
+        n = sleep_once(wait);
         if (n)
             return n;
         if (set_closed(wait->set))

@@ -7,7 +7,7 @@ import json
 from tests.programs.needs import need
 from tests.support.combinations import Combination, Meter, every_combination
 from tests.support.host import Host
-from tests.support.processes import Processes, free_port, stop, wait_listening
+from tests.support.processes import Processes, free_port, stop, wait_listening, wait_until
 
 MODES = {
     "to_server": (),
@@ -26,11 +26,14 @@ def test_streams(combination: Combination, host: Host, processes: Processes) -> 
     iperf3 = need("iperf3", "iperf3")
     meter = Meter(host, combination)
     port = free_port()
-    server = processes.start([iperf3, "-s", "-p", str(port)], host.environment(combination.server))
+    words = [iperf3, "-s", "-p", str(port), "--forceflush"]
+    server = processes.start(words, host.environment(combination.server))
     wait_listening(port, server)
-    for name, words in MODES.items():
-        command = [iperf3, "-c", "127.0.0.1", "-p", str(port), "-J", "-n", "20M", *words]
-        if "--bidir" in words:
+    for number, (name, mode) in enumerate(MODES.items(), 1):
+        # The server listens anew for each test; who comes too early is reset, on the kernel as well.
+        wait_until(lambda ready=f"(test #{number})": ready in processes.log(server), "the server listens again")
+        command = [iperf3, "-c", "127.0.0.1", "-p", str(port), "-J", "-n", "20M", *mode]
+        if "--bidir" in mode:
             command[command.index("-n") : command.index("-n") + 2] = ["-t", "1"]
         outcome = processes.run(command, host.environment(combination.client), timeout_s=15)
         assert outcome.code == 0, f"{name}: {outcome}"
@@ -38,7 +41,7 @@ def test_streams(combination: Combination, host: Host, processes: Processes) -> 
         assert "error" not in report, f"{name}: {report['error']}"
         for key in ("sum_sent", "sum_received"):
             assert report["end"][key]["bytes"] >= BYTES_MIN, f"{name}: {report['end'][key]}"
-        if "--bidir" in words:
+        if "--bidir" in mode:
             assert report["end"]["sum_received_bidir_reverse"]["bytes"] >= BYTES_MIN, name
     stop(server)
     meter.check(bytes_min=2 * 100_000_000)

@@ -255,14 +255,18 @@ static bool stamp_read(struct sd_socket *s, struct stamp *now)
     return true;
 }
 
-/* Room is news only if there was none: every position of head since the last stamp was at least seen_head, so the ring
- * was never full if `sent` is not far beyond it. */
+#define ABOUT_DATA (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP)
+#define ABOUT_ROOM (EPOLLOUT | EPOLLWRNORM)
+
+/* As in Linux, data is no edge for who waits for room, and the other way round; a change of state is one for all. Room is
+ * news only if there was none: every position of head since the last stamp was at least seen_head, so the ring was never
+ * full if `sent` is not far beyond it. */
 static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
 {
-    if (now->tail != w->seen_tail || now->flags != w->seen_flags)
+    if (now->flags != w->seen_flags || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))
         return true;
     uint64_t full = sd_load(&w->sock->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : FULL_BYTES;
-    return now->head != w->seen_head && now->sent - w->seen_head >= full;
+    return (w->events & ABOUT_ROOM) && now->head != w->seen_head && now->sent - w->seen_head >= full;
 }
 
 static bool has_news(const struct sd_watch *w)

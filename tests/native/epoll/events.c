@@ -47,6 +47,33 @@ static void level_is_reported_until_it_is_gone(void)
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
 }
 
+static void what_is_taken_out_is_silent_and_can_be_put_in_again(void)
+{
+    struct pair pair = make_pair();
+    int epfd = make_set();
+    add(epfd, pair.server, EPOLLIN);
+    put(pair.client, "a");
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQUAL(ctl(epfd, EPOLL_CTL_DEL, pair.server, 0), 0);
+        CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
+        CHECK_EQUAL(ctl(epfd, EPOLL_CTL_DEL, pair.server, 0), -ENOENT);
+        CHECK_EQUAL(ctl(epfd, EPOLL_CTL_MOD, pair.server, EPOLLIN), -ENOENT);
+        add(epfd, pair.server, EPOLLIN);
+        CHECK_EQUAL(ctl(epfd, EPOLL_CTL_ADD, pair.server, EPOLLIN), -EEXIST);
+        CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
+    }
+    CHECK_EQUAL(ctl(epfd, EPOLL_CTL_DEL, pair.server, 0), 0);
+    use_kernel(pair.client);
+    use_kernel(pair.server);
+    put(pair.client, "a");
+    CHECK_EQUAL(wait_for(epfd, 8, 5 * MS).n, 0);
+    CHECK_EQUAL(ctl(epfd, EPOLL_CTL_MOD, pair.server, EPOLLIN), -ENOENT);
+    add(epfd, pair.server, EPOLLIN);
+    CHECK_EQUAL(wait_for(epfd, 8, 5 * MS).n, 1);
+    CHECK_EQUAL(ctl(epfd, EPOLL_CTL_DEL, pair.server, 0), 0);
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
+}
+
 static void all_names_of_an_event_are_reported(void)
 {
     struct pair pair = make_pair();
@@ -92,6 +119,36 @@ static void room_is_no_edge_unless_there_was_none(void)
     got = wait_for(epfd, 8, 0);
     CHECK_EQUAL(events_of(&got, pair.client), EPOLLOUT);
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
+}
+
+static void data_and_room_are_different_edges(void)
+{
+    struct pair pair = make_pair();
+    int epfd = make_set();
+    add(epfd, pair.client, EPOLLIN | EPOLLET);
+    put(pair.server, "a");
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
+    fill(pair.client);
+    CHECK(take(pair.server) > 0);
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
+    CHECK_EQUAL(ctl(epfd, EPOLL_CTL_MOD, pair.client, EPOLLOUT | EPOLLET), 0);
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
+    put(pair.server, "b");
+    CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
+}
+
+static void reading_is_no_edge_in_two_sets_either(void)
+{
+    struct pair pair = make_pair();
+    int sets[2] = {make_set(), make_set()};
+    for (int i = 0; i < 2; i++) {
+        add(sets[i], pair.client, EPOLLIN | EPOLLOUT | EPOLLET);
+        CHECK_EQUAL(wait_for(sets[i], 8, 0).n, 1);
+    }
+    put(pair.client, "request");
+    CHECK_EQUAL(take(pair.server), 7);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQUAL(wait_for(sets[i], 8, 2 * MS).n, 0);
 }
 
 static void a_short_send_is_followed_by_an_edge(void)
@@ -276,9 +333,12 @@ static void only_the_kernel_is_asked_when_nothing_is_ours(void)
 const struct test event_tests[] = {
     {"errors_are_the_kernels", errors_are_the_kernels},
     {"level_is_reported_until_it_is_gone", level_is_reported_until_it_is_gone},
+    {"what_is_taken_out_is_silent_and_can_be_put_in_again", what_is_taken_out_is_silent_and_can_be_put_in_again},
     {"all_names_of_an_event_are_reported", all_names_of_an_event_are_reported},
     {"edge_is_reported_once_per_news", edge_is_reported_once_per_news},
     {"room_is_no_edge_unless_there_was_none", room_is_no_edge_unless_there_was_none},
+    {"data_and_room_are_different_edges", data_and_room_are_different_edges},
+    {"reading_is_no_edge_in_two_sets_either", reading_is_no_edge_in_two_sets_either},
     {"a_short_send_is_followed_by_an_edge", a_short_send_is_followed_by_an_edge},
     {"room_is_told_of_only_when_it_is_wanted", room_is_told_of_only_when_it_is_wanted},
     {"one_shot_is_silent_until_armed_anew", one_shot_is_silent_until_armed_anew},

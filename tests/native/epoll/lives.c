@@ -6,8 +6,6 @@
 #include "cases.h"
 #include "pair.h"
 
-#define SOON (2000 * (int64_t)MS)
-
 static void a_closed_socket_is_forgotten(void)
 {
     int epfd = make_set();
@@ -60,7 +58,7 @@ static void events_follow_the_mode(void)
     int epfd = make_set();
     add(epfd, pair.server, EPOLLIN);
     put(pair.client, "a");
-    CHECK_EQUAL(wait_for(epfd, 8, SOON).n, 1);
+    CHECK_EQUAL(wait_soon(epfd).n, 1);
     CHECK_EQUAL(take(pair.server), 1);
     use_rings(pair);
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
@@ -72,7 +70,7 @@ static void events_follow_the_mode(void)
     use_kernel(pair.server);
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
     put(pair.client, "a");
-    got = wait_for(epfd, 8, SOON);
+    got = wait_soon(epfd);
     CHECK_EQUAL(events_of(&got, pair.server), EPOLLIN);
     CHECK_EQUAL(ctl(epfd, EPOLL_CTL_MOD, pair.server, EPOLLOUT), 0);
     got = wait_for(epfd, 8, 0);
@@ -92,7 +90,7 @@ static void a_disarmed_one_shot_stays_silent_in_the_kernel(void)
     put(pair.client, "a");
     CHECK_EQUAL(wait_for(epfd, 8, 20 * MS).n, 0);
     CHECK_EQUAL(ctl(epfd, EPOLL_CTL_MOD, pair.server, EPOLLIN | EPOLLONESHOT), 0);
-    CHECK_EQUAL(wait_for(epfd, 8, SOON).n, 1);
+    CHECK_EQUAL(wait_soon(epfd).n, 1);
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
     CHECK_EQUAL(ctl(epfd, EPOLL_CTL_DEL, pair.server, 0), 0);
 }
@@ -115,7 +113,7 @@ static void a_mode_change_reaches_a_sleeper(void)
     moving = make_kernel_pair();
     add(epfd, moving.server, EPOLLIN);
     later(&change, 3 * MS, use_rings_later, 0);
-    struct got got = wait_for(epfd, 8, SOON);
+    struct got got = wait_soon(epfd);
     CHECK_EQUAL(events_of(&got, moving.server), EPOLLIN);
     join(&change);
 }
@@ -142,7 +140,7 @@ static void an_offer_that_does_not_come_leaves_the_kernel(void)
         add(epfd, pair.server, EPOLLIN);
         CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
         later(&writer, early ? MS : 20 * MS, put_x, pair.client);
-        struct got got = wait_for(epfd, 8, SOON);
+        struct got got = wait_soon(epfd);
         CHECK_EQUAL(events_of(&got, pair.server), EPOLLIN);
         CHECK_EQUAL(sd_load(&sd_socket_of(pair.server)->mode), SD_MODE_KERNEL);
         CHECK_EQUAL(take(pair.server), 1);
@@ -159,10 +157,10 @@ static void an_expired_offer_does_not_delay_the_others(void)
     add(epfd, pair.server, EPOLLIN | EPOLLOUT);
     add(epfd, other.server, EPOLLIN);
     later(&writer, MS, put_x, other.client);
-    struct got got = wait_for(epfd, 8, SOON);
+    struct got got = wait_soon(epfd);
     CHECK_EQUAL(events_of(&got, other.server), EPOLLIN);
     CHECK_EQUAL(take(other.server), 1);
-    got = wait_for(epfd, 8, SOON);
+    got = wait_soon(epfd);
     CHECK_EQUAL(events_of(&got, pair.server), EPOLLOUT);
     join(&writer);
 }
@@ -172,6 +170,14 @@ static int child_status(pid_t child)
     int status = -1;
     CHECK_EQUAL(waitpid(child, &status, 0), child);
     return status;
+}
+
+static int hidden_descriptors(void)
+{
+    int n = 0;
+    for (int fd = sd_next_hidden(0); fd >= 0; fd = sd_next_hidden(fd + 1))
+        n++;
+    return n;
 }
 
 static pid_t fork_us(void)
@@ -191,9 +197,11 @@ static void a_child_uses_an_inherited_set(void)
     struct pair pair = make_pair();
     int epfd = make_set();
     add(epfd, pair.server, EPOLLIN);
+    CHECK_EQUAL(hidden_descriptors(), 2); /* the region and the bell of the set */
     pid_t child = fork_us();
     if (child == 0) {
-        struct got got = wait_for(epfd, 8, SOON);
+        CHECK_EQUAL(hidden_descriptors(), 1);
+        struct got got = wait_soon(epfd);
         CHECK_EQUAL(events_of(&got, pair.server), EPOLLIN);
         CHECK_EQUAL(take(pair.server), 1);
         CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
@@ -219,7 +227,7 @@ static void what_a_child_closes_stays_with_the_parent(void)
     CHECK_EQUAL(child_status(child), 0);
     struct later writer;
     later(&writer, 3 * MS, put_x, pair.client);
-    CHECK_EQUAL(wait_for(epfd, 8, SOON).n, 1);
+    CHECK_EQUAL(wait_soon(epfd).n, 1);
     join(&writer);
 }
 
@@ -235,7 +243,7 @@ static void parent_and_child_both_hear(void)
         nap(20 * MS);
         put(pair.client, "a");
     }
-    CHECK_EQUAL(wait_for(own, 8, SOON).n, 1); /* level, and nobody reads */
+    CHECK_EQUAL(wait_soon(own).n, 1); /* level, and nobody reads */
     if (child == 0)
         _exit(0);
     CHECK_EQUAL(child_status(child), 0);
@@ -254,7 +262,7 @@ static void without_a_bell_it_still_works(void)
     add(epfd, pairs[0].server, EPOLLIN);
     struct later writer;
     later(&writer, 3 * MS, put_x, pairs[0].client);
-    struct got got = wait_for(epfd, 8, SOON);
+    struct got got = wait_soon(epfd);
     CHECK_EQUAL(events_of(&got, pairs[0].server), EPOLLIN);
     join(&writer);
 }

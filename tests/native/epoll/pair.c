@@ -147,6 +147,27 @@ struct got wait_for(int epfd, int max, int64_t timeout_ns)
     return got;
 }
 
+static void soon(uint64_t since_ns)
+{
+    CHECK(sd_now_ns() - since_ns < 3000ull * MS);
+}
+
+struct got wait_soon(int epfd)
+{
+    uint64_t since_ns = sd_now_ns();
+    struct got got = wait_for(epfd, 8, 6000ll * MS);
+    soon(since_ns);
+    return got;
+}
+
+long poll_soon(struct pollfd *list, nfds_t n)
+{
+    uint64_t since_ns = sd_now_ns();
+    long r = sd_ppoll(list, n, &(struct timespec){.tv_sec = 6}, NULL);
+    soon(since_ns);
+    return r;
+}
+
 uint32_t events_of(const struct got *got, int fd)
 {
     for (long i = 0; i < got->n; i++)
@@ -185,4 +206,49 @@ void nap(uint64_t ns)
 {
     struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
     nanosleep(&t, NULL);
+}
+
+void (*before_announce)(void), (*before_arm)(void), (*before_room)(void), (*before_fence)(void);
+
+static void run_hook(void (**hook)(void))
+{
+    void (*act)(void) = *hook;
+    if (!act)
+        return;
+    *hook = NULL;
+    act();
+}
+
+/* The linker puts these in the place of the core's functions (--wrap). */
+void __real_sd_set_announce(struct sd_epoll *set);
+bool __real_sd_arm(struct sd_socket *s, uint32_t events, uint32_t bell_name);
+bool __real_sd_watch_room(struct sd_socket *s);
+void __real_sd_fence_sleeper(void);
+void __wrap_sd_set_announce(struct sd_epoll *set);
+bool __wrap_sd_arm(struct sd_socket *s, uint32_t events, uint32_t bell_name);
+bool __wrap_sd_watch_room(struct sd_socket *s);
+void __wrap_sd_fence_sleeper(void);
+
+void __wrap_sd_set_announce(struct sd_epoll *set)
+{
+    run_hook(&before_announce);
+    __real_sd_set_announce(set);
+}
+
+bool __wrap_sd_arm(struct sd_socket *s, uint32_t events, uint32_t bell_name)
+{
+    run_hook(&before_arm);
+    return __real_sd_arm(s, events, bell_name);
+}
+
+bool __wrap_sd_watch_room(struct sd_socket *s)
+{
+    run_hook(&before_room);
+    return __real_sd_watch_room(s);
+}
+
+void __wrap_sd_fence_sleeper(void)
+{
+    run_hook(&before_fence);
+    __real_sd_fence_sleeper();
 }

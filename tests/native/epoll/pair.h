@@ -56,6 +56,8 @@ struct got {
     struct epoll_event events[64];
 };
 struct got wait_for(int epfd, int max, int64_t timeout_ns);
+struct got wait_soon(int epfd); /* waits for what must come; a wake-up that is lost shows as a wait of seconds */
+long poll_soon(struct pollfd *list, nfds_t n);
 uint32_t events_of(const struct got *got, int fd); /* 0 if fd was not reported */
 
 /* Runs act(fd) in another thread after a while; join waits for it. */
@@ -67,6 +69,10 @@ struct later {
 };
 void later(struct later *later, uint64_t after_ns, void (*act)(int fd), int fd);
 void join(struct later *later);
+
+/* The moments that matter: run once before a set announces its sleep, before poll arms a socket, before a set asks for
+ * room, before the fence that follows each of these. NULL again after use. */
+extern void (*before_announce)(void), (*before_arm)(void), (*before_room)(void), (*before_fence)(void);
 
 void put_x(int fd); /* put(fd, "x") */
 void nap(uint64_t ns);

@@ -68,7 +68,7 @@ static void whatever_comes_wakes_poll(void)
     for (size_t i = 0; i < SD_ARRAY_LENGTH(cases); i++) {
         struct later actor;
         later(&actor, 3 * MS, cases[i].act, cases[i].fd);
-        CHECK_EQUAL(poll_ms(list, 2, 2000), 1);
+        CHECK_EQUAL(poll_soon(list, 2), 1);
         CHECK(list[cases[i].index].revents & POLLIN);
         join(&actor);
         char byte;
@@ -78,6 +78,46 @@ static void whatever_comes_wakes_poll(void)
             take(pair.server);
     }
     CHECK(list[0].revents & POLLRDHUP);
+}
+
+static struct pair hooked;
+
+static void put_hooked(void)
+{
+    put_x(hooked.client);
+}
+
+static void what_comes_while_poll_arms_is_seen(void)
+{
+    void (**const moments[])(void) = {&before_arm, &before_fence};
+    hooked = make_pair();
+    struct pollfd list = {.fd = hooked.server, .events = POLLIN};
+    for (size_t m = 0; m < SD_ARRAY_LENGTH(moments); m++) {
+        *moments[m] = put_hooked;
+        CHECK_EQUAL(poll_soon(&list, 1), 1);
+        CHECK(!*moments[m]);
+        take(hooked.server);
+    }
+}
+
+static void *poll_common(void *unused)
+{
+    struct pollfd list = {.fd = hooked.server, .events = POLLIN};
+    CHECK_EQUAL(poll_soon(&list, 1), 1);
+    return unused;
+}
+
+static void more_threads_may_poll_a_socket_than_it_has_places(void)
+{
+    enum { THREADS = 3 * SD_SLEEPERS };
+    pthread_t threads[THREADS];
+    hooked = make_pair();
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, poll_common, NULL), 0);
+    nap(20 * MS);
+    put_hooked();
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
 }
 
 static void drain(int fd)
@@ -93,18 +133,18 @@ static void room_wakes_poll(void)
     fill(pair.client);
     CHECK_EQUAL(poll_ms(&list, 1, 0), 0);
     later(&reader, 3 * MS, drain, pair.server);
-    CHECK_EQUAL(poll_ms(&list, 1, 2000), 1);
+    CHECK_EQUAL(poll_soon(&list, 1), 1);
     join(&reader);
 }
 
-static void threads_may_poll_the_same_socket(void)
+static void poll_wakes_again_and_again(void)
 {
     struct pair pair = make_pair();
     struct pollfd list = {.fd = pair.server, .events = POLLIN};
     struct later writer;
     for (int i = 0; i < 20; i++) {
         later(&writer, (uint64_t)i % 4 * MS / 2, put_x, pair.client);
-        CHECK_EQUAL(poll_ms(&list, 1, 2000), 1);
+        CHECK_EQUAL(poll_soon(&list, 1), 1);
         CHECK_EQUAL(take(pair.server), 1);
         join(&writer);
     }
@@ -123,7 +163,7 @@ static void long_lists_are_no_different(void)
     CHECK_EQUAL(poll_ms(list, N, 5), 0);
     struct later writer;
     later(&writer, 3 * MS, put_x, pairs[77].client);
-    CHECK_EQUAL(poll_ms(list, N, 2000), 1);
+    CHECK_EQUAL(poll_soon(list, N), 1);
     CHECK_EQUAL(list[154].revents, POLLIN);
     join(&writer);
 }
@@ -137,21 +177,25 @@ static void a_signal_that_the_mask_admits_ends_poll(void)
 {
     struct pair pair = make_pair();
     struct sigaction action = {.sa_handler = on_signal};
-    struct pollfd list = {.fd = pair.server, .events = POLLIN};
+    int pipes[2];
+    CHECK_EQUAL(pipe(pipes), 0);
+    struct pollfd list[] = {{.fd = pair.server, .events = POLLIN}, {.fd = pipes[0], .events = POLLIN}};
     sigset_t blocked, none;
     sigemptyset(&none);
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGUSR1);
     CHECK_EQUAL(sigaction(SIGUSR1, &action, NULL), 0);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-    for (int seconds = 0; seconds < 2; seconds++) {
-        raise(SIGUSR1);
-        CHECK_EQUAL(sd_ppoll(&list, 1, &(struct timespec){.tv_sec = seconds}, &none), -EINTR);
+    for (nfds_t n = 1; n <= 2; n++) {
+        for (int seconds = 0; seconds < 2; seconds++) {
+            raise(SIGUSR1);
+            CHECK_EQUAL(sd_ppoll(list, n, &(struct timespec){.tv_sec = seconds}, &none), -EINTR);
+        }
     }
     raise(SIGUSR1);
-    CHECK_EQUAL(poll_ms(&list, 1, 5), 0);
+    CHECK_EQUAL(poll_ms(list, 1, 5), 0);
     put(pair.client, "a");
-    CHECK_EQUAL(sd_ppoll(&list, 1, NULL, &none), 1);
+    CHECK_EQUAL(sd_ppoll(list, 1, NULL, &none), 1);
 }
 
 static void select_answers_by_sets(void)
@@ -222,8 +266,10 @@ const struct test poll_tests[] = {
     {"poll_mixes_ours_and_the_kernels", poll_mixes_ours_and_the_kernels},
     {"poll_sleeps_no_longer_than_asked", poll_sleeps_no_longer_than_asked},
     {"whatever_comes_wakes_poll", whatever_comes_wakes_poll},
+    {"what_comes_while_poll_arms_is_seen", what_comes_while_poll_arms_is_seen},
+    {"more_threads_may_poll_a_socket_than_it_has_places", more_threads_may_poll_a_socket_than_it_has_places},
     {"room_wakes_poll", room_wakes_poll},
-    {"threads_may_poll_the_same_socket", threads_may_poll_the_same_socket},
+    {"poll_wakes_again_and_again", poll_wakes_again_and_again},
     {"long_lists_are_no_different", long_lists_are_no_different},
     {"a_signal_that_the_mask_admits_ends_poll", a_signal_that_the_mask_admits_ends_poll},
     {"select_answers_by_sets", select_answers_by_sets},

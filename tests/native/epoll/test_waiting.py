@@ -21,6 +21,8 @@ LAWS = [
     for law in re.findall(r'^    \{"(\w+)", \w+\},$', (HERE / f"{name}.c").read_text(), re.MULTILINE)
 ]
 FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fvisibility=hidden")
+# The tests act in the moments of falling asleep; see pair.h.
+WRAP = "-Wl,--wrap=sd_set_announce,--wrap=sd_arm,--wrap=sd_watch_room,--wrap=sd_fence_sleeper"
 VARIANTS = {
     "plain": (),
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
@@ -34,7 +36,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The tests, compiled with the whole core."""
     target = tmp_path_factory.mktemp("waiting") / f"waiting-{request.param}"
     sources = [str(path) for folder in (NATIVE / "core", HERE) for path in sorted(folder.glob("*.c"))]
-    command = ["gcc", *FLAGS, f"-I{NATIVE}", *VARIANTS[request.param], "-o", str(target), *sources, "-lpthread"]
+    command = ["gcc", *FLAGS, f"-I{NATIVE}", *VARIANTS[request.param], "-o", str(target), *sources, WRAP, "-lpthread"]
     subprocess.run(command, check=True)
     return target
 

@@ -29,7 +29,7 @@ long sd_shutdown(int fd, int how)
         return -EINVAL;
     if (!sd_both_enter(s))
         return -EAGAIN;
-    bool companion_too = s->tx.m.state == SD_RING_TX_MOVED;
+    bool companion_too = s->tx.left;
     atomic_fetch_or(&s->shut, (uint32_t)(how + 1));
     if (how != SHUT_WR)
         sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_SHUT, 0);
@@ -58,7 +58,7 @@ long sd_unread_bytes(int fd)
 long sd_unsent_bytes(int fd)
 {
     struct sd_socket *s = sd_socket_of(fd);
-    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || s->tx.m.state == SD_RING_TX_MOVED)
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || s->tx.left)
         return SD_PASS;
     return (long)sd_min_u64(sd_load(&s->tx.dir->p.tail) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
 }

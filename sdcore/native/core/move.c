@@ -9,7 +9,7 @@
 
 static bool tx_moved(const struct sd_socket *s)
 {
-    return s->tx.m.state == SD_RING_TX_MOVED;
+    return s->tx.left;
 }
 
 static bool rx_moved(const struct sd_socket *s)
@@ -19,7 +19,7 @@ static bool rx_moved(const struct sd_socket *s)
 
 static bool asked(struct sd_socket *s)
 {
-    return s->tx.m.state != SD_RING_TX_MOVED && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE);
+    return !s->tx.left && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE);
 }
 
 bool sd_move_uses_companion(struct sd_socket *s)
@@ -28,6 +28,13 @@ bool sd_move_uses_companion(struct sd_socket *s)
 }
 
 /* --- our direction --- */
+
+/* A direction that was shut in the ring ends on the companion too, after its last byte. */
+static void end_companion(const struct sd_socket *s, int fd)
+{
+    if (s->tx.left && s->tx.m.state == SD_RING_TX_SHUT && fd >= 0)
+        sd_sys_shutdown(fd, SHUT_WR);
+}
 
 bool sd_move_flush(struct sd_socket *s, int fd)
 {
@@ -45,6 +52,8 @@ bool sd_move_flush(struct sd_socket *s, int fd)
         tx->resend_from += (uint64_t)sent;
         atomic_fetch_add(&s->rec.kernel_sent_bytes, (uint64_t)sent);
     }
+    if (tx->resending)
+        end_companion(s, fd);
     tx->resending = false;
     return true;
 }
@@ -65,17 +74,16 @@ static void take_back_abandoned(struct sd_socket *s)
 /* With both tokens. Publishes MOVED if the machine says so. */
 static void move_tx(struct sd_socket *s)
 {
-    uint32_t was_shut = s->tx.m.state == SD_RING_TX_SHUT;
-    uint32_t effects = sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_MOVE, 0);
-    if (effects == SD_RING_TX_DO_PUBLISH_MOVED)
+    if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_MOVE, 0) == SD_RING_TX_DO_PUBLISH_MOVED)
         atomic_fetch_or_explicit(&s->tx.dir->p.flags, SD_TX_MOVED, memory_order_release);
-    int fd = was_shut ? sd_fd_of(s) : -1;
-    if (fd >= 0)
-        sd_sys_shutdown(fd, SHUT_WR); /* the ring's FIN is not seen by a peer that reads TCP */
+    s->tx.left = true;
+    if (!s->tx.resending)
+        end_companion(s, sd_fd_of(s));
 }
 
 void sd_move_asked(struct sd_socket *s, int fd)
 {
+    sd_offer_accepted(s); /* who asks has taken up our offer, though we may not have looked yet */
     if (!sd_both_enter(s))
         return;
     if (sd_load(&s->mode) == SD_MODE_RING && !tx_moved(s)) {
@@ -94,9 +102,8 @@ void sd_move_asked(struct sd_socket *s, int fd)
 
 static bool over(const struct sd_socket *s)
 {
-    bool sending_over = tx_moved(s) || s->tx.m.state == SD_RING_TX_SHUT || s->tx.m.state == SD_RING_TX_BROKEN;
-    bool receiving_over = rx_moved(s) || s->rx.m.state == SD_RING_RX_ENDED || s->rx.m.state == SD_RING_RX_BROKEN;
-    return sending_over && receiving_over && (tx_moved(s) || rx_moved(s)) && !s->tx.resending;
+    bool received = rx_moved(s) || s->rx.m.state == SD_RING_RX_ENDED || s->rx.m.state == SD_RING_RX_BROKEN;
+    return tx_moved(s) && received && !s->tx.resending;
 }
 
 static void become_kernel(struct sd_socket *s)

@@ -64,7 +64,7 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     rx->data = rings + !side * (size_t)SD_RING_BYTES;
     tx->peer_ready = rx->peer_ready = &slab->side[!side].ready[slot];
     tx->tail = tx->base = tx->head_seen = tx->resend_from = 0;
-    tx->resending = false;
+    tx->resending = tx->left = false;
     rx->head = rx->base = rx->tail_seen = 0;
     sd_ring_tx_start(&tx->m);
     sd_ring_rx_start(&rx->m);
@@ -308,7 +308,7 @@ void sd_peer_had_closed(struct sd_socket *s)
 
 void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t armed)
 {
-    atomic_fetch_and(&attention->armed, ~(uint32_t)(SD_ARM_POKE | SD_ARM_MOVE));
+    atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_POKE); /* MOVE stays: it is a request until we have moved */
     int fd = sd_fd_of(s);
     if (armed & SD_ARM_MOVE)
         sd_move_asked(s, fd);

@@ -38,6 +38,7 @@ struct sd_tx {
     uint64_t head_seen;
     uint64_t resend_from; /* moving: bytes from here to tail still have to go over the companion */
     bool resending;
+    bool left; /* our direction has gone over to the companion */
     uint8_t *data; /* SD_RING_BYTES */
     struct sd_direction *dir;
     _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from tests.support.processes import Outcome, Processes, kill
 
 SOURCES = Path(__file__).parent / "c"
+FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread")
 TIMEOUT_S = 10.0
 _SCENARIO = re.compile(r"^SCENARIO\((\w+),\s*([A-Z |]+)\)$", re.MULTILINE)
 
@@ -71,6 +73,14 @@ def variants(scenario: Scenario) -> list[Variant]:
     ends = ("accepted",) if scenario.once else ("accepted", "connected")
     puppets = ("other", "plain") if scenario.other_only else ("own", "other", "plain")
     return [Variant(end, puppet) for end in ends for puppet in puppets]
+
+
+def build(target: Path, *more: str) -> Path:
+    """Compile all scenarios into one program, with the warnings of the project."""
+    words = ["cc", *FLAGS, *more, *sorted(map(str, SOURCES.glob("*.c"))), "-o", str(target)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return target
 
 
 def run(

@@ -9,8 +9,8 @@
  *                    kernel tells of its end; what the program sees comes from shared memory.
  *
  * News in shared memory: the peer sets the ready byte of the connection (after its tail), and rings the doorbell of the
- * sets that announced their sleep (`asleep` bit of their place in the slab). A set keeps a `group` for each (slab, side)
- * with a map from slot to watch; a scan compares eight ready bytes at a time with the slots that it watches and
+ * sets that announced their sleep (`asleep` bit of their place in the slab). A set keeps a `group` for each (slab,
+ * side) with a map from slot to watch; a scan compares eight ready bytes at a time with the slots that it watches and
  * takes each hit by an atomic exchange, before it looks at the connection. What may be ready is on the `active` list;
  * walking that list gives level, edge and one-shot behaviour. The doorbell is registered in the kernel set, level
  * triggered, with the address of the set as data.
@@ -24,10 +24,10 @@
  * itself in another set, or in poll, is treated as if somebody always slept on it: then the kernel's readiness of its
  * descriptor is right, and whoever looks at it needs to know nothing of us.
  *
- * Locks. `registry` guards the tables of watches and sets; each set has a lock for its lists; registry before set, never
- * two sets. Neither is held in a blocking call. Signals are not blocked (that would cost two system calls per wait): a
+ * Locks. `registry` guards the tables of watches and sets; each set has a lock for its lists; registry before set,
+ * never two sets. Neither is held in a blocking call. Signals are not blocked (that would cost two system calls per wait): a
  * handler that interrupts the holder is answered EINTR, 0 or ENOMEM, and what it closes is tidied up by the holder. A
- * handler that leaves by longjmp from the middle of epoll_ctl or epoll_wait (not while they sleep) leaves the lock taken.
+ * handler that leaves by longjmp from the middle of epoll_ctl or epoll_wait (not while they sleep) leaves a lock taken.
  *
  * Where Linux keys registrations by open file, a watch is keyed by (set, descriptor): closing the descriptor ends it,
  * also when a duplicate lives on; only the registration of a mode KERNEL socket lives as long as in Linux.
@@ -177,8 +177,8 @@ SD_API void sd_set_announce(struct sd_epoll *set);  /* sets asleep bits; then dr
 SD_API void sd_set_retract(struct sd_epoll *set);
 SD_API void sd_set_poke(struct sd_epoll *set); /* wake a sleeper, if there is one */
 
-/* Announces for those who sleep, looks once more, and wakes one of them if something is ready. Lets the lock go meanwhile:
- * the caller must hold the registry or be a guest. */
+/* Announces for those who sleep, looks once more, and wakes one of them if something is ready. Lets the lock go
+ * meanwhile: the caller must hold the registry or be a guest. */
 SD_API void sd_set_pass_on(struct sd_epoll *set);
 
 /* epoll_ctl.c */

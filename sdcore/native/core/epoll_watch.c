@@ -258,9 +258,9 @@ static bool stamp_read(struct sd_socket *s, struct stamp *now)
 #define ABOUT_DATA (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP)
 #define ABOUT_ROOM (EPOLLOUT | EPOLLWRNORM)
 
-/* As in Linux, data is no edge for who waits for room, and the other way round; a change of state is one for all. Room is
- * news only if there was none: every position of head since the last stamp was at least seen_head, so the ring was never
- * full if `sent` is not far beyond it. */
+/* As in Linux, data is no edge for who waits for room, and the other way round; a change of state is one for all. Room
+ * is news only if there was none: every position of head since the last stamp was at least seen_head, so the ring was
+ * never full if `sent` is not far beyond it. */
 static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
 {
     if (now->flags != w->seen_flags || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))

@@ -1,5 +1,5 @@
-/* Connections for tests of waiting: both ends are sockets of ours in one process, joined by a slab that the test made and
- * by a real TCP connection as companion. No monitor, no entry points: the tests call the core.
+/* Connections for tests of waiting: both ends are sockets of ours in one process, joined by a slab that the test made
+ * and by a real TCP connection as companion. No monitor, no entry points: the tests call the core.
  */
 #ifndef PAIR_H
 #define PAIR_H

@@ -54,7 +54,8 @@ static long ctl_plain(int epfd, int op, int fd, struct epoll_event *event)
 /* --- sockets of ours; registry and set held --- */
 
 /* Programs that take a connection out and put it in again for every request would pay two system calls each time: what
- * is taken out stays registered by its companion, silent, until the descriptor closes or the socket leaves the rings. */
+ * is taken out stays registered by its companion, silent, until the descriptor closes or the socket leaves the rings.
+ */
 static void park(struct sd_watch *w)
 {
     w->parked = w->disarmed = true;

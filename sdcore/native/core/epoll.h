@@ -25,9 +25,10 @@
  * descriptor is right, and whoever looks at it needs to know nothing of us.
  *
  * Locks. `registry` guards the tables of watches and sets; each set has a lock for its lists; registry before set,
- * never two sets. Neither is held in a blocking call. Signals are not blocked (that would cost two system calls per wait): a
- * handler that interrupts the holder is answered EINTR, 0 or ENOMEM, and what it closes is tidied up by the holder. A
- * handler that leaves by longjmp from the midst of epoll_ctl or epoll_wait (not while they sleep) leaves a lock taken.
+ * never two sets. Neither is held in a blocking call. Signals are not blocked (that would cost two system calls per
+ * wait): a handler that interrupts the holder is answered EINTR, 0 or ENOMEM, and what it closes is tidied up by the
+ * holder. A handler that leaves by longjmp from the midst of epoll_ctl or epoll_wait (not while they sleep) leaves a
+ * lock taken.
  *
  * Where Linux keys registrations by open file, a watch is keyed by (set, descriptor): closing the descriptor ends it,
  * also when a duplicate lives on; only the registration of a mode KERNEL socket lives as long as in Linux.

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sdcore.cli.bench.measures import Point
 from sdcore.cli.bench.pair import WorkerError
-from sdcore.cli.bench.routes import Route
+from sdcore.cli.bench.routes import Route, Share
 
 PROGRAMS = ("redis-server", "redis-benchmark")
 START_SECONDS_MAX = 10.0
@@ -110,13 +110,20 @@ def benchmark(environment: Mapping[str, str], port: int, load: Load, core: int |
     return answers
 
 
-def requests_per_s(point: Point, route: Route, cores: tuple[int | None, int | None], directory: Path) -> float:
-    """The measure `redis`: requests a second of a load, after a warm-up on the same server."""
+def requests_per_s(
+    point: Point, route: Route, cores: tuple[int | None, int | None], directory: Path
+) -> tuple[float, Share | None]:
+    """The measure `redis`: requests a second of a load, after a warm-up on the same server; and the proof.
+
+    The proof begins once the server answers, because what asks it until then is a plain program.
+    """
     load = Load(point.connections or 1, 1, point.count)
     warmup = Load(load.clients, 1, point.warmup)
-    with server(route.environment, directory, cores[0]) as port:
+    with server(route.environment, directory, cores[0]) as port, route.watched() as watch:
         benchmark(route.environment, port, warmup, cores[1])
-        return benchmark(route.environment, port, load, cores[1])["get"].requests_per_s
+        rate = benchmark(route.environment, port, load, cores[1])["get"].requests_per_s
+        watch.look()
+    return rate, watch.share
 
 
 def _parse(output: str) -> dict[str, Answer]:

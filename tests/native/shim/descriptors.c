@@ -129,6 +129,7 @@ static void passing(void)
     pass(u[0], t[0]);
     int fd = receive(u[1]);
     SAY(close(t[0]));
+    SAY(poll(&(struct pollfd){.fd = t[1], .events = POLLIN}, 1, 0)); /* the peer looks, and sends the unread again */
     SAY(read(fd, buf, sizeof buf));
     say_bytes("passed", buf, 6);
     SAY(write(fd, "over", 4));

@@ -24,9 +24,9 @@ def script(name: str, *words: str) -> list[str]:
 class Server:
     """An echo server in the background."""
 
-    def __init__(self, host: Host, processes: Processes, shim: bool = True) -> None:
+    def __init__(self, host: Host, processes: Processes, kind: str = "echo_server.py") -> None:
         self.port = free_port()
-        self.process = processes.start(script("echo_server.py", str(self.port)), host.environment(shim))
+        self.process = processes.start(script(kind, str(self.port)), host.environment(True))
         wait_listening(self.port, self.process)
 
     def slabs(self) -> int:

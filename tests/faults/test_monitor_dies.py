@@ -27,7 +27,9 @@ def stop(host: Host) -> None:
     """An orderly end, as users ask for it."""
     assert host.monitor is not None
     words = (*COMMAND, "monitor", "stop", "--monitor-dir", str(host.directory))
-    subprocess.run(words, env=host.environment(False, PYTHONPATH=str(ROOT)), check=True, capture_output=True, timeout=20)
+    subprocess.run(
+        words, env=host.environment(False, PYTHONPATH=str(ROOT)), check=True, capture_output=True, timeout=20
+    )
     host.monitor.wait(10)
     host.monitor = None
 

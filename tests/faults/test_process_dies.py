@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.parts import script
 from tests.support.host import Host
-from tests.support.processes import Processes, free_port, wait_listening, wait_until
+from tests.support.processes import Processes, free_port, kill, wait_listening, wait_until
 
 NOTICE_S = 0.1
 MARGIN_S = 0.4  # for a machine with more work than cores
@@ -48,32 +48,59 @@ SHIMS = pytest.mark.parametrize("shim", [False, True], ids=["kernel", "sdcore"])
 ALL = list(itertools.product(CASES, ("listen", "connect"), ("block", "poll", "epoll")))
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Where the ends run: under which monitor, with the library or without."""
+
+    host: Host
+    processes: Processes
+    shim: bool
+    folder: Path
+
+
 class Ends:
     """Both ends, running."""
 
-    def __init__(self, case: Case, role: str, how: str, processes: Processes, host: Host, shim: bool, at: Path) -> None:
+    def __init__(self, case: Case, role: str, how: str, setting: Setting) -> None:
         """`role` is what the dying end does: listen or connect."""
         self.port = free_port()
-        self.files = (at / "dying", at / "living")
+        self._setting = setting
+        self.files = (setting.folder / "dying", setting.folder / "living")
         for file in self.files:
             file.write_bytes(bytes(8))
-        self._processes = processes
-        parts = [(role, case.dying, "block", self.files[0])]
-        parts.append(("connect" if role == "listen" else "listen", case.living, how, self.files[1]))
-        started = {}
-        for part in sorted(parts, reverse=True):  # who listens comes first, and is known before the other connects
-            words = [part[0], str(self.port), *part[1:3], str(part[3])]
-            started[part[3]] = processes.start(script("flow.py", *words), host.environment(shim))
-            if part[0] == "listen":
-                wait_listening(self.port, started[part[3]])
-                wait_until(lambda: not shim or host.status()["listeners"] == 1, "the monitor knows the listener")
-        self.dying, self.living = (started[file] for file in self.files)
-        for process in started.values():
-            wait_until(lambda p=process: "connected" in self.log(p), "both ends are connected")
+        dying = [role, str(self.port), case.dying, "block", str(self.files[0])]
+        living = ["connect" if role == "listen" else "listen", str(self.port), case.living, how, str(self.files[1])]
+        if role == "listen":
+            self.dying, self.living = self._start(dying), self._start(living)
+        else:
+            self.living, self.dying = self._start(living), self._start(dying)
+        wait_until(lambda: "connected" in self.log(self.dying), "the first end is connected")
+        wait_until(lambda: "connected" in self.log(self.living), "the second end is connected")
+
+    def _start(self, words: list[str]) -> subprocess.Popen[bytes]:
+        """Start an end; if it listens, wait until both the kernel and the monitor know it."""
+        host, shim = self._setting.host, self._setting.shim
+        process = self._setting.processes.start(script("flow.py", *words), host.environment(shim))
+        if words[0] == "listen":
+            wait_listening(self.port, process)
+            wait_until(lambda: not shim or host.status()["listeners"] == 1, "the monitor knows the listener")
+        return process
 
     def log(self, process: subprocess.Popen[bytes]) -> str:
         """What an end printed."""
-        return self._processes.log(process)
+        return self._setting.processes.log(process)
+
+    def transports(self) -> list[str]:
+        """How the monitor sees the connection: one row for each end that is established."""
+        pids = {self.dying.pid, self.living.pid}
+        rows = [row for row in self._setting.host.sockets() if row["pid"] in pids]
+        return [row["transport"] for row in rows if row["state"] == "established"]
+
+    def accelerated(self) -> bool:
+        """Whether both ends have settled on shared memory."""
+        wait_until(lambda: len(self.transports()) == 2, "the monitor shows both ends")
+        time.sleep(0.15)  # an offer waits so long
+        return self.transports() == ["shm", "shm"]
 
     def kill(self) -> float:
         """Kill one end; when that was."""
@@ -88,13 +115,27 @@ class Ends:
         return dying, living
 
 
+def accelerated_ends(case: Case, role: str, how: str, setting: Setting) -> Ends:
+    """Both ends on a connection by shared memory, if under the library.
+
+    Where the machine is so busy that an offer is not taken up in time, another connection is tried.
+    """
+    for _ in range(5):
+        ends = Ends(case, role, how, setting)
+        if not setting.shim or ends.accelerated():
+            return ends
+        kill(ends.living)
+        kill(ends.dying)
+        setting.host.wait_alone()
+    pytest.fail(f"no connection went by shared memory: {setting.host.sums().reasons}")
+
+
 @SHIMS
-@pytest.mark.parametrize(("case", "role", "how"), ALL, ids=lambda part: str(part))
+@pytest.mark.parametrize(("case", "role", "how"), ALL, ids=str)
 def test_the_other_end_is_told(
-    case: Case, role: str, how: str, shim: bool, host: Host, processes: Processes, tmp_path: Path
+    case: Case, role: str, how: str, *, shim: bool, host: Host, processes: Processes, tmp_path: Path
 ) -> None:
-    before = host.sums()
-    ends = Ends(case, role, how, processes, host, shim, tmp_path)
+    ends = accelerated_ends(case, role, how, Setting(host, processes, shim, tmp_path))
     if case.dying != "idle":
         wait_until(lambda: min(ends.progress()) > 1_000_000, "bytes flow")
     else:
@@ -107,17 +148,12 @@ def test_the_other_end_is_told(
     assert report["at"] - killed < NOTICE_S + MARGIN_S, f"noticed only after {report['at'] - killed:.3f} s"
     if case.dying == "send":
         assert report["moved"] >= ends.progress()[0], "bytes that were sent before the kill are lost"
-    host.wait_alone()
-    if case.dying != "idle":
-        assert (host.sums().since(before).shm_bytes > 0) == shim
 
 
 @SHIMS
-def test_a_sender_that_waits_for_room_is_told(
-    shim: bool, host: Host, processes: Processes, tmp_path: Path
-) -> None:
+def test_a_sender_that_waits_for_room_is_told(shim: bool, host: Host, processes: Processes, tmp_path: Path) -> None:
     case = Case("receive", "send", frozenset({"ECONNRESET", "EPIPE"}))
-    ends = Ends(case, "listen", "block", processes, host, shim, tmp_path)
+    ends = accelerated_ends(case, "listen", "block", Setting(host, processes, shim, tmp_path))
     wait_until(lambda: ends.progress()[1] > 1_000_000, "bytes flow")
     ends.dying.send_signal(signal.SIGSTOP)
     time.sleep(0.3)  # the buffers are full by now

@@ -14,8 +14,7 @@ PRLIMIT = "prlimit"
 NAMES = ("echo_of_odd_sizes", "half_close_by_us", "epoll_edge_after_eagain", "four_threads_open_and_close")
 CHOSEN = [scenario for scenario in scenarios() if scenario.name in NAMES]
 LIMITS = {
-    "descriptors_14": f"{PRLIMIT} --nofile=14",
-    "descriptors_20": f"{PRLIMIT} --nofile=20",
+    "descriptors_18": f"{PRLIMIT} --nofile=18",  # what four_threads_open_and_close needs by itself
     "address_space_200_MB": f"{PRLIMIT} --as=200000000",
     "address_space_2_GB": f"{PRLIMIT} --as=2000000000",
     "no_files": f"{PRLIMIT} --fsize=0",
@@ -37,12 +36,12 @@ def limited(program: Path, limit: str, folder: Path) -> Path:
 @pytest.mark.parametrize("scenario", CHOSEN, ids=str)
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
 def test_works_under_a_limit(
-    scenario: Scenario, limit: str, program: Path, host: Host, processes: Processes, tmp_path: Path
+    scenario: Scenario, limit: str, *, program: Path, host: Host, processes: Processes, tmp_path: Path
 ) -> None:
     words = limited(program, limit, tmp_path)
-    expected = run(words, scenario, OWN, processes, host.environment(False), {})
+    expected = run(words, scenario, OWN, processes, env=host.environment(False))
     assert expected.code == 0, f"the limit is too small for the kernel alone: {expected}"
-    outcome = run(words, scenario, OWN, processes, host.environment(True), {})
+    outcome = run(words, scenario, OWN, processes, env=host.environment(True))
     assert (outcome.code, outcome.output, outcome.errors) == (0, expected.output, "")
 
 
@@ -80,8 +79,8 @@ def test_works_without_a_way_to_the_monitor(
     before = host.sums()
     env = environments(host, tmp_path)[name]
     for scenario in CHOSEN:
-        expected = run(program, scenario, OWN, processes, host.environment(False), {})
-        outcome = run(program, scenario, OWN, processes, env, {})
+        expected = run(program, scenario, OWN, processes, env=host.environment(False))
+        outcome = run(program, scenario, OWN, processes, env=env)
         assert (outcome.code, outcome.output, outcome.errors) == (0, expected.output, "")
     assert host.sums().since(before).shm_bytes == 0
 
@@ -94,7 +93,7 @@ def test_standard_descriptors_closed_at_the_start(
     script.write_text(f'#!/bin/sh\nexec "{program}" "$@" {closed}\n')
     script.chmod(0o755)
     (scenario,) = [scenario for scenario in scenarios() if scenario.name == "lowest_descriptor_first"]
-    expected = run(script, scenario, OWN, processes, host.environment(False), {})
-    outcome = run(script, scenario, OWN, processes, host.environment(True), {})
+    expected = run(script, scenario, OWN, processes, env=host.environment(False))
+    outcome = run(script, scenario, OWN, processes, env=host.environment(True))
     assert expected.code == 0
     assert (outcome.code, outcome.output, outcome.errors) == (0, expected.output, expected.errors)

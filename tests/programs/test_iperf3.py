@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from functools import partial
 
 from tests.programs.needs import need
 from tests.support.combinations import Combination, Meter, every_combination
@@ -21,6 +23,11 @@ MODES = {
 BYTES_MIN = 1_000_000
 
 
+def seen(processes: Processes, server: subprocess.Popen[bytes], text: str) -> bool:
+    """Whether the server has printed a text."""
+    return text in processes.log(server)
+
+
 @every_combination
 def test_streams(combination: Combination, host: Host, processes: Processes) -> None:
     iperf3 = need("iperf3", "iperf3")
@@ -31,7 +38,7 @@ def test_streams(combination: Combination, host: Host, processes: Processes) -> 
     wait_listening(port, server)
     for number, (name, mode) in enumerate(MODES.items(), 1):
         # The server listens anew for each test; who comes too early is reset, on the kernel as well.
-        wait_until(lambda ready=f"(test #{number})": ready in processes.log(server), "the server listens again")
+        wait_until(partial(seen, processes, server, f"(test #{number})"), "the server listens again")
         command = [iperf3, "-c", "127.0.0.1", "-p", str(port), "-J", "-n", "20M", *mode]
         if "--bidir" in mode:
             command[command.index("-n") : command.index("-n") + 2] = ["-t", "1"]

@@ -88,16 +88,17 @@ def run(
     scenario: Scenario,
     variant: Variant,
     processes: Processes,
+    *,
     env: Mapping[str, str],
-    puppet_env: Mapping[str, str],
+    puppet_env: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Run one scenario to its end."""
+    """Run one scenario to its end. `puppet_env` is for a puppet in another process; None stands for `env`."""
     if variant.puppet == "own":
         return processes.run([str(program), scenario.name, variant.end, "-1"], env, timeout_s=TIMEOUT_S)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         words = [str(program), "puppet", str(theirs.fileno())]
-        puppet = processes.start(words, puppet_env, pass_fds=(theirs.fileno(),))
+        puppet = processes.start(words, puppet_env or env, pass_fds=(theirs.fileno(),))
         theirs.close()
         words = [str(program), scenario.name, variant.end, str(ours.fileno())]
         outcome = processes.run(words, env, timeout_s=TIMEOUT_S, pass_fds=(ours.fileno(),))

@@ -115,7 +115,9 @@ def main() -> None:
     flow = Flow(progress)
     print("connected", flush=True)
     if part == "both":
-        threading.Thread(target=send, args=(sock, "block", Flow(memoryview(bytearray(8)).cast("Q"))), daemon=True).start()
+        threading.Thread(
+            target=send, args=(sock, "block", Flow(memoryview(bytearray(8)).cast("Q"))), daemon=True
+        ).start()
     if part == "send":
         send(sock, how, flow)
     else:

@@ -41,6 +41,7 @@ LOADS = (
     Load(clients=1, pipeline=16, requests=80_000, tests=TESTS),
     Load(clients=50, pipeline=16, requests=200_000, tests=TESTS),
 )
+OWN_MEASURES = ("roundtrip", "stream", "many")
 WARMUP_PART = 10
 NEW_ROUND_SECONDS_MAX = 40.0
 COMPARED: tuple[Transport, Transport] = ("tcp", "shm")
@@ -225,7 +226,7 @@ def _bars(ax: Axes, lines: Sequence[Line], what: str, ratios: Sequence[float]) -
 def _without_redis(routes: dict[Transport, Route], directory: Path, output: Path) -> None:
     """Round trip, one way and many connections, by the programs that come with us."""
     plan = Plan(
-        names=("roundtrip", "stream", "many"),
+        names=OWN_MEASURES,
         transports=("tcp", "unix", "shm"),
         placements=("two",) if len(machine.cores()) > 1 else ("same",),
         runs=3,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from sdcore.native import LibraryNotFoundError, library_path
 
 ENOUGH = 0.99
 LOOK_SECONDS_MAX = 2.0
+SETTLE_SECONDS = 0.01
 NO_TRANSPORT = "none"
 PRIVATE = ("LD_PRELOAD", "SDCORE_RUNTIME_DIR", "SDCORE_DISABLE")
 
@@ -33,14 +35,28 @@ class RouteError(Exception):
 
 @dataclass(frozen=True)
 class Traffic:
-    """Connections' ends and bytes, open and closed, by transport."""
+    """What a monitor has counted until some moment.
+
+    Attributes:
+        ends: ends of connections by transport, open and closed.
+        bytes: that they carried.
+        reasons: why ends are not accelerated.
+        open: how many of the ends are open.
+    """
 
     ends: Mapping[str, int] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    open: int = 0
 
     def since(self, before: Traffic) -> Traffic:
         """What came after `before`."""
-        return Traffic(_less(self.ends, before.ends), _less(self.bytes, before.bytes))
+        return Traffic(
+            _less(self.ends, before.ends),
+            _less(self.bytes, before.bytes),
+            _less(self.reasons, before.reasons),
+            self.open,
+        )
 
 
 def _less(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
@@ -69,8 +85,12 @@ class Share:
             return "the monitor saw no connection"
         return (
             f"shared memory carried {ends.get('shm', 0)} of {sum(ends.values())} ends of connections "
-            f"and {sizes.get('shm', 0)} of {sum(sizes.values())} bytes"
+            f"and {sizes.get('shm', 0)} of {sum(sizes.values())} bytes{self._why()}"
         )
+
+    def _why(self) -> str:
+        reasons = [f"{name} {count}" for name, count in self.traffic.reasons.items() if count > 0]
+        return f" ({', '.join(reasons)})" if reasons else ""
 
 
 def _part(counts: Mapping[str, int]) -> float:
@@ -92,7 +112,7 @@ class MonitorWatch(Watch):
 
     def __init__(self, runtime: paths.RuntimeDir) -> None:
         self._runtime = runtime
-        self._before = traffic(runtime)
+        self._before = _settled(runtime)
 
     def look(self) -> None:
         """Count what came. Processes that just ended may not be added up yet, so a poor share is looked at again."""
@@ -186,17 +206,37 @@ def traffic(runtime: paths.RuntimeDir) -> Traffic:
         raise RouteError(f"the bench's monitor: {error}") from None
 
 
-def _counted(document: Mapping[str, Any]) -> Traffic:
-    """Closed sockets from the totals, open ones one by one. What has no transport, like a listener, does not count.
+def _settled(runtime: paths.RuntimeDir) -> Traffic:
+    """The count once processes that ended have been added up: nothing is open and nothing changes any more.
 
-    A connection that moved from shared memory to TCP counts as TCP with all its bytes.
+    A process that lives on with open connections, as redis does, only costs the time limit.
+    """
+    until = time.monotonic() + LOOK_SECONDS_MAX
+    now = traffic(runtime)
+    while time.monotonic() < until:
+        time.sleep(SETTLE_SECONDS)
+        before, now = now, traffic(runtime)
+        if now == before and now.open == 0:
+            break
+    return now
+
+
+def _counted(document: Mapping[str, Any]) -> Traffic:
+    """The totals have every connection since it was established, but bytes only when a socket is closed.
+
+    What has no transport, like a listener, does not count. A connection that moved from shared memory to TCP counts as
+    TCP with all its bytes.
     """
     totals = document["totals"]["transports"]
-    ends = {name: int(total["connections"]) for name, total in totals.items() if name != NO_TRANSPORT}
-    sizes = {name: int(total["sent_bytes"]) + int(total["received_bytes"]) for name, total in totals.items()}
-    for socket in document["sockets"]:
-        name = socket["transport"]
-        if name != NO_TRANSPORT:
-            ends[name] = ends.get(name, 0) + 1
-            sizes[name] = sizes.get(name, 0) + int(socket["sent_bytes"]) + int(socket["received_bytes"])
-    return Traffic(ends, sizes)
+    ends = {name: int(total["connections"]) for name, total in totals.items()}
+    sizes = Counter({name: int(total["sent_bytes"]) + int(total["received_bytes"]) for name, total in totals.items()})
+    reasons = Counter({name: int(reason["count"]) for name, reason in document["totals"]["reasons"].items()})
+    connected = [socket for socket in document["sockets"] if socket["transport"] != NO_TRANSPORT]
+    for socket in connected:
+        sizes[socket["transport"]] += int(socket["sent_bytes"]) + int(socket["received_bytes"])
+    return Traffic(_carried(ends), _carried(sizes), dict(reasons), len(connected))
+
+
+def _carried(counts: Mapping[str, int]) -> dict[str, int]:
+    """Without what had no transport."""
+    return {name: count for name, count in counts.items() if name != NO_TRANSPORT}

@@ -46,18 +46,26 @@ def socket(transport: str, sent: int, received: int) -> dict[str, object]:
     return {"transport": transport, "sent_bytes": sent, "received_bytes": received}
 
 
-def test_open_sockets_are_added_to_the_closed() -> None:
+def test_bytes_of_open_sockets_are_added_to_the_totals() -> None:
     document = {
         "totals": {
             "transports": {
                 "none": {"connections": 2, "sent_bytes": 0, "received_bytes": 0},
                 "shm": {"connections": 3, "sent_bytes": 10, "received_bytes": 20},
-                "tcp": {"connections": 0, "sent_bytes": 0, "received_bytes": 0},
-            }
+                "tcp": {"connections": 1, "sent_bytes": 0, "received_bytes": 0},
+            },
+            "reasons": {"offer_timeout": {"count": 1, "text": ""}},
         },
         "sockets": [socket("shm", 7, 1), socket("tcp", 0, 5), socket("none", 0, 0)],
     }
-    assert routes._counted(document) == Traffic({"shm": 4, "tcp": 1}, {"none": 0, "shm": 38, "tcp": 5})
+    assert routes._counted(document) == Traffic(
+        {"shm": 3, "tcp": 1}, {"shm": 38, "tcp": 5}, {"offer_timeout": 1}, open=2
+    )
+
+
+def test_a_poor_share_says_why() -> None:
+    share = Share(Traffic({"shm": 2, "tcp": 2}, {"shm": 9, "tcp": 9}, {"offer_timeout": 2, "policy": 0}))
+    assert str(share).endswith("(offer_timeout 2)")
 
 
 def test_kernel_routes_carry_nothing_of_sdcore(monkeypatch: pytest.MonkeyPatch) -> None:

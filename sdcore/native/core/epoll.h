@@ -19,6 +19,10 @@
  * inherited over fork) may lose a byte to another set: such a watch is `direct`, it is compared with its stamp (the
  * positions seen last) before each sleep and now and then.
  *
+ * A watch that has just asked for its ready byte may miss news for a moment: the peer's store of tail may still wait in
+ * its processor while its load of `armed` has been answered. Such a watch is `fresh`: it is looked at in every scan until
+ * a fence has passed, which is the one before the next sleep, or one of our own when there are many.
+ *
  * Sleepers and bells. The first to be woken takes the bell from the others that sleep on the set. Who leaves while
  * others sleep therefore announces anew, looks once more, and passes the bell on if something is left. A set that is
  * itself in another set, or in poll, is treated as if somebody always slept on it: then the kernel's readiness of its
@@ -64,6 +68,7 @@ struct sd_watch {
     struct sd_link member; /* of set->watches; a free watch: of the free list */
     struct sd_link active; /* of set->active: may be ready */
     struct sd_link direct; /* of set->direct */
+    struct sd_link fresh;  /* of set->fresh: no fence since it asked for its ready byte */
     struct sd_link timed;  /* of set->timed: offered or pending */
     struct sd_watch *kin;  /* next watch of the same socket object; guarded by the registry */
     struct sd_watch *twin; /* next watch of the same slot in the group */
@@ -82,6 +87,7 @@ struct sd_watch {
     bool bare;        /* on the rings without a ready byte: no bell or no place could be had */
     bool room_wanted; /* the companion is registered with EPOLLOUT too */
     bool disarmed;    /* one-shot, reported */
+    uint32_t fresh_since;   /* set->fences then */
     bool parked;      /* taken out of the set by the program, kept for when it comes again; always disarmed too */
     bool forced;      /* news that no stamp shows */
 };
@@ -103,7 +109,9 @@ struct sd_epoll {
     int32_t epfd;          /* one of its descriptors */
     uint32_t refs;         /* descriptors of this process; guarded by the registry */
     struct sd_link sets;   /* of the registry's list */
-    struct sd_link watches, active, direct, timed;
+    struct sd_link watches, active, direct, timed, fresh;
+    uint32_t fences;       /* announced sleeps; a fresh watch older than one is fresh no more */
+    uint32_t fresh_count;
     struct sd_group *groups, *spare_groups;
     struct sd_bell bell;      /* fd -1: none yet */
     uint32_t guests;          /* threads inside without the lock; keep it from being reused */
@@ -173,6 +181,7 @@ SD_API long sd_watch_register(struct sd_watch *w, uint32_t events, uint64_t data
 SD_API uint32_t sd_watch_ready(struct sd_watch *w); /* its events that hold and were not reported; takes the news */
 SD_API void sd_set_revive(struct sd_epoll *set);    /* a child's first use */
 SD_API void sd_set_scan(struct sd_epoll *set, bool thorough);
+SD_API void sd_set_fenced(struct sd_epoll *set, uint32_t fences); /* after a fence: drops what was fresh before it */
 SD_API bool sd_set_any_ready(struct sd_epoll *set); /* looks at the active list, takes nothing */
 SD_API void sd_set_announce(struct sd_epoll *set);  /* sets asleep bits; then drop the lock, sd_fence_sleeper, scan */
 SD_API void sd_set_retract(struct sd_epoll *set);

@@ -153,6 +153,7 @@ struct sd_watch *sd_watch_new(struct sd_epoll *set, struct sd_socket *s, int fd)
     w->fd = fd;
     sd_link_init(&w->active);
     sd_link_init(&w->direct);
+    sd_link_init(&w->fresh);
     sd_link_init(&w->timed);
     sd_link_add(&set->watches, &w->member);
     _Atomic(struct sd_watch *) *kin = kin_of(s);
@@ -229,6 +230,7 @@ static void set_clear(struct sd_epoll *set)
     sd_link_init(&set->watches);
     sd_link_init(&set->active);
     sd_link_init(&set->direct);
+    sd_link_init(&set->fresh);
     sd_link_init(&set->timed);
 }
 

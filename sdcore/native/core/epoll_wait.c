@@ -239,12 +239,13 @@ static int64_t time_left(uint64_t until_ns, uint64_t now_ns)
 }
 
 /* Announces; returns how long to sleep, in nanoseconds, -1 for ever. */
-static int64_t fall_asleep(struct wait *wait)
+static int64_t fall_asleep(struct wait *wait, uint32_t *fences)
 {
     struct sd_epoll *set = wait->set;
     uint64_t now_ns = sd_now_ns();
     sd_set_take(set);
     set->sleepers++;
+    *fences = ++set->fences;
     bool on_ring = set->on_ring;
     sd_set_announce(set);
     uint64_t until_ns = sleep_until(set, wait->deadline_ns, now_ns);
@@ -266,7 +267,11 @@ static void awake(struct sd_epoll *set)
 
 static int sleep_once(struct wait *wait)
 {
-    int64_t left_ns = fall_asleep(wait);
+    uint32_t fences;
+    int64_t left_ns = fall_asleep(wait, &fences);
+    sd_set_take(wait->set);
+    sd_set_fenced(wait->set, fences);
+    sd_set_drop(wait->set);
     int n = look_ring(wait, 0, true);
     if (n > 0) { /* looking again would report them twice */
         awake(wait->set);

@@ -9,6 +9,7 @@
 #include "core/move.h"
 
 /* Beyond this the socket was not writable; see sd_readiness. */
+#define FRESH_MOST 32
 #define FULL_BYTES (SD_RING_BYTES - SD_RING_BYTES / 4)
 
 /* --- the kernel's registration --- */
@@ -97,6 +98,31 @@ static void become_bare(struct sd_epoll *set, struct sd_watch *w)
         want_room(w); /* EPOLLOUT holds: this wakes them, without a bell */
 }
 
+static void become_fresh(struct sd_epoll *set, struct sd_watch *w)
+{
+    w->fresh_since = set->fences;
+    sd_link_add(&set->fresh, &w->fresh);
+    set->fresh_count++;
+}
+
+static void fresh_no_more(struct sd_epoll *set, struct sd_watch *w)
+{
+    set->fresh_count -= !sd_link_alone(&w->fresh);
+    sd_link_remove(&w->fresh);
+}
+
+void sd_set_fenced(struct sd_epoll *set, uint32_t fences)
+{
+    struct sd_link *next;
+    for (struct sd_link *at = set->fresh.next; at != &set->fresh; at = next) {
+        struct sd_watch *w = sd_container(at, struct sd_watch, fresh);
+        next = at->next;
+        sd_watch_activate(w, false);
+        if (w->fresh_since < fences)
+            fresh_no_more(set, w);
+    }
+}
+
 static void join_group(struct sd_epoll *set, struct sd_watch *w)
 {
     struct sd_socket *s = w->sock;
@@ -115,6 +141,7 @@ static void join_group(struct sd_epoll *set, struct sd_watch *w)
     group->wanted[slot] = 0xff;
     group->words |= 1u << (slot / 8);
     group->members++;
+    become_fresh(set, w);
     if (sd_load(&s->shared))
         sd_watch_make_direct(w);
 }
@@ -169,6 +196,7 @@ void sd_watch_leave_ring(struct sd_watch *w)
     sd_link_remove(&w->active);
     sd_link_remove(&w->direct);
     sd_link_remove(&w->timed);
+    fresh_no_more(set, w);
     set->on_ring -= w->on_ring;
     set->bare -= w->bare;
     w->on_ring = w->bare = false;
@@ -362,6 +390,12 @@ static void scan_group(struct sd_group *group)
 
 void sd_set_scan(struct sd_epoll *set, bool thorough)
 {
+    if (sd_unlikely(set->fresh_count > FRESH_MOST)) {
+        sd_fence_sleeper();
+        sd_set_fenced(set, ++set->fences);
+    } else if (sd_unlikely(set->fresh_count)) {
+        sd_set_fenced(set, 0); /* only looks */
+    }
     for (struct sd_group *group = set->groups; group; group = group->next)
         scan_group(group);
     if (!thorough && !set->bare)

@@ -14,6 +14,7 @@
 #define YIELDS 80           /* yields before sleeping, while nobody else wants the core: some 50 us */
 #define YIELDS_CONTENDED 6  /* yields that gave the core to others before we sleep */
 #define YIELD_LONG_NS 2000  /* a yield that took longer let somebody else run */
+#define PENDING_NAP_NS 200000u     /* an offer that comes rings no bell */
 #define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
 #define ROOM_WAKE_BYTES (SD_RING_BYTES / 4) /* a producer is told of room in pieces of this size */
 
@@ -226,6 +227,8 @@ long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline
     bool placed = bell && slot && sd_arm(s, events, bell->name);
     sd_fence_sleeper();
     uint64_t look_ns = sd_look_at_companion(s, fd);
+    if (sd_load(&s->mode) == SD_MODE_PENDING)
+        look_ns = sd_now_ns() + PENDING_NAP_NS;
     long r = 0;
     if (!(sd_readiness(s) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL)
         r = block(s, fd, bell, sd_min_u64(deadline_ns, look_ns), placed);

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sdcore.cli.bench import plots, table
+from sdcore.cli.bench import model, plots, table
 from sdcore.cli.bench.model import Report, Transport
 from tests.bench.samples import report, row
 
@@ -77,3 +77,10 @@ def test_what_fell_back_is_not_drawn() -> None:
 )
 def test_numbers_have_three_figures(value: float, text: str) -> None:
     assert table.number(value) == text
+
+
+@pytest.mark.parametrize("part", ["Report", "Machine", "Settings", "Row", "Cell", "Verdict"])
+def test_the_manual_names_each_field_of_the_report(part: str) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "howto" / "measure.md").read_text("utf-8")
+    [line] = [line for line in manual.splitlines() if line.startswith(f"| {part.lower()} |")]
+    assert [name for name in getattr(model, part).model_fields if f"`{name}`" not in line] == []

@@ -1,14 +1,16 @@
-"""The examples in Python. Everything but one line is the standard library's manner: with that line changed, they run on
-the kernel's sockets."""
+"""The examples in Python, as they are and, with one line changed, on the standard module's sockets."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from sdcore.cli.bench.routes import Watch, kernel_environment, sdcore_route
 from tests.examples.talk import counted, talk
 
 SOURCES = Path(__file__).parents[2] / "examples" / "python"
@@ -29,8 +31,39 @@ def standard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def python(directory: Path, name: str, *arguments: str) -> list[str]:
-    return [sys.executable, str(directory / name), *arguments]
+@dataclass(frozen=True)
+class Programs:
+    """Where the examples are, how they run, and who sees what they do."""
+
+    directory: Path
+    environment: Mapping[str, str]
+    watch: Watch
+
+    def __call__(self, name: str, *arguments: str) -> list[str]:
+        return [sys.executable, str(self.directory / name), *arguments]
+
+
+@pytest.fixture
+def on_kernel(standard: Path) -> Programs:
+    return Programs(standard, kernel_environment(), Watch())
+
+
+@pytest.fixture
+def with_library(runtime_dir: Path) -> Iterator[Programs]:
+    with sdcore_route(runtime_dir) as route, route.watched() as watch:
+        without_preload = {name: value for name, value in route.environment.items() if name != "LD_PRELOAD"}
+        yield Programs(SOURCES, without_preload, watch)
+
+
+@pytest.fixture(params=["on_kernel", "with_library"])
+def programs(request: pytest.FixtureRequest) -> Iterator[Programs]:
+    """Each test runs on both; with sdcore.socket (almost) everything must have gone through shared memory."""
+    found: Programs = request.getfixturevalue(request.param)
+    yield found
+    if request.param == "with_library":
+        found.watch.look()
+        assert found.watch.share is not None
+        assert found.watch.share.enough, found.watch.share
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,34 +73,35 @@ def test_one_import_is_all_that_differs_from_the_standard_module(name: str) -> N
     assert sum("sdcore" in line for line in lines) == 1
 
 
-def test_the_server_counts_what_the_client_sent(standard: Path) -> None:
+def test_the_server_counts_what_the_client_sent(programs: Programs) -> None:
     served, sent = talk(
-        python(standard, "rate_server.py", "--port", "0", "--size", "64"),
-        python(standard, "rate_client.py", "127.0.0.1", "{port}", "--size", "64", "--seconds", "0.5"),
+        programs("rate_server.py", "--port", "0", "--size", "64"),
+        programs("rate_client.py", "127.0.0.1", "{port}", "--size", "64", "--seconds", "0.5"),
+        programs.environment,
     )
     assert counted(served) == counted(sent) > 0
 
 
-def test_every_ping_comes_back(standard: Path) -> None:
+def test_every_ping_comes_back(programs: Programs) -> None:
     _, asked = talk(
-        python(standard, "pingpong.py", "server", "--port", "0", "--size", "1000"),
-        python(standard, "pingpong.py", "client", "127.0.0.1", "{port}", "--size", "1000", "--count", "500"),
+        programs("pingpong.py", "server", "--port", "0", "--size", "1000"),
+        programs("pingpong.py", "client", "127.0.0.1", "{port}", "--size", "1000", "--count", "500"),
+        programs.environment,
     )
     assert counted(asked) == 500
 
 
-def test_the_epoll_server_serves_every_client(standard: Path) -> None:
+def test_the_epoll_server_serves_every_client(programs: Programs) -> None:
     served, asked = talk(
-        python(standard, "epoll_server.py", "--port", "0"),
-        python(standard, "many_clients.py", "127.0.0.1", "{port}", "--clients", "50", "--seconds", "0.5"),
+        programs("epoll_server.py", "--port", "0"),
+        programs("many_clients.py", "127.0.0.1", "{port}", "--clients", "50", "--seconds", "0.5"),
+        programs.environment,
     )
     assert served.splitlines()[-1].startswith("50 clients; ")
     assert counted(served) == counted(asked)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_shows_an_example(standard: Path, name: str) -> None:
-    done = subprocess.run(
-        python(standard, name, "--help"), capture_output=True, text=True, timeout=20, check=True, cwd=standard
-    )
+def test_help_shows_an_example(on_kernel: Programs, name: str) -> None:
+    done = subprocess.run(on_kernel(name, "--help"), capture_output=True, text=True, timeout=20, check=True)
     assert "Example: python " in done.stdout

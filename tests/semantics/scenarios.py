@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support.processes import Outcome, Processes, kill
 SOURCES = Path(__file__).parent / "c"
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread")
 TIMEOUT_S = 10.0
+PUPPET_END_S = 2.0
 _SCENARIO = re.compile(r"^SCENARIO\((\w+),\s*([A-Z |]+)\)$", re.MULTILINE)
 
 
@@ -96,11 +98,13 @@ def run(
     if variant.puppet == "own":
         return processes.run([str(program), scenario.name, variant.end, "-1"], env, timeout_s=TIMEOUT_S)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs:
-        words = [str(program), "puppet", str(theirs.fileno())]
-        puppet = processes.start(words, puppet_env or env, pass_fds=(theirs.fileno(),))
-        theirs.close()
+    with ours:
+        with theirs:
+            words = [str(program), "puppet", str(theirs.fileno())]
+            puppet = processes.start(words, puppet_env or env, pass_fds=(theirs.fileno(),))
         words = [str(program), scenario.name, variant.end, str(ours.fileno())]
         outcome = processes.run(words, env, timeout_s=TIMEOUT_S, pass_fds=(ours.fileno(),))
+    with suppress(subprocess.TimeoutExpired):
+        puppet.wait(PUPPET_END_S)  # nobody gives it orders any more
     kill(puppet)
     return outcome

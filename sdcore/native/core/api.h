@@ -17,28 +17,28 @@
 #include "core/state.h"
 
 /* life.c: set-up and life of descriptors. `sd_opened_*` are told after libc made the descriptor. */
-SD_API void sd_init(void);                                      /* once, from the constructor */
-SD_API void sd_exit(void);                                      /* at exit: closes what is open as close would */
-SD_API void sd_opened_socket(int fd, int domain, int type);     /* after socket() */
-SD_API struct sd_socket *sd_new_socket(int fd, int family);     /* a fresh object, not yet in the table; or NULL */
-SD_API void sd_show_socket(int fd, struct sd_socket *s);        /* enter it in the table */
-SD_API void sd_opened_dup(int old_fd, int new_fd);              /* after dup, F_DUPFD; new_fd was free before */
-SD_API void sd_closing(int fd);                                 /* before close(fd) or before dup2 onto fd */
-SD_API bool sd_hidden(int fd);                                  /* one of our own: answer EBADF, leave it open */
-SD_API long sd_rehide(int fd);                                  /* a hidden one gives up its number, to be replaced: 0 or -errno */
-SD_API int sd_next_hidden(int from);                            /* lowest hidden descriptor >= from, or -1 */
-SD_API int sd_next_open(int from);                              /* lowest descriptor >= from known to us (not hidden), or -1 */
-SD_API void sd_set_nonblock(int fd, bool on);                   /* after fcntl(F_SETFL), FIONBIO */
-SD_API bool sd_in_vfork_child(void);                            /* shares our memory, has descriptors of its own */
+SD_API void sd_init(void);                                  /* once, from the constructor */
+SD_API void sd_exit(void);                                  /* at exit: closes what is open as close would */
+SD_API void sd_opened_socket(int fd, int domain, int type); /* after socket() */
+SD_API struct sd_socket *sd_new_socket(int fd, int family); /* a fresh object, not yet in the table; or NULL */
+SD_API void sd_show_socket(int fd, struct sd_socket *s);    /* enter it in the table */
+SD_API void sd_opened_dup(int old_fd, int new_fd);          /* after dup, F_DUPFD; new_fd was free before */
+SD_API void sd_closing(int fd);                             /* before close(fd) or before dup2 onto fd */
+SD_API bool sd_hidden(int fd);                              /* one of our own: answer EBADF, leave it open */
+SD_API long sd_rehide(int fd);                /* a hidden one gives up its number, to be replaced: 0 or -errno */
+SD_API int sd_next_hidden(int from);          /* lowest hidden descriptor >= from, or -1 */
+SD_API int sd_next_open(int from);            /* lowest descriptor >= from known to us (not hidden), or -1 */
+SD_API void sd_set_nonblock(int fd, bool on); /* after fcntl(F_SETFL), FIONBIO */
+SD_API bool sd_in_vfork_child(void);          /* shares our memory, has descriptors of its own */
 SD_API void sd_fork_prepare(void);
 SD_API void sd_fork_parent(void);
 SD_API void sd_fork_child(void);
-SD_API void sd_fork_failed(void);                               /* undo what prepare counted */
+SD_API void sd_fork_failed(void); /* undo what prepare counted */
 
 /* connect.c, accept.c: connections. These do the kernel call themselves. */
 SD_API long sd_connect(int fd, const struct sockaddr *addr, socklen_t len);
-SD_API void sd_listening(int fd);                               /* after listen() succeeded */
-SD_API void sd_accepted(int listen_fd, int fd, int flags);      /* after accept4() gave fd */
+SD_API void sd_listening(int fd);                          /* after listen() succeeded */
+SD_API void sd_accepted(int listen_fd, int fd, int flags); /* after accept4() gave fd */
 
 /* transfer.c: bytes. flags are MSG_*. */
 SD_API long sd_send(int fd, const void *buf, size_t n, int flags);
@@ -47,15 +47,15 @@ SD_API long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags);
 SD_API long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags);
 SD_API long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n);
 SD_API long sd_shutdown(int fd, int how);
-SD_API long sd_unread_bytes(int fd);                            /* FIONREAD */
-SD_API long sd_unsent_bytes(int fd);                            /* SIOCOUTQ */
-SD_API long sd_take_error(int fd);                              /* SO_ERROR: pending errno (>= 0) and clears it */
-SD_API void sd_count_kernel(int fd, long sent, long received);  /* after a libc call on a tracked kernel socket */
+SD_API long sd_unread_bytes(int fd);                           /* FIONREAD */
+SD_API long sd_unsent_bytes(int fd);                           /* SIOCOUTQ */
+SD_API long sd_take_error(int fd);                             /* SO_ERROR: pending errno (>= 0) and clears it */
+SD_API void sd_count_kernel(int fd, long sent, long received); /* after a libc call on a tracked kernel socket */
 
 /* move.c: this connection goes on over kernel TCP, both directions, losing nothing. Afterwards calls give SD_PASS.
  * `abandon`: we cannot read the ring any more (exec, passed on): unread bytes are sent again by the peer. */
 SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);
-SD_API void sd_before_exec(void);                               /* moves what an exec'd program will inherit */
+SD_API void sd_before_exec(void); /* moves what an exec'd program will inherit */
 
 /* privileges.c: before the process drops to another user, root directory or namespace. */
 SD_API void sd_before_losing_access(void);

@@ -16,14 +16,14 @@
 
 #define SD_PASS (-4096L) /* below every -errno */
 
-#define sd_likely(x) __builtin_expect(!!(x), 1)
-#define sd_unlikely(x) __builtin_expect(!!(x), 0)
-#define SD_API __attribute__((visibility("hidden")))
+#define sd_likely(x)       __builtin_expect(!!(x), 1)
+#define sd_unlikely(x)     __builtin_expect(!!(x), 0)
+#define SD_API             __attribute__((visibility("hidden")))
 #define SD_ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
-#define sd_load(p) atomic_load_explicit((p), memory_order_relaxed)
-#define sd_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
-#define sd_store(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define sd_load(p)             atomic_load_explicit((p), memory_order_relaxed)
+#define sd_load_acquire(p)     atomic_load_explicit((p), memory_order_acquire)
+#define sd_store(p, v)         atomic_store_explicit((p), (v), memory_order_relaxed)
 #define sd_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
 
 /* Keeps the compiler from moving memory accesses across; the processor's part is done by membarrier on the other side. */

@@ -16,7 +16,7 @@
 #include "core/sys.h"
 #include "core/thread.h"
 
-#define FILES_MAX 1048576u
+#define FILES_MAX    1048576u
 #define REGION_ALIGN 4096u
 
 struct sd_globals sd_g = {.region_fd = -1, .bell_out_fd = -1};

@@ -9,9 +9,9 @@
 #include "core/wait.h"
 
 #define ROOM_TO_WRITE_BYTES (SD_RING_BYTES / 4) /* POLLOUT from here on, as Linux waits for a part of its buffer */
-#define MOVING_LOOK_NS 1000000u
-#define WARM_SLOTS 8        /* of each lease: their rings keep their pages when they are free */
-#define KEPT_BYTES 65536u   /* of each other ring */
+#define MOVING_LOOK_NS      1000000u
+#define WARM_SLOTS          8      /* of each lease: their rings keep their pages when they are free */
+#define KEPT_BYTES          65536u /* of each other ring */
 
 bool sd_both_enter(struct sd_socket *s)
 {
@@ -170,18 +170,13 @@ static void break_send(struct sd_socket *s, int error)
 static void perform(struct sd_socket *s, uint32_t effect)
 {
     switch (effect) {
-    case SD_TEARDOWN_DO_RAISE_RESET:
-        break_send(s, ECONNRESET);
-        break;
-    case SD_TEARDOWN_DO_BREAK_SEND:
-        break_send(s, EPIPE);
-        break;
+    case SD_TEARDOWN_DO_RAISE_RESET: break_send(s, ECONNRESET); break;
+    case SD_TEARDOWN_DO_BREAK_SEND: break_send(s, EPIPE); break;
     case SD_TEARDOWN_DO_LAST_SEND:
         s->last_send = true;
         sd_store(&s->slow_send, 1);
         break;
-    default: /* DELIVER_EOF: readers find the flags themselves */
-        break;
+    default: /* DELIVER_EOF: readers find the flags themselves */ break;
     }
 }
 
@@ -208,8 +203,7 @@ static void settle(struct sd_socket *s)
     else if (sd_load(&s->gone)) {
         s->peer_dead = true;
         feed_teardown(s, SD_TEARDOWN_EV_PEER_GONE, unread);
-    }
-    else if (flags & SD_TX_FIN)
+    } else if (flags & SD_TX_FIN)
         feed_teardown(s, SD_TEARDOWN_EV_PEER_FIN, 0);
 }
 
@@ -283,14 +277,10 @@ static uint64_t look_pending(struct sd_socket *s, int fd)
 uint64_t sd_look_at_companion(struct sd_socket *s, int fd)
 {
     switch (sd_load_acquire(&s->mode)) {
-    case SD_MODE_RING:
-        return look_ring(s, fd);
-    case SD_MODE_OFFERED:
-        return look_offered(s, fd);
-    case SD_MODE_PENDING:
-        return look_pending(s, fd);
-    default:
-        return UINT64_MAX;
+    case SD_MODE_RING: return look_ring(s, fd);
+    case SD_MODE_OFFERED: return look_offered(s, fd);
+    case SD_MODE_PENDING: return look_pending(s, fd);
+    default: return UINT64_MAX;
     }
 }
 

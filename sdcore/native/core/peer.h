@@ -8,7 +8,7 @@
 
 #include "core/state.h"
 
-#define SD_GONE_EOF 1
+#define SD_GONE_EOF   1
 #define SD_GONE_RESET 2
 
 /* A descriptor of this process that refers to the object, or -1. */

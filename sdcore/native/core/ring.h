@@ -21,9 +21,9 @@
  * lines and in the first pages. Streams of large messages must walk on: lines that only ever move between the caches of
  * two cores carry 3 GB/s, lines that went out to the shared cache 39 (measured, 2 cores of an AMD EPYC). */
 #define SD_REWIND_FROM 2048
-#define SD_REWIND_TO 32768
+#define SD_REWIND_TO   32768
 
-#define SD_PREFETCH_BYTES 512   /* lines that the other core has just written come three times as fast asked ahead */
+#define SD_PREFETCH_BYTES  512 /* lines that the other core has just written come three times as fast asked ahead */
 #define SD_COPY_LOOP_BYTES 256 /* below, memcpy uses no string move */
 
 static inline void sd_copy(uint8_t *to, const uint8_t *from, size_t n)

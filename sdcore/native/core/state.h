@@ -38,7 +38,7 @@ struct sd_tx {
     uint64_t head_seen;
     uint64_t resend_from; /* moving: bytes from here to tail still have to go over the companion */
     bool resending;
-    bool left; /* our direction has gone over to the companion */
+    bool left;     /* our direction has gone over to the companion */
     uint8_t *data; /* SD_RING_BYTES */
     struct sd_direction *dir;
     _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */
@@ -97,7 +97,7 @@ struct sd_thread {
     uint32_t id; /* slot + 1 */
     int32_t bell_fd;
     uint32_t bell_name;
-    uint16_t spins;      /* adapted; see wait.c */
+    uint16_t spins; /* adapted; see wait.c */
     uint16_t spin_probe;
     bool spin_failed;
     char pad[3];
@@ -116,9 +116,9 @@ struct sd_watch;
 /* One descriptor of this process. */
 struct sd_file {
     _Atomic uint32_t kind;
-    _Atomic(struct sd_socket *) sock;  /* kind SOCKET */
-    _Atomic(struct sd_epoll *) epoll;  /* kind EPOLL */
-    struct sd_watch *watches;          /* epoll sets that watch this descriptor; guarded by the epoll lock */
+    _Atomic(struct sd_socket *) sock; /* kind SOCKET */
+    _Atomic(struct sd_epoll *) epoll; /* kind EPOLL */
+    struct sd_watch *watches;         /* epoll sets that watch this descriptor; guarded by the epoll lock */
 };
 
 struct sd_globals {
@@ -131,10 +131,10 @@ struct sd_globals {
     int32_t region_fd;
     _Atomic int32_t bell_out_fd; /* unbound datagram socket that rings doorbells; -1 not made yet */
     uint32_t pid;
-    uint32_t cpus;        /* processors this process may run on */
-    bool no_membarrier;   /* membarrier(GLOBAL_EXPEDITED) is missing here */
-    bool heavy_fence;     /* some process that we share a slab with lacks it: publish with a full fence */
-    bool disabled;        /* SDCORE_DISABLE, or set-up failed: pass everything */
+    uint32_t cpus;            /* processors this process may run on */
+    bool no_membarrier;       /* membarrier(GLOBAL_EXPEDITED) is missing here */
+    bool heavy_fence;         /* some process that we share a slab with lacks it: publish with a full fence */
+    bool disabled;            /* SDCORE_DISABLE, or set-up failed: pass everything */
     struct sd_status *status; /* the monitor's page, NULL if not attached */
 };
 

@@ -50,23 +50,56 @@ static inline long sd_syscall6(long n, long a, long b, long c, long d, long e, l
 #define sd_syscall(n, a, b, c, d, e, f) \
     sd_syscall6((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-static inline long sd_sys_close(int fd) { return sd_syscall(SYS_close, fd, 0, 0, 0, 0, 0); }
-static inline long sd_sys_getpid(void) { return sd_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0); }
-static inline long sd_sys_gettid(void) { return sd_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0); }
-static inline long sd_sys_kill(int pid, int sig) { return sd_syscall(SYS_kill, pid, sig, 0, 0, 0, 0); }
-static inline long sd_sys_tgkill(int pid, int tid, int sig) { return sd_syscall(SYS_tgkill, pid, tid, sig, 0, 0, 0); }
-static inline long sd_sys_yield(void) { return sd_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0); }
-static inline long sd_sys_fcntl(int fd, int cmd, long arg) { return sd_syscall(SYS_fcntl, fd, cmd, arg, 0, 0, 0); }
-static inline long sd_sys_membarrier(int cmd) { return sd_syscall(SYS_membarrier, cmd, 0, 0, 0, 0, 0); }
-static inline long sd_sys_read(int fd, void *buf, size_t n) { return sd_syscall(SYS_read, fd, buf, n, 0, 0, 0); }
-static inline long sd_sys_write(int fd, const void *buf, size_t n) { return sd_syscall(SYS_write, fd, buf, n, 0, 0, 0); }
+static inline long sd_sys_close(int fd)
+{
+    return sd_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+static inline long sd_sys_getpid(void)
+{
+    return sd_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+static inline long sd_sys_gettid(void)
+{
+    return sd_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+static inline long sd_sys_kill(int pid, int sig)
+{
+    return sd_syscall(SYS_kill, pid, sig, 0, 0, 0, 0);
+}
+static inline long sd_sys_tgkill(int pid, int tid, int sig)
+{
+    return sd_syscall(SYS_tgkill, pid, tid, sig, 0, 0, 0);
+}
+static inline long sd_sys_yield(void)
+{
+    return sd_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+static inline long sd_sys_fcntl(int fd, int cmd, long arg)
+{
+    return sd_syscall(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
+}
+static inline long sd_sys_membarrier(int cmd)
+{
+    return sd_syscall(SYS_membarrier, cmd, 0, 0, 0, 0, 0);
+}
+static inline long sd_sys_read(int fd, void *buf, size_t n)
+{
+    return sd_syscall(SYS_read, fd, buf, n, 0, 0, 0);
+}
+static inline long sd_sys_write(int fd, const void *buf, size_t n)
+{
+    return sd_syscall(SYS_write, fd, buf, n, 0, 0, 0);
+}
 
 static inline long sd_sys_memfd_create(const char *name, unsigned flags)
 {
     return sd_syscall(SYS_memfd_create, name, flags, 0, 0, 0, 0);
 }
 
-static inline long sd_sys_ftruncate(int fd, off_t size) { return sd_syscall(SYS_ftruncate, fd, size, 0, 0, 0, 0); }
+static inline long sd_sys_ftruncate(int fd, off_t size)
+{
+    return sd_syscall(SYS_ftruncate, fd, size, 0, 0, 0, 0);
+}
 
 /* Returns the mapping, or a negated errno as a pointer: test with sd_is_error. */
 static inline void *sd_sys_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
@@ -74,9 +107,15 @@ static inline void *sd_sys_mmap(void *addr, size_t size, int prot, int flags, in
     return (void *)sd_syscall(SYS_mmap, addr, size, prot, flags, fd, offset);
 }
 
-static inline bool sd_is_error(const void *p) { return (uintptr_t)p >= (uintptr_t)-4095L; }
+static inline bool sd_is_error(const void *p)
+{
+    return (uintptr_t)p >= (uintptr_t)-4095L;
+}
 
-static inline long sd_sys_munmap(void *addr, size_t size) { return sd_syscall(SYS_munmap, addr, size, 0, 0, 0, 0); }
+static inline long sd_sys_munmap(void *addr, size_t size)
+{
+    return sd_syscall(SYS_munmap, addr, size, 0, 0, 0, 0);
+}
 
 static inline long sd_sys_madvise(void *addr, size_t size, int advice)
 {
@@ -123,7 +162,10 @@ static inline long sd_sys_setsockopt(int fd, int level, int name, const void *va
     return sd_syscall(SYS_setsockopt, fd, level, name, value, len, 0);
 }
 
-static inline long sd_sys_shutdown(int fd, int how) { return sd_syscall(SYS_shutdown, fd, how, 0, 0, 0, 0); }
+static inline long sd_sys_shutdown(int fd, int how)
+{
+    return sd_syscall(SYS_shutdown, fd, how, 0, 0, 0, 0);
+}
 
 static inline long sd_sys_sendto(int fd, const void *buf, size_t n, int flags, const void *addr, socklen_t len)
 {
@@ -159,7 +201,8 @@ static inline long sd_sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event
     return sd_syscall(SYS_epoll_ctl, epfd, op, fd, event, 0, 0);
 }
 
-static inline long sd_sys_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms, const sigset_t *mask)
+static inline long sd_sys_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
+                                      const sigset_t *mask)
 {
     return sd_syscall(SYS_epoll_pwait, epfd, events, max, timeout_ms, mask, 8);
 }
@@ -174,7 +217,10 @@ static inline long sd_sys_sigprocmask(int how, const uint64_t *set, uint64_t *ol
     return sd_syscall(SYS_rt_sigprocmask, how, set, old, 8, 0, 0);
 }
 
-static inline long sd_sys_getrandom(void *buf, size_t n) { return sd_syscall(SYS_getrandom, buf, n, 0, 0, 0, 0); }
+static inline long sd_sys_getrandom(void *buf, size_t n)
+{
+    return sd_syscall(SYS_getrandom, buf, n, 0, 0, 0, 0);
+}
 
 /* Monotonic time in nanoseconds; through the vDSO, no system call. */
 static inline uint64_t sd_now_ns(void)

@@ -7,10 +7,10 @@
 #include "core/sys.h"
 #include "core/wait.h"
 
-#define TAKEOVERS_BEFORE_LOCK 4   /* a token that moved so often is contended: a lock is cheaper than membarriers */
-#define SPINS_BEFORE_YIELD 64
-#define CLAIMED 0x80000000u        /* in owner: this thread takes the token over, but may not be inside yet */
-#define YIELDS_BEFORE_LIVENESS 64 /* then ask whether the holder still lives */
+#define TAKEOVERS_BEFORE_LOCK  4 /* a token that moved so often is contended: a lock is cheaper than membarriers */
+#define SPINS_BEFORE_YIELD     64
+#define CLAIMED                0x80000000u /* in owner: this thread takes the token over, but may not be inside yet */
+#define YIELDS_BEFORE_LIVENESS 64          /* then ask whether the holder still lives */
 
 __thread struct sd_thread *sd_self __attribute__((tls_model("initial-exec")));
 

@@ -126,11 +126,8 @@ static long put_some(struct sd_socket *s, struct cursor *c)
             if (!look_for_room(s))
                 return 0;
             break;
-        case SD_RING_TX_DO_SEND_COMPANION:
-            return tx->resending && !sd_move_flush(s, sd_fd_of(s)) ? 0 : SD_PASS;
-        default: { /* BROKEN_PIPE */
-            long error = take_error(s);
-            return error ? error : -EPIPE;
+        case SD_RING_TX_DO_SEND_COMPANION: return tx->resending && !sd_move_flush(s, sd_fd_of(s)) ? 0 : SD_PASS;
+        default: { /* BROKEN_PIPE */ long error = take_error(s); return error ? error : -EPIPE;
         }
         }
     }
@@ -417,18 +414,12 @@ static long take_some(struct sd_socket *s, struct cursor *c, int flags)
             effect = look_for_data(s);
         switch (effect) {
         case SD_RING_RX_DO_TAKE_ALL:
-        case SD_RING_RX_DO_TAKE_AVAIL:
-            return take(s, c, n, flags);
-        case SD_RING_RX_DO_RETRY:
-            break;
-        case SD_RING_RX_DO_WAIT_DATA:
-            return sd_load(&s->shut) & 1 ? 0 : -EAGAIN;
-        case SD_RING_RX_DO_RECV_COMPANION:
-            return SD_PASS;
-        case SD_RING_RX_DO_RAISE_RESET:
-            return reset_error(s);
-        default: /* END_OF_STREAM */
-            return 0;
+        case SD_RING_RX_DO_TAKE_AVAIL: return take(s, c, n, flags);
+        case SD_RING_RX_DO_RETRY: break;
+        case SD_RING_RX_DO_WAIT_DATA: return sd_load(&s->shut) & 1 ? 0 : -EAGAIN;
+        case SD_RING_RX_DO_RECV_COMPANION: return SD_PASS;
+        case SD_RING_RX_DO_RAISE_RESET: return reset_error(s);
+        default: /* END_OF_STREAM */ return 0;
         }
     }
 }

@@ -9,18 +9,18 @@
 #include "core/ring.h"
 #include "core/thread.h"
 
-#define SPINS 200           /* looks before the first yield, some 4 us: a peer on another core answers within */
-#define SPIN_PROBE 32       /* a thread whose spinning never helps (the peer shares its core) tries again so often */
-#define YIELDS 80           /* yields before sleeping, while nobody else wants the core: some 50 us */
-#define YIELDS_CONTENDED 6  /* yields that gave the core to others before we sleep */
-#define YIELD_LONG_NS 2000  /* a yield that took longer let somebody else run */
-#define PENDING_NAP_NS 200000u     /* an offer that comes rings no bell */
-#define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
-#define ROOM_WAKE_BYTES (SD_RING_BYTES / 4) /* a producer is told of room in pieces of this size */
+#define SPINS             200  /* looks before the first yield, some 4 us: a peer on another core answers within */
+#define SPIN_PROBE        32   /* a thread whose spinning never helps (the peer shares its core) tries again so often */
+#define YIELDS            80   /* yields before sleeping, while nobody else wants the core: some 50 us */
+#define YIELDS_CONTENDED  6    /* yields that gave the core to others before we sleep */
+#define YIELD_LONG_NS     2000 /* a yield that took longer let somebody else run */
+#define PENDING_NAP_NS    200000u             /* an offer that comes rings no bell */
+#define UNPLACED_SLEEP_NS 1000000u            /* no place to announce ourselves: look again so soon */
+#define ROOM_WAKE_BYTES   (SD_RING_BYTES / 4) /* a producer is told of room in pieces of this size */
 
 /* --- doorbells --- */
 
-#define BELL_PREFIX "sdcore-"
+#define BELL_PREFIX     "sdcore-"
 #define BELL_NAME_BYTES (1 + sizeof(BELL_PREFIX) - 1 + 8)
 
 static socklen_t bell_address(uint32_t name, struct sockaddr_un *address)
@@ -263,7 +263,8 @@ static void ring_watchers(struct sd_socket *s, struct sd_attention *attention, _
 
 static void ring_sleepers(struct sd_attention *attention)
 {
-    atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_SLEEPER); /* before the exchange: a later sleeper sets it anew */
+    atomic_fetch_and(&attention->armed,
+                     ~(uint32_t)SD_ARM_SLEEPER); /* before the exchange: a later sleeper sets it anew */
     for (uint32_t i = 0; i < SD_SLEEPERS; i++) {
         if (!sd_load(&attention->sleepers[i]))
             continue;
@@ -399,16 +400,13 @@ bool sd_patience_more(struct sd_patience *p)
 {
     uint32_t effects = sd_waiter_step(&p->m, SD_WAITER_EV_EMPTY, 0);
     switch (effects & 0xff) {
-    case SD_WAITER_DO_PAUSE:
-        sd_cpu_pause();
-        return true;
+    case SD_WAITER_DO_PAUSE: sd_cpu_pause(); return true;
     case SD_WAITER_DO_YIELD:
         if (sd_self)
             sd_self->spin_failed = true;
         yield_once(p);
         return true;
-    default:
-        return false; /* ANNOUNCE, FENCE, LOOK: the caller knows what it waits for */
+    default: return false; /* ANNOUNCE, FENCE, LOOK: the caller knows what it waits for */
     }
 }
 

@@ -341,8 +341,9 @@ enum sd_lease_state {
     SD_LEASE_NONE = 0,
     SD_LEASE_GRANTED = 1,
     SD_LEASE_REVOKED = 2,
-    SD_LEASE_DRAINING = 3,
-    SD_LEASE_ENDED = 4,
+    SD_LEASE_CLOSED = 3,
+    SD_LEASE_DRAINING = 4,
+    SD_LEASE_ENDED = 5,
 };
 enum sd_lease_event {
     SD_LEASE_EV_REQUEST_ALLOWED = 0,
@@ -354,6 +355,7 @@ enum sd_lease_event {
     SD_LEASE_EV_SERVER_DIED = 6,
     SD_LEASE_EV_SLAB_FAILED = 7,
     SD_LEASE_EV_OFFERS_TAKEN = 8,
+    SD_LEASE_EV_UNUSED = 9,
 };
 enum sd_lease_effect {
     SD_LEASE_DO_MAKE_SLAB = 1,
@@ -363,16 +365,17 @@ enum sd_lease_effect {
     SD_LEASE_DO_MARK_REVOKED = 5,
     SD_LEASE_DO_POKE = 6,
     SD_LEASE_DO_WATCH_OFFERS = 7,
-    SD_LEASE_DO_FREE_SLAB = 8,
+    SD_LEASE_DO_WATCH_USE = 8,
+    SD_LEASE_DO_FREE_SLAB = 9,
 };
 struct sd_lease {
     uint32_t state;
 };
 void sd_lease_start(struct sd_lease *m);
 uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_t arg);
-extern const char *const sd_lease_state_name[5];
-extern const char *const sd_lease_event_name[9];
-extern const char *const sd_lease_effect_name[9];
+extern const char *const sd_lease_state_name[6];
+extern const char *const sd_lease_event_name[10];
+extern const char *const sd_lease_effect_name[10];
 enum sd_lease_client_state {
     SD_LEASE_CLIENT_UNKNOWN = 0,
     SD_LEASE_CLIENT_ASKING = 1,

@@ -376,8 +376,9 @@ enum sd_lease_state {
     SD_LEASE_NONE = 0,
     SD_LEASE_GRANTED = 1,
     SD_LEASE_REVOKED = 2,
-    SD_LEASE_DRAINING = 3,
-    SD_LEASE_ENDED = 4,
+    SD_LEASE_CLOSED = 3,
+    SD_LEASE_DRAINING = 4,
+    SD_LEASE_ENDED = 5,
 };
 enum sd_lease_event {
     SD_LEASE_EV_REQUEST_ALLOWED = 0,
@@ -389,6 +390,7 @@ enum sd_lease_event {
     SD_LEASE_EV_SERVER_DIED = 6,
     SD_LEASE_EV_SLAB_FAILED = 7,
     SD_LEASE_EV_OFFERS_TAKEN = 8,
+    SD_LEASE_EV_UNUSED = 9,
 };
 enum sd_lease_effect {
     SD_LEASE_DO_MAKE_SLAB = 1,
@@ -398,11 +400,12 @@ enum sd_lease_effect {
     SD_LEASE_DO_MARK_REVOKED = 5,
     SD_LEASE_DO_POKE = 6,
     SD_LEASE_DO_WATCH_OFFERS = 7,
-    SD_LEASE_DO_FREE_SLAB = 8,
+    SD_LEASE_DO_WATCH_USE = 8,
+    SD_LEASE_DO_FREE_SLAB = 9,
 };
-__attribute__((unused)) static const char *const sd_lease_state_name[5] = {"NONE", "GRANTED", "REVOKED", "DRAINING", "ENDED"};
-__attribute__((unused)) static const char *const sd_lease_event_name[9] = {"REQUEST_ALLOWED", "REQUEST_DENIED", "REQUEST_MORE", "CLIENT_DIED", "LISTENER_GONE", "POLICY_CHANGED", "SERVER_DIED", "SLAB_FAILED", "OFFERS_TAKEN"};
-__attribute__((unused)) static const char *const sd_lease_effect_name[9] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "POKE", "WATCH_OFFERS", "FREE_SLAB"};
+__attribute__((unused)) static const char *const sd_lease_state_name[6] = {"NONE", "GRANTED", "REVOKED", "CLOSED", "DRAINING", "ENDED"};
+__attribute__((unused)) static const char *const sd_lease_event_name[10] = {"REQUEST_ALLOWED", "REQUEST_DENIED", "REQUEST_MORE", "CLIENT_DIED", "LISTENER_GONE", "POLICY_CHANGED", "SERVER_DIED", "SLAB_FAILED", "OFFERS_TAKEN", "UNUSED"};
+__attribute__((unused)) static const char *const sd_lease_effect_name[10] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "POKE", "WATCH_OFFERS", "WATCH_USE", "FREE_SLAB"};
 struct sd_lease {
     uint32_t state;
 };
@@ -454,6 +457,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             m->state = SD_LEASE_DRAINING; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_WATCH_OFFERS << 16; /* GRANTED CLIENT_DIED MARK_REVOKED POKE WATCH_OFFERS -> DRAINING */
         case SD_LEASE_REVOKED:
             m->state = SD_LEASE_DRAINING; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_WATCH_OFFERS << 8; /* REVOKED CLIENT_DIED POKE WATCH_OFFERS -> DRAINING */
+        case SD_LEASE_CLOSED:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* CLOSED CLIENT_DIED POKE FREE_SLAB -> ENDED */
         case SD_LEASE_DRAINING:
             return 0; /* DRAINING CLIENT_DIED -> DRAINING */
         case SD_LEASE_ENDED:
@@ -465,9 +470,11 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         case SD_LEASE_NONE:
             return 0; /* NONE LISTENER_GONE -> NONE */
         case SD_LEASE_GRANTED:
-            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* GRANTED LISTENER_GONE MARK_REVOKED FREE_SLAB -> REVOKED */
+            m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_WATCH_USE << 8; /* GRANTED LISTENER_GONE MARK_REVOKED WATCH_USE -> CLOSED */
         case SD_LEASE_REVOKED:
-            return SD_LEASE_DO_FREE_SLAB; /* REVOKED LISTENER_GONE FREE_SLAB -> REVOKED */
+            m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_WATCH_USE; /* REVOKED LISTENER_GONE WATCH_USE -> CLOSED */
+        case SD_LEASE_CLOSED:
+            return 0; /* CLOSED LISTENER_GONE -> CLOSED */
         case SD_LEASE_DRAINING:
             m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING LISTENER_GONE FREE_SLAB -> ENDED */
         case SD_LEASE_ENDED:
@@ -482,6 +489,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED; /* GRANTED POLICY_CHANGED MARK_REVOKED -> REVOKED */
         case SD_LEASE_REVOKED:
             return 0; /* REVOKED POLICY_CHANGED -> REVOKED */
+        case SD_LEASE_CLOSED:
+            return 0; /* CLOSED POLICY_CHANGED -> CLOSED */
         case SD_LEASE_DRAINING:
             return 0; /* DRAINING POLICY_CHANGED -> DRAINING */
         case SD_LEASE_ENDED:
@@ -494,10 +503,10 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             return 0; /* NONE SERVER_DIED -> NONE */
         case SD_LEASE_GRANTED:
             if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* GRANTED SERVER_DIED [arg > 0] POKE -> GRANTED */
-            m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_FREE_SLAB << 16; /* GRANTED SERVER_DIED MARK_REVOKED POKE FREE_SLAB -> REVOKED */
+            m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_WATCH_USE << 16; /* GRANTED SERVER_DIED MARK_REVOKED POKE WATCH_USE -> CLOSED */
         case SD_LEASE_REVOKED:
             if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* REVOKED SERVER_DIED [arg > 0] POKE -> REVOKED */
-            return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* REVOKED SERVER_DIED POKE FREE_SLAB -> REVOKED */
+            m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_WATCH_USE << 8; /* REVOKED SERVER_DIED POKE WATCH_USE -> CLOSED */
         case SD_LEASE_DRAINING:
             if (arg > 0ULL) { return 0; } /* DRAINING SERVER_DIED [arg > 0] -> DRAINING */
             m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING SERVER_DIED FREE_SLAB -> ENDED */
@@ -516,8 +525,12 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         switch (m->state) {
         case SD_LEASE_DRAINING:
             m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING OFFERS_TAKEN FREE_SLAB -> ENDED */
-        case SD_LEASE_ENDED:
-            return 0; /* ENDED OFFERS_TAKEN -> ENDED */
+        }
+        break;
+    case SD_LEASE_EV_UNUSED:
+        switch (m->state) {
+        case SD_LEASE_CLOSED:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* CLOSED UNUSED FREE_SLAB -> ENDED */
         }
         break;
     }

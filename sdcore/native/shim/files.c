@@ -1,11 +1,15 @@
 /* Transfers in which the kernel has a hand: sendfile, splice, asynchronous I/O.
  *
- * sendfile into a socket of ours is the core's. splice and aio work on the companion, so the connection moves there
- * first; where the kernel will read, unread bytes of the ring are sent again by the peer. A job of lio_listio counts as
- * one that reads. tee, vmsplice, copy_file_range fail on sockets of any kind and need no entry point.
+ * sendfile into a socket of ours is the core's. splice out of one gives the pipe pages of ours. splice into one and aio
+ * work on the companion, so the connection moves there first; where the kernel will read, unread bytes of the ring are
+ * sent again by the peer. A job of lio_listio counts as one that reads. tee, vmsplice, copy_file_range fail on sockets of
+ * any kind and need no entry point.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
+#include "shim/transfer.h"
+
+#include "core/sys.h"
 
 SD_EXPORT ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 {
@@ -21,12 +25,40 @@ SD_EXPORT ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 }
 SD_ALIAS(sendfile, sendfile64);
 
-SD_EXPORT ssize_t splice(int in_fd, off64_t *in_at, int out_fd, off64_t *out_at, size_t n, unsigned int flags)
+/* --- splice --- */
+
+/* At most `n` bytes that are there, as pages that the pipe may keep: it holds references to them when they are unmapped.
+ * The bytes leave the ring when the pipe has taken them. */
+static long splice_pages(int fd, int pipe_fd, uint8_t *pages, size_t n, unsigned int flags)
 {
-    long in = sd_leave_to_kernel(in_fd, SD_REASON_MOVED_SPLICE, true);
-    long out = in < 0 ? in : sd_leave_to_kernel(out_fd, SD_REASON_MOVED_SPLICE, false);
-    if (out < 0)
-        return sd_return(out);
+    int now = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+    long there = sd_received(fd, pages, n, MSG_PEEK | now);
+    if (there <= 0)
+        return there;
+    struct iovec v = {pages, (size_t)there};
+    long taken = sd_syscall(SYS_vmsplice, pipe_fd, &v, 1, flags & SPLICE_F_NONBLOCK, 0, 0);
+    if (taken > 0)
+        sd_received(fd, NULL, (size_t)taken, MSG_TRUNC | MSG_DONTWAIT);
+    return taken;
+}
+
+/* SD_PASS: the kernel does it, or says what is wrong. */
+static long splice_from_ours(int fd, const off64_t *at, int pipe_fd, size_t n, unsigned int flags)
+{
+    long capacity = sd_sys_fcntl(pipe_fd, F_GETPIPE_SZ, 0);
+    if (capacity <= 0 || at || n == 0)
+        return SD_PASS;
+    n = sd_min_u64(n, (uint64_t)capacity);
+    void *pages = sd_sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (sd_is_error(pages))
+        return (long)pages;
+    long r = splice_pages(fd, pipe_fd, pages, n, flags);
+    sd_sys_munmap(pages, n);
+    return r;
+}
+
+static ssize_t splice_by_kernel(int in_fd, off64_t *in_at, int out_fd, off64_t *out_at, size_t n, unsigned int flags)
+{
     ssize_t r = libc.splice(in_fd, in_at, out_fd, out_at, n, flags);
     if (sd_socket_of(in_fd))
         sd_counted_in(in_fd, r);
@@ -34,6 +66,17 @@ SD_EXPORT ssize_t splice(int in_fd, off64_t *in_at, int out_fd, off64_t *out_at,
         sd_counted_out(out_fd, r);
     return r;
 }
+
+SD_EXPORT ssize_t splice(int in_fd, off64_t *in_at, int out_fd, off64_t *out_at, size_t n, unsigned int flags)
+{
+    long r = sd_socket_of(in_fd) ? splice_from_ours(in_fd, in_at, out_fd, n, flags) : SD_PASS;
+    if (r != SD_PASS)
+        return sd_return(r);
+    r = sd_leave_to_kernel(out_fd, SD_REASON_MOVED_SPLICE, false);
+    return r < 0 ? sd_return(r) : splice_by_kernel(in_fd, in_at, out_fd, out_at, n, flags);
+}
+
+/* --- asynchronous I/O --- */
 
 /* The forms for large files have the same structures where off_t has 64 bits. */
 

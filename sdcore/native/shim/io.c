@@ -69,15 +69,21 @@ long sd_sent_vector(int fd, const struct iovec *iov, size_t count, int flags)
     }
 }
 
+/* Each call is two functions: the entry point, which is all that others' descriptors ever see and needs no stack, and the
+ * part for sockets of ours, kept out of line. */
+
 /* read of no bytes is 0 at once, whatever the socket's state; recv of no bytes is not. */
-ssize_t sd_do_read(int fd, void *buf, size_t n)
+static SD_APART ssize_t read_ours(int fd, void *buf, size_t n)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.read(fd, buf, n);
     if (sd_unlikely(n == 0))
         return 0;
     long r = sd_received(fd, buf, n, 0);
-    return r == SD_PASS ? sd_counted_in(fd, libc.read(fd, buf, n)) : sd_return(r);
+    return sd_unlikely(r == SD_PASS) ? sd_counted_in(fd, libc.read(fd, buf, n)) : sd_return(r);
+}
+
+ssize_t sd_do_read(int fd, void *buf, size_t n)
+{
+    return sd_likely(!sd_socket_of(fd)) ? libc.read(fd, buf, n) : read_ours(fd, buf, n);
 }
 
 SD_EXPORT ssize_t read(int fd, void *buf, size_t n)
@@ -86,12 +92,15 @@ SD_EXPORT ssize_t read(int fd, void *buf, size_t n)
 }
 SD_ALIAS(read, __read);
 
+static SD_APART ssize_t write_ours(int fd, const void *buf, size_t n)
+{
+    long r = sd_sent(fd, buf, n, 0);
+    return sd_unlikely(r == SD_PASS) ? sd_counted_out(fd, libc.write(fd, buf, n)) : sd_return_sent(r, 0);
+}
+
 ssize_t sd_do_write(int fd, const void *buf, size_t n)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.write(fd, buf, n);
-    long r = sd_sent(fd, buf, n, 0);
-    return r == SD_PASS ? sd_counted_out(fd, libc.write(fd, buf, n)) : sd_return_sent(r, 0);
+    return sd_likely(!sd_socket_of(fd)) ? libc.write(fd, buf, n) : write_ours(fd, buf, n);
 }
 
 SD_EXPORT ssize_t write(int fd, const void *buf, size_t n)
@@ -100,12 +109,15 @@ SD_EXPORT ssize_t write(int fd, const void *buf, size_t n)
 }
 SD_ALIAS(write, __write);
 
+static SD_APART ssize_t recv_ours(int fd, void *buf, size_t n, int flags)
+{
+    long r = sd_received(fd, buf, n, flags);
+    return sd_unlikely(r == SD_PASS) ? sd_counted_in(fd, libc.recv(fd, buf, n, flags)) : sd_return(r);
+}
+
 ssize_t sd_do_recv(int fd, void *buf, size_t n, int flags)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.recv(fd, buf, n, flags);
-    long r = sd_received(fd, buf, n, flags);
-    return r == SD_PASS ? sd_counted_in(fd, libc.recv(fd, buf, n, flags)) : sd_return(r);
+    return sd_likely(!sd_socket_of(fd)) ? libc.recv(fd, buf, n, flags) : recv_ours(fd, buf, n, flags);
 }
 
 SD_EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
@@ -114,26 +126,33 @@ SD_EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 }
 SD_ALIAS(recv, __recv);
 
+static SD_APART ssize_t send_ours(int fd, const void *buf, size_t n, int flags)
+{
+    long r = sd_sent(fd, buf, n, flags);
+    return sd_unlikely(r == SD_PASS) ? sd_counted_out(fd, libc.send(fd, buf, n, flags)) : sd_return_sent(r, flags);
+}
+
 SD_EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.send(fd, buf, n, flags);
-    long r = sd_sent(fd, buf, n, flags);
-    return r == SD_PASS ? sd_counted_out(fd, libc.send(fd, buf, n, flags)) : sd_return_sent(r, flags);
+    return sd_likely(!sd_socket_of(fd)) ? libc.send(fd, buf, n, flags) : send_ours(fd, buf, n, flags);
 }
 SD_ALIAS(send, __send);
 
 /* A stream has no sender's address: its length becomes 0, as in Linux. */
-ssize_t sd_do_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+static SD_APART ssize_t recvfrom_ours(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.recvfrom(fd, buf, n, flags, addr, len);
     long r = sd_received(fd, buf, n, flags);
-    if (r == SD_PASS)
+    if (sd_unlikely(r == SD_PASS))
         return sd_counted_in(fd, libc.recvfrom(fd, buf, n, flags, addr, len));
     if (r >= 0 && addr && len)
         *len = 0;
     return sd_return(r);
+}
+
+ssize_t sd_do_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+{
+    return sd_likely(!sd_socket_of(fd)) ? libc.recvfrom(fd, buf, n, flags, addr, len)
+                                        : recvfrom_ours(fd, buf, n, flags, addr, len);
 }
 
 SD_EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
@@ -142,12 +161,18 @@ SD_EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockad
 }
 
 /* Linux ignores the destination on a connected stream. */
+static SD_APART ssize_t sendto_ours(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+                                    socklen_t len)
+{
+    long r = sd_sent(fd, buf, n, flags);
+    return sd_unlikely(r == SD_PASS) ? sd_counted_out(fd, libc.sendto(fd, buf, n, flags, addr, len))
+                                     : sd_return_sent(r, flags);
+}
+
 SD_EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.sendto(fd, buf, n, flags, addr, len);
-    long r = sd_sent(fd, buf, n, flags);
-    return r == SD_PASS ? sd_counted_out(fd, libc.sendto(fd, buf, n, flags, addr, len)) : sd_return_sent(r, flags);
+    return sd_likely(!sd_socket_of(fd)) ? libc.sendto(fd, buf, n, flags, addr, len)
+                                        : sendto_ours(fd, buf, n, flags, addr, len);
 }
 
 /* What readv and writev check before they look at the descriptor's kind: bytes, or -EINVAL. */
@@ -168,20 +193,26 @@ static long write_vector(int fd, const struct iovec *iov, int count, int flags)
     return bytes <= 0 ? bytes : sd_sent_vector(fd, iov, (size_t)count, flags);
 }
 
-SD_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
+static SD_APART ssize_t readv_ours(int fd, const struct iovec *iov, int count)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.readv(fd, iov, count);
     long r = read_vector(fd, iov, count, 0);
     return r == SD_PASS ? sd_counted_in(fd, libc.readv(fd, iov, count)) : sd_return(r);
 }
 
-SD_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+SD_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.writev(fd, iov, count);
+    return sd_likely(!sd_socket_of(fd)) ? libc.readv(fd, iov, count) : readv_ours(fd, iov, count);
+}
+
+static SD_APART ssize_t writev_ours(int fd, const struct iovec *iov, int count)
+{
     long r = write_vector(fd, iov, count, 0);
     return r == SD_PASS ? sd_counted_out(fd, libc.writev(fd, iov, count)) : sd_return_sent(r, 0);
+}
+
+SD_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+    return sd_likely(!sd_socket_of(fd)) ? libc.writev(fd, iov, count) : writev_ours(fd, iov, count);
 }
 
 /* A socket has no position: -1 means "as readv", any other is ESPIPE and left to the kernel to say. Of the RWF_ flags

@@ -55,20 +55,26 @@ static ssize_t send_other(int fd, const struct msghdr *msg, int flags)
     return libc.sendmsg(fd, msg, flags);
 }
 
-SD_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+static SD_APART ssize_t sendmsg_ours(int fd, const struct msghdr *msg, int flags)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return send_other(fd, msg, flags);
     long r = sd_sent_message(fd, msg, flags);
     return r == SD_PASS ? sd_counted_out(fd, libc.sendmsg(fd, msg, flags)) : sd_return_sent(r, flags);
 }
 
-SD_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+SD_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    if (sd_likely(!sd_socket_of(fd)))
-        return libc.recvmsg(fd, msg, flags);
+    return sd_likely(!sd_socket_of(fd)) ? send_other(fd, msg, flags) : sendmsg_ours(fd, msg, flags);
+}
+
+static SD_APART ssize_t recvmsg_ours(int fd, struct msghdr *msg, int flags)
+{
     long r = sd_received_message(fd, msg, flags);
     return r == SD_PASS ? sd_counted_in(fd, libc.recvmsg(fd, msg, flags)) : sd_return(r);
+}
+
+SD_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    return sd_likely(!sd_socket_of(fd)) ? libc.recvmsg(fd, msg, flags) : recvmsg_ours(fd, msg, flags);
 }
 
 /* One message of several: as the calls above, but with the result as the core gives it. */

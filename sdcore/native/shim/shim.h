@@ -2,14 +2,17 @@
  *
  * The pattern of every entry point:
  *
- *     SD_EXPORT ssize_t name(int fd, ...)
+ *     static SD_APART ssize_t name_ours(int fd, ...)
  *     {
- *         if (sd_likely(!sd_socket_of(fd)))
- *             return libc.name(fd, ...);              not ours: one bounds check and one load
  *         long r = what the core says;                bytes, -errno, or SD_PASS
  *         if (r == SD_PASS)
  *             return sd_counted_in(fd, libc.name(fd, ...));
  *         return sd_return(r);                        the only place that sets errno
+ *     }
+ *
+ *     SD_EXPORT ssize_t name(int fd, ...)             not ours: one bounds check and two loads, then libc
+ *     {
+ *         return sd_likely(!sd_socket_of(fd)) ? libc.name(fd, ...) : name_ours(fd, ...);
  *     }
  *
  * An exported name never calls another exported name, and the core calls none: the library does not re-enter itself. The
@@ -47,6 +50,9 @@
 static_assert(sizeof(long) == 8 && sizeof(off_t) == sizeof(off64_t), "one form of each call, not two");
 
 #define SD_EXPORT __attribute__((visibility("default")))
+
+/* Out of line: what only sockets of ours need must not cost the others a stack frame. */
+#define SD_APART __attribute__((noinline))
 
 /* The same function under a second name of libc's. */
 #define SD_ALIAS(name, alias_name) \

@@ -1,8 +1,8 @@
 """Sockets through shared memory for Python programs that are not started by `sdcore run`.
 
-`socket` has the shape of the standard class for TCP over IPv4 and IPv6, and `epoll` that of `select.epoll`: exchange the
-import and the program talks to programs under sdcore (preloaded or using this module) through shared memory, to all
-others through kernel TCP. Under `sdcore run` the standard classes are accelerated themselves; this module then
+`socket` has the shape of the standard class for TCP over IPv4 and IPv6, and `epoll` that of `select.epoll`: exchange
+the import and the program talks to programs under sdcore (preloaded or using this module) through shared memory, to
+all others through kernel TCP. Under `sdcore run` the standard classes are accelerated themselves; this module then
 gives exactly those.
 
 The kernel socket that every connection keeps (its companion) is a standard socket object inside: names, options and
@@ -84,7 +84,9 @@ class _Socket:
         """Return the socket, to be closed at the end of the block."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the socket."""
         self.close()
 
@@ -175,8 +177,11 @@ class _Socket:
         if self._timeout_s is None:
             return
         left_s = self._timeout_s if deadline_s is None else deadline_s - time.monotonic()
-        if _check(lib.sd_embed_poll(self.fileno(), event, max(0, round(left_s * 1000)))) == 0:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) if not self._timeout_s else TimeoutError("timed out")
+        if _check(lib.sd_embed_poll(self.fileno(), event, max(0, round(left_s * 1000)))):
+            return
+        if not self._timeout_s:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        raise TimeoutError("timed out")
 
 
 class _Epoll:
@@ -191,7 +196,9 @@ class _Epoll:
         """Return the set, to be closed at the end of the block."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the set."""
         self.close()
 

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from sdcore.cli.bench.routes import Watch
+
 SECONDS_MAX = 30
 
 
@@ -29,6 +31,15 @@ def talk(server: Sequence[str], client: Sequence[str], environment: Mapping[str,
             with suppress(ProcessLookupError):
                 process.kill()
     return served, done.stdout
+
+
+def assert_shared(watch: Watch) -> None:
+    """Shared memory carried it. Offers that a busy host let run out are the only excuse, and not for all of them."""
+    watch.look()
+    assert watch.share is not None
+    ends, reasons = watch.share.traffic.ends, watch.share.traffic.reasons
+    assert ends.get("shm", 0) > 0, watch.share
+    assert watch.share.enough or ends.get("tcp", 0) <= 2 * reasons.get("offer_timeout", 0), watch.share
 
 
 def counted(output: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from sdcore.cli.bench.routes import Watch, kernel_environment, sdcore_route
 from sdcore.native import library_path
-from tests.examples.talk import counted, talk
+from tests.examples.talk import assert_shared, counted, talk
 
 SOURCES = Path(__file__).parents[2] / "examples" / "c"
 PROGRAMS = ("rate_server", "rate_client", "pingpong", "epoll_server", "many_clients")
@@ -62,9 +62,7 @@ def built(request: pytest.FixtureRequest) -> Iterator[Built]:
     programs: Built = request.getfixturevalue(request.param)
     yield programs
     if request.param == "with_library":
-        programs.watch.look()
-        assert programs.watch.share is not None
-        assert programs.watch.share.enough, programs.watch.share
+        assert_shared(programs.watch)
 
 
 def test_the_server_counts_what_the_client_sent(built: Built) -> None:

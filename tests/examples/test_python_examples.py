@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdcore.cli.bench.routes import Watch, kernel_environment, sdcore_route
-from tests.examples.talk import counted, talk
+from tests.examples.talk import assert_shared, counted, talk
 
 SOURCES = Path(__file__).parents[2] / "examples" / "python"
 NAMES = sorted(path.name for path in SOURCES.glob("*.py"))
@@ -61,9 +61,7 @@ def programs(request: pytest.FixtureRequest) -> Iterator[Programs]:
     found: Programs = request.getfixturevalue(request.param)
     yield found
     if request.param == "with_library":
-        found.watch.look()
-        assert found.watch.share is not None
-        assert found.watch.share.enough, found.watch.share
+        assert_shared(found.watch)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -144,8 +144,8 @@ def lint(session: nox.Session) -> None:
 
 def c_files() -> list[str]:
     """Return the hand-written C files, which clang-format looks at."""
-    folders = (ROOT / "sdcore/native/core", ROOT / "sdcore/native/shim", ROOT / "examples", ROOT / "tests")
-    return sorted(str(path) for folder in folders for path in folder.rglob("*.[ch]"))
+    folders = ("sdcore/native/core", "sdcore/native/shim", "sdcore/cli/bench/worker", "examples", "tests")
+    return sorted(str(path) for folder in folders for path in (ROOT / folder).rglob("*.[ch]"))
 
 
 @nox.session(name="format")

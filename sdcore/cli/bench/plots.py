@@ -77,7 +77,7 @@ def _curves(rows: Sequence[Row], title: str, report: Report) -> Figure:
         ax.grid(True, alpha=0.3)
     axes[0].set_ylabel(f"{title}, {UNITS[rows[0].unit]}")
     axes[-1].legend()
-    figure.suptitle(f"{title}\n{_note(report)}", fontsize=9)
+    figure.suptitle(f"{title}\n{_note(report)}", fontsize=9, y=1.03)
     return figure
 
 

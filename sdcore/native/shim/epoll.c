@@ -7,8 +7,8 @@
 #include "shim/libc.h"
 
 #define NS_PER_MS 1000000
-#define NS_PER_S 1000000000
-#define FOR_EVER (-1)
+#define NS_PER_S  1000000000
+#define FOR_EVER  (-1)
 
 SD_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {

@@ -61,12 +61,12 @@ static void copy_list(char **argv, const char *first, va_list list)
         ;
 }
 
-#define ARGUMENTS_OF(argv, first, list) \
-    va_list counted_list; \
-    va_start(list, first); \
-    va_copy(counted_list, list); \
+#define ARGUMENTS_OF(argv, first, list)        \
+    va_list counted_list;                      \
+    va_start(list, first);                     \
+    va_copy(counted_list, list);               \
     char *argv[list_length(counted_list) + 1]; \
-    va_end(counted_list); \
+    va_end(counted_list);                      \
     copy_list(argv, first, list)
 
 SD_EXPORT int execl(const char *path, const char *arg, ...)

@@ -11,17 +11,34 @@
 
 #include "core/sys.h"
 
-SD_EXPORT ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
+/* A source without positions (socket, pipe, terminal) is one that sendfile refuses: the kernel says so, and moves nothing.
+ * The core must not read it, for it might wait there. */
+static bool has_positions(int fd)
 {
-    if (sd_likely(!sd_socket_of(out_fd)))
-        return libc.sendfile(out_fd, in_fd, offset, n);
+    return sd_syscall(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0) != -ESPIPE;
+}
+
+static long sent_file(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+    if (!has_positions(in_fd))
+        return SD_PASS;
     for (;;) {
         long r = sd_sendfile(out_fd, in_fd, offset, sd_clip(n));
-        if (r == SD_PASS)
-            return sd_counted_out(out_fd, libc.sendfile(out_fd, in_fd, offset, n));
-        if (r != -EINTR || !sd_restarts(out_fd, SO_SNDTIMEO))
-            return sd_return_sent(r, 0);
+        if (sd_likely(r != -EINTR) || !sd_restarts(out_fd, SO_SNDTIMEO))
+            return r;
     }
+}
+
+static SD_APART ssize_t sendfile_ours(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+    long r = sent_file(out_fd, in_fd, offset, n);
+    return r == SD_PASS ? sd_counted_out(out_fd, libc.sendfile(out_fd, in_fd, offset, n)) : sd_return_sent(r, 0);
+}
+
+SD_EXPORT ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+    return sd_likely(!sd_socket_of(out_fd)) ? libc.sendfile(out_fd, in_fd, offset, n)
+                                            : sendfile_ours(out_fd, in_fd, offset, n);
 }
 SD_ALIAS(sendfile, sendfile64);
 

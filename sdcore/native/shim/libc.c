@@ -20,13 +20,13 @@ static void *find(const char *name)
     return found;
 }
 
-#define X(ret, name, params, args) \
-    static ret first_##name params \
-    { \
-        sd_libc_fill(); \
-        if (libc.name == first_##name) \
+#define X(ret, name, params, args)          \
+    static ret first_##name params          \
+    {                                       \
+        sd_libc_fill();                     \
+        if (libc.name == first_##name)      \
             return (ret)sd_return(-ENOSYS); \
-        return libc.name args; \
+        return libc.name args;              \
     }
 #define V(ret, name, params)
 #include "shim/calls.def"
@@ -67,7 +67,7 @@ static long first_syscall(long number, ...)
 
 struct sd_libc libc = {
 #define X(ret, name, params, args) .name = first_##name,
-#define V(ret, name, params) .name = first_##name,
+#define V(ret, name, params)       .name = first_##name,
 #include "shim/calls.def"
 #undef X
 #undef V
@@ -79,7 +79,7 @@ void sd_libc_fill(void)
     int saved = errno;
     void *found;
 #define X(ret, name, params, args) V(ret, name, params)
-#define V(ret, name, params) \
+#define V(ret, name, params)   \
     if ((found = find(#name))) \
         __atomic_store_n(&libc.name, (__typeof__(libc.name))found, __ATOMIC_RELAXED);
 #include "shim/calls.def"

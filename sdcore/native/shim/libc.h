@@ -9,7 +9,7 @@
 #include "shim/shim.h"
 
 #define X(ret, name, params, args) ret(*name) params;
-#define V(ret, name, params) ret(*name) params;
+#define V(ret, name, params)       ret(*name) params;
 struct sd_libc {
 #include "shim/calls.def"
 };

@@ -6,11 +6,11 @@
 
 #include "core/sys.h"
 
-#define MS_PER_S 1000
-#define US_PER_S 1000000
+#define MS_PER_S  1000
+#define US_PER_S  1000000
 #define NS_PER_US 1000
 #define NS_PER_MS 1000000
-#define NS_PER_S 1000000000
+#define NS_PER_S  1000000000
 
 int sd_do_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {

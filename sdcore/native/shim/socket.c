@@ -10,15 +10,15 @@
 #include <netinet/tcp.h>
 
 /* Newer than some C libraries' headers. */
-#define TCP_OPTION_REPAIR 19
-#define TCP_OPTION_ULP 31
-#define TCP_OPTION_MD5SIG_EXT 32
+#define TCP_OPTION_REPAIR           19
+#define TCP_OPTION_ULP              31
+#define TCP_OPTION_MD5SIG_EXT       32
 #define TCP_OPTION_ZEROCOPY_RECEIVE 35
-#define TCP_OPTION_INQ 36
-#define SO_OPTION_ZEROCOPY 60
-#define SO_OPTION_TIMESTAMP_NEW 63
-#define SO_OPTION_TIMESTAMPNS_NEW 64
-#define SO_OPTION_TIMESTAMPING_NEW 65
+#define TCP_OPTION_INQ              36
+#define SO_OPTION_ZEROCOPY          60
+#define SO_OPTION_TIMESTAMP_NEW     63
+#define SO_OPTION_TIMESTAMPNS_NEW   64
+#define SO_OPTION_TIMESTAMPING_NEW  65
 
 static bool is_tcp(int domain, int type, int protocol)
 {

@@ -67,14 +67,14 @@ static long io_uring_by_number(const long *a)
     return sd_g.disabled ? pass(SYS_io_uring_setup, a) : sd_return(-ENOSYS);
 }
 
-#define INT(i) ((int)a[i])
+#define INT(i)  ((int)a[i])
 #define UINT(i) ((unsigned int)a[i])
-#define PTR(i) ((void *)a[i])
+#define PTR(i)  ((void *)a[i])
 
-#define R(name, call) \
+#define R(name, call)                    \
     static long by_##name(const long *a) \
-    { \
-        return call; \
+    {                                    \
+        return call;                     \
     }
 #include "shim/routes.def"
 #undef R

@@ -32,7 +32,6 @@ static void plain(const int *t)
     SAY(read(t[0], buf, 0));
     SAY(write(t[0], buf, 0));
     SAY(send(t[0], buf, 0, 0));
-    SAY(recv(t[0], buf, 4, MSG_OOB));
     SAY(recv(t[0], buf, 4, MSG_ERRQUEUE));
     SAY(send(t[0], "trunc", 5, MSG_MORE));
     SAY(send(t[0], "ated", 4, MSG_NOSIGNAL));
@@ -86,8 +85,13 @@ static void messages(const int *t)
     struct iovec v[2] = {{"mes", 3}, {"sage", 4}};
     struct iovec w[1] = {{buf, sizeof buf}};
     struct msghdr out = {.msg_iov = v, .msg_iovlen = 2};
-    struct msghdr in = {.msg_iov = w, .msg_iovlen = 1, .msg_name = &name, .msg_namelen = sizeof name,
-                        .msg_control = control, .msg_controllen = sizeof control, .msg_flags = -1};
+    struct msghdr in = {.msg_iov = w,
+                        .msg_iovlen = 1,
+                        .msg_name = &name,
+                        .msg_namelen = sizeof name,
+                        .msg_control = control,
+                        .msg_controllen = sizeof control,
+                        .msg_flags = -1};
     SAY(sendmsg(t[0], &out, 0));
     wait_for(t[1], 7);
     SAY(recvmsg(t[1], &in, MSG_CMSG_CLOEXEC));
@@ -127,11 +131,11 @@ static void several(const int *t)
 
 static void files(const int *t)
 {
-    int file = open("/proc/self/cmdline", O_RDONLY), p[2];
+    int file = open("/proc/self/cmdline", O_RDONLY);
     char path[] = "/tmp/sd-bytes-XXXXXX";
     int disk = mkstemp(path);
     off_t at = 1;
-    must(file >= 0 && disk >= 0 && unlink(path) == 0 && pipe(p) == 0, "files");
+    must(file >= 0 && disk >= 0 && unlink(path) == 0, "files");
     must(write(disk, "0123456789", 10) == 10, "write");
     SAY(sendfile(t[0], disk, &at, 4));
     SAY(at);
@@ -140,6 +144,15 @@ static void files(const int *t)
     say_bytes("sendfile", buf, 4);
     SAY(sendfile(t[0], t[1], NULL, 4));
     SAY(sendfile(t[0], -1, NULL, 4));
+    close(file), close(disk);
+}
+
+/* What moves a connection to the kernel: on one of its own. */
+static void by_the_kernel(void)
+{
+    int t[2], p[2];
+    tcp_pair(t);
+    must(pipe(p) == 0, "pipe");
     SAY(write(t[0], "splice", 6));
     wait_for(t[1], 6);
     SAY(splice(t[1], NULL, p[1], NULL, 6, 0));
@@ -147,7 +160,12 @@ static void files(const int *t)
     wait_for(t[0], 6);
     SAY(read(t[0], buf, sizeof buf));
     SAY(tee(t[0], p[1], 1, 0));
-    close(file), close(disk), close(p[0]), close(p[1]);
+    SAY(recv(t[0], buf, 4, MSG_OOB));
+    SAY(send(t[0], "!", 1, MSG_OOB));
+    SAY(write(t[0], "after", 5));
+    SAY(recv(t[1], buf, 5, MSG_WAITALL));
+    SAY(recv(t[1], buf, 4, MSG_OOB));
+    close(t[0]), close(t[1]), close(p[0]), close(p[1]);
 }
 
 static void counts(const int *t)
@@ -219,6 +237,7 @@ int main(void)
     files(t);
     counts(t);
     broken(t);
+    by_the_kernel();
     not_sockets();
     return 0;
 }

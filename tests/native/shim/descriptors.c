@@ -50,7 +50,8 @@ static void readiness(void)
 {
     int t[2];
     tcp_pair(t);
-    struct pollfd p[3] = {{.fd = t[1], .events = POLLIN | POLLOUT}, {.fd = -1, .events = POLLIN, .revents = 9}, {.fd = 999}};
+    struct pollfd p[3] = {
+        {.fd = t[1], .events = POLLIN | POLLOUT}, {.fd = -1, .events = POLLIN, .revents = 9}, {.fd = 999}};
     struct timespec none = {0}, bad = {0, -5};
     struct timeval wait = {0, 20000}, wrong = {-1, 0};
     fd_set in;

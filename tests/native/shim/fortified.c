@@ -13,8 +13,11 @@ static void overrun(const char *what, int which, int fd)
         struct pollfd one[1];
         volatile size_t n = 8;
         must(freopen("/dev/null", "w", stderr) != NULL, "freopen");
-        must(which == 0 ? read(fd, small, n) : which == 1 ? recv(fd, small, n, 0)
-             : which == 2 ? recvfrom(fd, small, n, 0, NULL, NULL) : poll(one, n, 0), what);
+        must(which == 0   ? read(fd, small, n)
+             : which == 1 ? recv(fd, small, n, 0)
+             : which == 2 ? recvfrom(fd, small, n, 0, NULL, NULL)
+                          : poll(one, n, 0),
+             what);
         _exit(0);
     }
     waitpid(pid, &status, 0);
@@ -38,6 +41,8 @@ int main(void)
     say_bytes("last", buf, 4);
     SAY(dprintf(t[0], "%s", "checked"));
     SAY(recv(t[1], buf, 7 + 0 * n, MSG_WAITALL));
+    close(t[0]), close(t[1]);
+    tcp_pair(t);
     overrun("read", 0, t[1]);
     overrun("recv", 1, t[1]);
     overrun("recvfrom", 2, t[1]);

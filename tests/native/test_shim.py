@@ -15,6 +15,7 @@ PROGRAMS = {
     "descriptors": PLAIN,
     "processes": PLAIN,
     "numbers": PLAIN,
+    "options": PLAIN,
     "fortified": FORTIFIED,
 }
 

@@ -237,4 +237,6 @@ void sd_accepted(int listen_fd, int fd, int flags)
         use_kernel(s, listener->listener_id ? SD_REASON_PEER_PLAIN : SD_REASON_NO_MONITOR);
     }
     sd_show_socket(fd, s);
+    if (sd_load(&listener->stays))
+        sd_move_to_kernel(fd, (enum sd_reason)sd_load(&listener->stays), true);
 }

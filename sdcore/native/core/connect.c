@@ -215,6 +215,8 @@ long sd_connect(int fd, const struct sockaddr *addr, socklen_t len)
         return SD_PASS;
     sd_client_start(&s->client);
     s->rec.peer = to;
+    if (sd_load(&s->stays))
+        return connect_plain(s, fd, addr, len, (enum sd_reason)sd_load(&s->stays));
     enum sd_reason reason = SD_REASON_NOT_LOCAL;
     int slot = -1;
     struct sd_grant *lease = NULL;

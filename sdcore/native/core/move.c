@@ -108,6 +108,8 @@ static bool over(const struct sd_socket *s)
 
 static void become_kernel(struct sd_socket *s)
 {
+    sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
+    sd_store(&s->rec.ring_received_bytes, s->rx.head);
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     sd_release_slot(s, false);
@@ -169,6 +171,15 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
     sd_both_leave(s);
     sd_mode_announce(s);
     return 0;
+}
+
+/* What it accepts inherits the kernel socket's options, so it inherits this. */
+void sd_stay_in_kernel(int fd, enum sd_reason reason)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    uint32_t state = s ? sd_load(&s->rec.state) : SD_SOCK_CLOSED;
+    if (state == SD_SOCK_NEW || state == SD_SOCK_LISTENING)
+        sd_store(&s->stays, reason);
 }
 
 /* An exec'd program reads and writes the companion: it may not have the library, or read by stdio. */

@@ -68,6 +68,7 @@ struct sd_socket {
     bool last_send;              /* the peer is closed: Linux takes one more send, then breaks */
     _Atomic uint32_t pins;       /* threads inside a slow path; the object is not reused before they left */
     _Atomic uint32_t shut;       /* local shutdown: bit 0 read, bit 1 write */
+    _Atomic uint32_t stays;      /* enum sd_reason: an option keeps it, and what it accepts, in the kernel; 0 none */
     int32_t family;
     uint32_t offer;              /* the offer word as it was made or taken: generation and OFFERED */
     bool peer_dead;              /* died without closing: we give the slot back for both */

@@ -168,7 +168,7 @@ static int set_flags(int fd, void *arg)
 {
     long flags = (long)arg;
     if ((flags & O_ASYNC) && sd_socket_of(fd)) {
-        long r = sd_leave_to_kernel(fd, SD_REASON_MOVED_SIGNAL, true);
+        long r = sd_stay_with_kernel(fd, SD_REASON_MOVED_SIGNAL);
         if (r < 0)
             return (int)sd_return(r);
     }
@@ -224,7 +224,7 @@ static int io_control(int fd, unsigned long request, void *arg)
     case FIONBIO: return set_nonblock(fd, arg);
     case FIONREAD: r = counted(sd_unread_bytes(fd), arg); break;
     case SIOCOUTQ: r = counted(sd_unsent_bytes(fd), arg); break;
-    case FIOASYNC: r = sd_leave_to_kernel(fd, SD_REASON_MOVED_SIGNAL, true) ?: SD_PASS; break;
+    case FIOASYNC: r = sd_stay_with_kernel(fd, SD_REASON_MOVED_SIGNAL) ?: SD_PASS; break;
     default: break;
     }
     return r == SD_PASS ? libc.ioctl(fd, request, arg) : (int)sd_return(r);

@@ -14,6 +14,12 @@ long sd_leave_to_kernel(int fd, enum sd_reason reason, bool abandon)
     return r == SD_PASS ? 0 : r;
 }
 
+long sd_stay_with_kernel(int fd, enum sd_reason reason)
+{
+    sd_stay_in_kernel(fd, reason);
+    return sd_leave_to_kernel(fd, reason, true);
+}
+
 /* Bytes of data in one control message that also lie in the buffer: the program wrote both lengths. */
 static size_t data_bytes(const struct msghdr *msg, const struct cmsghdr *c)
 {

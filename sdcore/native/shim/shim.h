@@ -92,6 +92,9 @@ static inline ssize_t sd_counted_out(int fd, ssize_t n)
 /* From here on the kernel serves this descriptor. 0 if it is so, or was so already; else a negated errno. */
 SD_API long sd_leave_to_kernel(int fd, enum sd_reason reason, bool abandon);
 
+/* The same, and for a socket that is not connected yet: it, and what it accepts, never leaves the kernel. */
+SD_API long sd_stay_with_kernel(int fd, enum sd_reason reason);
+
 /* passing.c: what a message carries away moves to the kernel first. 0 or a negated errno. */
 SD_API long sd_before_passing(const struct msghdr *msg);
 

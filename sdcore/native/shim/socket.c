@@ -125,7 +125,7 @@ static bool only_kernel_can(int level, int name)
 SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     if (sd_socket_of(fd) && only_kernel_can(level, name)) {
-        long r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, true);
+        long r = sd_stay_with_kernel(fd, SD_REASON_MOVED_OPTION);
         if (r < 0)
             return (int)sd_return(r);
     }

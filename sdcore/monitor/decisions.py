@@ -44,10 +44,12 @@ from sdcore.monitor.events import (
     RevokeSlab,
     SlabFailed,
     Unlisten,
+    Unused,
     UseHeavyFence,
     WantLease,
     WantLeasesOf,
     WatchOffers,
+    WatchUse,
     Welcome,
 )
 from sdcore.monitor.identity import ProcessId, SocketId
@@ -96,6 +98,7 @@ class Monitor:
             SlabFailed: self._slab_failed,
             WantLeasesOf: self._want_leases_of,
             OffersTaken: self._offers_taken,
+            Unused: self._unused,
             Disconnected: self._disconnected,
             Replaced: self._replaced,
             Died: self._died,
@@ -194,9 +197,14 @@ class Monitor:
                     survivor = SERVER if event is LeaseEvent.CLIENT_DIED else CLIENT
                     self._out += [PokeSlab(slab, survivor) for slab in lease.slabs]
                 case LeaseDo.WATCH_OFFERS:
-                    self._watch_offers(lease)
+                    self._watch(lease, WatchOffers, LeaseEvent.OFFERS_TAKEN)
+                case LeaseDo.WATCH_USE:
+                    self._watch(lease, WatchUse, LeaseEvent.UNUSED)
                 case LeaseDo.FREE_SLAB:
                     self._free_slabs(lease)
+        if lease.machine.state is LeaseState.ENDED:
+            lease.listener.leases.discard(lease)
+            lease.client.leases.pop(lease.listener, None)
 
     # Processes --------------------------------------------------------------------------------------------------------
 
@@ -249,7 +257,6 @@ class Monitor:
             self._leave(process, listener, died=True)
         for lease in tuple(process.leases.values()):
             self._feed_lease(lease, LeaseEvent.CLIENT_DIED)
-            self._forget_ended(lease)
         process.leases.clear()
         self._out.append(Forget(process.number))
 
@@ -316,11 +323,11 @@ class Monitor:
         self._feed_listener(listener, ListenerMonitorEvent.LEAVE, left)
 
     def _forget_listener(self, listener: Listener) -> None:
-        """No number, no socket, no lease of it is left; its slabs were freed when the leases learnt of its end."""
+        """No number and no socket of it is left. Leases whose slabs are in use go on until they end."""
         self._registry.remove_listener(listener)
         for lease in listener.leases:
-            lease.client.leases.pop(listener, None)
-        listener.leases.clear()
+            if not lease.slabs:
+                lease.client.leases.pop(listener, None)
 
     # Leases -----------------------------------------------------------------------------------------------------------
 
@@ -392,24 +399,28 @@ class Monitor:
             self._registry.slabs[number].server_regions.add(process.identity.region)
         self._out.append(Leased(number, listener.number))
 
-    def _watch_offers(self, lease: Lease) -> None:
-        lease.watched = set(lease.slabs)
-        self._out += [WatchOffers(slab) for slab in lease.slabs]
-        if not lease.watched:
-            self._feed_lease(lease, LeaseEvent.OFFERS_TAKEN)
+    def _watch(self, lease: Lease, look: type[WatchOffers | WatchUse], end: LeaseEvent) -> None:
+        """Have each slab looked at, and feed `end` once none is left to look at."""
+        lease.watched = dict.fromkeys(lease.slabs, end)
+        self._out += [look(slab) for slab in lease.slabs]
+        self._end_if_seen(lease, end)
 
     def _offers_taken(self, event: OffersTaken) -> None:
-        lease = self._registry.slabs.get(event.lease_id)
-        if lease is None or event.lease_id not in lease.watched:
-            raise _Nonsense(f"lease {event.lease_id} is not watched")
-        lease.watched.discard(event.lease_id)
-        if not lease.watched:
-            self._feed_lease(lease, LeaseEvent.OFFERS_TAKEN)
-            self._forget_ended(lease)
+        self._seen(event.lease_id, LeaseEvent.OFFERS_TAKEN)
 
-    def _forget_ended(self, lease: Lease) -> None:
-        if lease.machine.state is LeaseState.ENDED:
-            lease.listener.leases.discard(lease)
+    def _unused(self, event: Unused) -> None:
+        self._seen(event.lease_id, LeaseEvent.UNUSED)
+
+    def _seen(self, slab: int, end: LeaseEvent) -> None:
+        lease = self._registry.slabs.get(slab)
+        if lease is None or lease.watched.get(slab) is not end:
+            raise _Nonsense(f"lease {slab} is not watched for {end.name}")
+        del lease.watched[slab]
+        self._end_if_seen(lease, end)
+
+    def _end_if_seen(self, lease: Lease, end: LeaseEvent) -> None:
+        if not lease.watched:
+            self._feed_lease(lease, end)
 
     def _free_slabs(self, lease: Lease) -> None:
         for slab in lease.slabs:
@@ -422,7 +433,7 @@ class Monitor:
         """Leases that the new rules forbid are revoked; what they refused before may be asked for again."""
         self._policy = event.policy
         for process in self._registry.processes.values():
-            for listener, lease in process.leases.items():
+            for listener, lease in tuple(process.leases.items()):
                 if not self._allows(process, listener, lease.netns):
                     self._feed_lease(lease, LeaseEvent.POLICY_CHANGED)
         self._out.append(ListenersMoved())

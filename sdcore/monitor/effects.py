@@ -14,7 +14,8 @@ from sdcore.monitor.memory import Slab, StatusPage
 
 log = logging.getLogger(__name__)
 
-OFFERS_LOOK_S = 0.25
+FIRST_LOOK_S = 0.05
+LAST_LOOK_S = 5.0
 
 
 class Performer:
@@ -22,10 +23,12 @@ class Performer:
 
     Args:
         later: calls a function after some seconds.
-        offers_taken: to be told of a slab in which no offer waits any more.
+        decide: takes the event that says what a watch waited for.
     """
 
-    def __init__(self, later: Callable[[float, Callable[[], None]], None], offers_taken: Callable[[int], None]) -> None:
+    def __init__(
+        self, later: Callable[[float, Callable[[], None]], None], decide: Callable[[events.Event], object]
+    ) -> None:
         """Make the status page, which is not alive yet.
 
         Raises:
@@ -35,7 +38,7 @@ class Performer:
         self.slabs: dict[int, Slab] = {}
         self._ringer = Ringer()
         self._later = later
-        self._offers_taken = offers_taken
+        self._decide = decide
 
     def close(self) -> None:
         """Say that nobody serves any more, and give up everything."""
@@ -64,7 +67,9 @@ class Performer:
             case events.PokeSlab(lease_id, side):
                 self._ringer.ring(self.slabs[lease_id].poke(side))
             case events.WatchOffers(lease_id):
-                self._later(0, lambda: self._look_for_offers(lease_id))
+                self._watch(lease_id, Slab.waiting_offers, events.OffersTaken(lease_id))
+            case events.WatchUse(lease_id):
+                self._watch(lease_id, Slab.in_use, events.Unused(lease_id))
             case events.DropSlab(lease_id):
                 self.slabs.pop(lease_id).close()
             case events.ListenersMoved():
@@ -74,12 +79,17 @@ class Performer:
             case _:
                 raise TypeError(f"{effect} is not to be performed here")
 
-    def _look_for_offers(self, lease_id: int) -> None:
-        """Look now and then until no offer waits; the slab may be gone by then for another reason."""
-        slab = self.slabs.get(lease_id)
-        if slab is None:
-            return
-        if slab.waiting_offers():
-            self._later(OFFERS_LOOK_S, lambda: self._look_for_offers(lease_id))
-        else:
-            self._offers_taken(lease_id)
+    def _watch(self, lease_id: int, busy: Callable[[Slab], bool], end: events.Event, delay_s: float = 0) -> None:
+        """Look now and then, more and more seldom, until a slab is not busy; then feed `end`.
+
+        The slab may be gone by then for another reason, or the event have no meaning any more; both are in order.
+        """
+
+        def look() -> None:
+            slab = self.slabs.get(lease_id)
+            if slab is not None and busy(slab):
+                self._watch(lease_id, busy, end, min(2 * delay_s, LAST_LOOK_S) or FIRST_LOOK_S)
+            elif slab is not None:
+                self._decide(end)
+
+        self._later(delay_s, look)

@@ -92,6 +92,13 @@ class OffersTaken:
 
 
 @dataclass(frozen=True)
+class Unused:
+    """No slot is in use in a slab whose listener is closed."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
 class Disconnected:
     """The control connection of a process that lives is at its end."""
 
@@ -127,6 +134,7 @@ Event = (
     | SlabFailed
     | WantLeasesOf
     | OffersTaken
+    | Unused
     | Disconnected
     | Replaced
     | Died
@@ -228,6 +236,13 @@ class WatchOffers:
 
 
 @dataclass(frozen=True)
+class WatchUse:
+    """Look until no slot of the slab is in use, then say Unused."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
 class DropSlab:
     """Forget the memory of a lease."""
 
@@ -251,6 +266,7 @@ Effect = (
     | RevokeSlab
     | PokeSlab
     | WatchOffers
+    | WatchUse
     | DropSlab
     | Forget
     | ListenersMoved

@@ -109,6 +109,10 @@ class Slab:
         """Whether some connection waits for the server to take it up."""
         return any(_offer(slot) == layout.OFFER_OFFERED for _, slot in self._used())
 
+    def in_use(self) -> bool:
+        """Whether some slot holds a connection."""
+        return next(self._used(), None) is not None
+
     def _used(self) -> Iterator[tuple[int, View]]:
         """Copies of the slots that hold a connection, or what was one until a moment ago."""
         slots = os.pread(self.fd, layout.SLOTS * layout.SLOT.size, _slot_offset(0))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sdcore.monitor.identity import ANY_V4, ANY_V6, MAPPED_PREFIX, Address, ProcessId, SocketId
 from sdcore.protocol.kit import Instance
+from sdcore.protocol.lease import LeaseEvent
 
 LOOPBACK_V4 = MAPPED_PREFIX + bytes((127, 0, 0, 1))
 LOOPBACK_V6 = bytes(15) + b"\x01"
@@ -71,7 +72,7 @@ class Lease:
 
     Attributes:
         slabs: numbers of its slabs, the newest last.
-        watched: those in which offers of the dead client may wait.
+        watched: those that are looked at, and what is fed when nothing is to be seen there any more.
         server_regions: families that were given one of the slabs.
         netns: namespace of the socket for which the client asked last.
         granted_ns: when the newest slab was made.
@@ -81,7 +82,7 @@ class Lease:
     listener: Listener
     machine: Instance
     slabs: list[int] = field(default_factory=list)
-    watched: set[int] = field(default_factory=set)
+    watched: dict[int, LeaseEvent] = field(default_factory=dict)
     server_regions: set[int] = field(default_factory=set)
     netns: int = 0
     granted_ns: int = 0

@@ -62,7 +62,7 @@ class Service:
         """
         self.monitor = monitor
         self.regions = Regions()
-        self.performer = Performer(watcher.later, self._offers_taken)
+        self.performer = Performer(watcher.later, self._decide)
         self._watcher = watcher
         self._faults = faults
         self._tracked: dict[int, Tracked] = {}
@@ -193,9 +193,6 @@ class Service:
     def change_policy(self, policy: Policy) -> None:
         """Other rules are in force from now on."""
         self._decide(events.PolicyChanged(policy))
-
-    def _offers_taken(self, lease_id: int) -> None:
-        self._decide(events.OffersTaken(lease_id))
 
     # Effects ----------------------------------------------------------------------------------------------------------
 

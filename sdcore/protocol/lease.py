@@ -8,8 +8,8 @@ generation of the status page), a lease when it is revoked (its slab's header).
 Revoking stops new offers only. Connections that stand go on: taking them away would break programs, and their peers
 are who they were. After a death the monitor pokes the connections of a slab, so that the survivor looks at its
 companion. A client may die with an offer not taken up yet. What it sent must still arrive, as it would from the
-kernel's backlog, so the server can get the slab until no offer waits there. Once nobody can accept any more the monitor
-forgets it.
+kernel's backlog, so the server can get the slab until no offer waits there. A listener may be closed while its
+connections stand; the monitor keeps their slab, to show and to poke them, until no slot is in use.
 
     law     a slab is known to the client's process and to processes that hold the listening socket, to nobody else
     law     after LISTENER_GONE, POLICY_CHANGED or CLIENT_DIED no offer is made in any slab of the lease
@@ -29,8 +29,9 @@ class LeaseState(State):
     NONE = "the client never got a slab for this listener"
     GRANTED = "the client may make offers"
     REVOKED = "no new offers; what is established goes on"
+    CLOSED = "nobody listens any more; what is established goes on"
     DRAINING = "the client is dead; what it offered can still be taken up"
-    ENDED = "the client is dead; nothing is left"
+    ENDED = "nothing is left"
 
 
 class LeaseEvent(Event):
@@ -45,6 +46,7 @@ class LeaseEvent(Event):
     SERVER_DIED = "one process that held the listening socket is dead; arg others hold it"
     SLAB_FAILED = "the memory of a slab could not be had; the lease has arg slabs"
     OFFERS_TAKEN = "no offer waits in the slabs of a dead client"
+    UNUSED = "no slot is in use in the slabs of a closed listener"
 
 
 class LeaseDo(Effect):
@@ -57,6 +59,7 @@ class LeaseDo(Effect):
     MARK_REVOKED = "set revoked in the header of each slab"
     POKE = "set ARM_POKE in the slots in use and ring who sleeps: the survivors look at their companions"
     WATCH_OFFERS = "look until no offer waits in the slabs, then feed OFFERS_TAKEN"
+    WATCH_USE = "look until no slot of the slabs is in use, then feed UNUSED"
     FREE_SLAB = "forget the slabs; their memory goes with the last mapping"
 
 
@@ -78,21 +81,25 @@ LEASE = Machine(
     Row(LS.GRANTED, LE.REQUEST_DENIED,  ALWAYS,  {}, LD.DENY,                                     LS.GRANTED),
     Row(LS.GRANTED, LE.SLAB_FAILED,     arg > 0, {}, LD.DENY,                                     LS.GRANTED),
     Row(LS.GRANTED, LE.SLAB_FAILED,     ALWAYS,  {}, LD.DENY,                                     LS.NONE),
-    Row(LS.GRANTED, LE.LISTENER_GONE,   ALWAYS,  {}, (LD.MARK_REVOKED, LD.FREE_SLAB),             LS.REVOKED),
+    Row(LS.GRANTED, LE.LISTENER_GONE,   ALWAYS,  {}, (LD.MARK_REVOKED, LD.WATCH_USE),             LS.CLOSED),
     Row(LS.GRANTED, LE.POLICY_CHANGED,  ALWAYS,  {}, LD.MARK_REVOKED,                             LS.REVOKED),
     Row(LS.GRANTED, LE.SERVER_DIED,     arg > 0, {}, LD.POKE,                                     LS.GRANTED),
-    Row(LS.GRANTED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.MARK_REVOKED, LD.POKE, LD.FREE_SLAB),    LS.REVOKED),
+    Row(LS.GRANTED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.MARK_REVOKED, LD.POKE, LD.WATCH_USE),    LS.CLOSED),
     Row(LS.GRANTED, LE.CLIENT_DIED,     ALWAYS,  {}, (LD.MARK_REVOKED, LD.POKE, LD.WATCH_OFFERS), LS.DRAINING),
 
-    # A listener that comes back, or a kinder policy: a new slab, for who saw the old one revoked has dropped it.
+    # A kinder policy: a new slab, for who saw the old one revoked has dropped it.
     Row(LS.REVOKED, LE.REQUEST_ALLOWED, ALWAYS,  {}, GRANT_SLAB,                 LS.GRANTED),
     Row(LS.REVOKED, LE.REQUEST_MORE,    ALWAYS,  {}, GRANT_SLAB,                 LS.GRANTED),
     Row(LS.REVOKED, LE.REQUEST_DENIED,  ALWAYS,  {}, LD.DENY,                    LS.REVOKED),
-    Row(LS.REVOKED, LE.LISTENER_GONE,   ALWAYS,  {}, LD.FREE_SLAB,               LS.REVOKED),
+    Row(LS.REVOKED, LE.LISTENER_GONE,   ALWAYS,  {}, LD.WATCH_USE,               LS.CLOSED),
     Row(LS.REVOKED, LE.SERVER_DIED,     arg > 0, {}, LD.POKE,                    LS.REVOKED),
-    Row(LS.REVOKED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.POKE, LD.FREE_SLAB),    LS.REVOKED),
+    Row(LS.REVOKED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.POKE, LD.WATCH_USE),    LS.CLOSED),
     Row(LS.REVOKED, LE.CLIENT_DIED,     ALWAYS,  {}, (LD.POKE, LD.WATCH_OFFERS), LS.DRAINING),
     *ignored(LS.REVOKED, LE.POLICY_CHANGED),
+
+    Row(LS.CLOSED, LE.UNUSED,      ALWAYS, {}, LD.FREE_SLAB,            LS.ENDED),
+    Row(LS.CLOSED, LE.CLIENT_DIED, ALWAYS, {}, (LD.POKE, LD.FREE_SLAB), LS.ENDED),
+    *ignored(LS.CLOSED, LE.LISTENER_GONE, LE.POLICY_CHANGED),
 
     Row(LS.DRAINING, LE.OFFERS_TAKEN,  ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
     Row(LS.DRAINING, LE.LISTENER_GONE, ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
@@ -100,7 +107,7 @@ LEASE = Machine(
     Row(LS.DRAINING, LE.SERVER_DIED,   ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
     *ignored(LS.DRAINING, LE.CLIENT_DIED, LE.POLICY_CHANGED),
 
-    *ignored(LS.ENDED, LE.CLIENT_DIED, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED, LE.OFFERS_TAKEN),
+    *ignored(LS.ENDED, LE.CLIENT_DIED, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED),
 ))  # fmt: skip
 
 

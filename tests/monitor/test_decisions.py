@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from sdcore.protocol import layout
 LOOPBACK = MAPPED_PREFIX + bytes((127, 0, 0, 1))
 ROUTED = MAPPED_PREFIX + bytes((10, 0, 0, 1))
 LEASES_MAX = 6
-addresses = st.builds(Address, st.sampled_from((LOOPBACK, ROUTED, ANY_V4, ANY_V6)), st.integers(1, 2))
+addresses = st.builds(Address, st.sampled_from((LOOPBACK, ROUTED, ANY_V4, ANY_V6)), st.just(80))
 namespaces = st.integers(1, 2)
 
 
@@ -30,8 +32,9 @@ class Laws(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.monitor = Monitor(Policy(), LEASES_MAX)
-        self.slabs: dict[int, str] = {}  # number -> live, dying
+        self.slabs: dict[int, str] = {}  # number -> live, what it is watched for, or seen
         self.alive: set[int] = set()
+        self.memory_is_out = False
         self.cookies = 0
         self.pids = 100
         self.clients: dict[int, int] = {}  # slab -> process
@@ -42,6 +45,9 @@ class Laws(RuleBasedStateMachine):
         for effect in self.monitor.handle(event, 0):
             if isinstance(effect, events.Reply):
                 replies.append(effect)
+            elif isinstance(effect, events.MakeSlab) and self.memory_is_out:
+                self.memory_is_out = False
+                return self.handle(events.SlabFailed(effect.lease_id))
             else:
                 self.apply(effect)
         assert len(replies) <= 1
@@ -56,16 +62,21 @@ class Laws(RuleBasedStateMachine):
             case events.DropSlab(lease_id):
                 assert self.slabs.pop(lease_id) != "dropped"
                 self.clients.pop(lease_id, None)
-            case events.WatchOffers(lease_id):
-                self.slabs[lease_id] = "dying"
+            case events.WatchOffers(lease_id) | events.WatchUse(lease_id):
+                assert self.slabs[lease_id] == "live"
+                self.slabs[lease_id] = type(effect).__name__
             case events.RevokeSlab(lease_id) | events.PokeSlab(lease_id) | events.UseHeavyFence(lease_id):
                 assert lease_id in self.slabs
             case events.Forget(process_id):
                 self.alive.remove(process_id)
 
     @rule(target=processes, uid=st.integers(0, 1), fences=st.booleans())
-    def attach(self, uid: int, fences: bool) -> int:
+    def process_comes(self, uid: int, fences: bool) -> int:
         """A new process."""
+        return self.attach(uid, fences)
+
+    def attach(self, uid: int, fences: bool) -> int:
+        """It is welcome, under a number of its own."""
         self.pids += 1
         reply = self.handle(events.Attach(ProcessId(self.pids, uid, self.pids), fences))
         assert isinstance(reply, events.Welcome)
@@ -89,6 +100,16 @@ class Laws(RuleBasedStateMachine):
     def unlisten(self, known: tuple[int, int, SocketId]) -> None:
         """A process gives a listener up, perhaps for the second time."""
         self.handle(events.Unlisten(known[0], known[1]))
+
+    @rule(target=granted, known=listening, uid=st.integers(0, 1))
+    def client_comes(self, known: tuple[int, int, SocketId], uid: int) -> object:
+        """A new process asks for a lease where somebody listens, or did."""
+        return self.ask(self.attach(uid, True), known[2].netns, known[2].local, 0)
+
+    @rule(slab=granted)
+    def client_dies(self, slab: tuple[int, int]) -> None:
+        """A process that was granted a lease dies."""
+        self.die(slab[0])
 
     @rule(target=granted, process=processes, netns=namespaces, address=addresses)
     def lease(self, process: int, netns: int, address: Address) -> object:
@@ -121,20 +142,33 @@ class Laws(RuleBasedStateMachine):
             assert reply.lease_id > after
             assert reply.lease_id in self.slabs
 
-    @rule(slab=granted)
-    def slab_fails(self, slab: tuple[int, int]) -> None:
-        """Memory runs out, or somebody says so of a slab long gone."""
-        if slab[1] in self.slabs and self.slabs[slab[1]] == "live":
-            del self.slabs[slab[1]]
-            self.clients.pop(slab[1], None)
-            assert isinstance(self.handle(events.SlabFailed(slab[1])), events.Denied)
+    @rule()
+    def memory_runs_out(self) -> None:
+        """The next slab cannot be made."""
+        self.memory_is_out = True
+
+    @rule(slab=st.integers(0, 50))
+    def nonsense(self, slab: int) -> None:
+        """Somebody says of a slab that is not there that it failed."""
+        if slab not in self.slabs:
+            assert isinstance(self.handle(events.SlabFailed(slab)), events.Rejected)
 
     @rule(slab=granted)
     def offers_taken(self, slab: tuple[int, int]) -> None:
-        """Nothing waits in a dead client's slab, or somebody says so of one that lives."""
-        dying = self.slabs.get(slab[1]) == "dying"
-        reply = self.handle(events.OffersTaken(slab[1]))
-        assert isinstance(reply, events.Rejected) != dying
+        """Nothing waits in a dead client's slab, or somebody says so of another one."""
+        self.seen(events.OffersTaken(slab[1]), "WatchOffers")
+
+    @rule(slab=granted)
+    def unused(self, slab: tuple[int, int]) -> None:
+        """Nothing is in use in a closed listener's slab, or somebody says so of another one."""
+        self.seen(events.Unused(slab[1]), "WatchUse")
+
+    def seen(self, event: events.OffersTaken | events.Unused, watch: str) -> None:
+        """What was asked for is news once; anything else is nonsense."""
+        awaited = self.slabs.get(event.lease_id) == watch
+        if awaited:
+            self.slabs[event.lease_id] = "seen"
+        assert isinstance(self.handle(event), events.Rejected) != awaited
 
     @rule(process=processes)
     def disconnect(self, process: int) -> None:
@@ -144,11 +178,16 @@ class Laws(RuleBasedStateMachine):
         assert self.slabs == before
 
     @rule(process=consumes(processes))
-    def die(self, process: int) -> None:
+    def any_dies(self, process: int) -> None:
         """A process dies, perhaps one that is not attached any more."""
+        self.die(process)
+
+    def die(self, process: int) -> None:
+        """Of what a client leaves, only slabs in which offers may wait stay."""
         self.handle(events.Died(process))
         assert process not in self.alive
-        assert all(state == "dying" for slab, state in self.slabs.items() if self.clients.get(slab) == process)
+        left = [self.slabs[slab] for slab, client in self.clients.items() if client == process]
+        assert set(left) <= {"WatchOffers"}
 
     @rule(pairs=st.sampled_from([(), ((0, 1),)]), spaces=st.booleans())
     def change_policy(self, pairs: tuple[tuple[int, int], ...], spaces: bool) -> None:
@@ -167,12 +206,51 @@ class Laws(RuleBasedStateMachine):
             self.handle(events.Died(process))
         for slab in tuple(self.slabs):
             self.handle(events.OffersTaken(slab))
+            self.handle(events.Unused(slab))
         assert (self.slabs, self.alive) == ({}, set())
         assert self.monitor.listener_count == 0
 
 
 Laws.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestLaws = Laws.TestCase
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_laws_hold_on_a_long_walk(seed: int) -> None:
+    """Hypothesis tries many short stories; this is a long one, in which lives overlap."""
+    dice, laws = random.Random(seed), Laws()
+    listening: list[tuple[int, int, SocketId]] = []
+    granted = [(0, 0)]
+    for _ in range(600):
+        process = dice.choice([*laws.alive, 0])
+        known = dice.choice(listening) if listening else None
+        act = dice.randrange(12)
+        if act < 2:
+            laws.attach(dice.randrange(2), dice.random() < 0.9)
+        elif act == 2 and process:
+            address = Address(dice.choice((LOOPBACK, ANY_V4, ANY_V6)), 80)
+            laws.cookies += 1
+            socket = SocketId(laws.cookies, dice.randrange(2), address, listening=True, dual=True)
+            reply = laws.handle(events.Listen(process, socket))
+            assert isinstance(reply, events.Listening)
+            listening.append((process, reply.listener_id, socket))
+        elif act < 7 and known is not None:
+            lease = laws.ask(process, known[2].netns, known[2].local, dice.choice(granted)[1])
+            granted += [lease] if isinstance(lease, tuple) else []
+            laws.leases_of(dice.choice([*laws.alive, 0]), known, dice.choice(granted)[1])
+        elif act == 7 and known is not None:
+            laws.unlisten(known)
+        elif act == 8:
+            laws.offers_taken(dice.choice(granted))
+        elif act == 9:
+            laws.unused(dice.choice(granted))
+        elif act == 10 and process:
+            laws.die(process)
+        else:
+            laws.change_policy(dice.choice([(), ((0, 1),)]), dice.random() < 0.5)
+            laws.memory_is_out = dice.random() < 0.3
+        laws.as_many_as_the_model()
+    laws.teardown()
 
 
 # Single decisions -----------------------------------------------------------------------------------------------------
@@ -214,10 +292,11 @@ def test_another_user_at_an_abandoned_address_gets_nothing_of_the_old_listener()
     there = Address(LOOPBACK, 80)
     monitor.handle(events.Listen(old, SocketId(10, 1, there, listening=True)), 0)
     monitor.handle(events.WantLease(old, SocketId(0, 1, there), there), 0)
-    assert monitor.lease_count == 1
     effects = monitor.handle(events.WantLeasesOf(new, SocketId(11, 1, there, listening=True), 0), 0)
     (reply,) = [effect for effect in effects if isinstance(effect, events.Leased)]
     assert reply.lease_id == 0
+    (revoked,) = [effect.lease_id for effect in effects if isinstance(effect, events.RevokeSlab)]
+    assert events.DropSlab(revoked) in monitor.handle(events.Unused(revoked), 0)
     assert monitor.lease_count == 0
 
 

@@ -130,6 +130,20 @@ def test_the_status_page_cannot_be_written_by_processes(client: Client) -> None:
     os.close(page)
 
 
+def test_a_slab_in_use_outlives_its_listener_until_the_last_connection_ends(
+    monitor: MonitorProcess, client: Client
+) -> None:
+    with loopback_listener() as listener, socket.socket() as sock:
+        number = client.listen(listener)
+        slab = map_slab(client.lease(sock, *listener.getsockname()))
+        slab.slot[7].offer = ACCEPTED
+        client.ask(messages.MSG_UNLISTEN, messages.LISTENER.pack(listener_id=number))
+        time.sleep(0.1)
+        assert _slabs_held(monitor) == 1
+        slab.slot[7].offer = 2 * layout.OFFER_STATES + layout.OFFER_FREE
+        assert eventually(lambda: _slabs_held(monitor) == 0)
+
+
 # Deaths ---------------------------------------------------------------------------------------------------------------
 
 

@@ -92,21 +92,30 @@ def sim(session: nox.Session) -> None:
     pytest(session, "tests/sim")
 
 
-def sanitized(session: nox.Session, kind: str, runtime: str, **options: str) -> None:
-    """Build the C with a sanitizer and run the native tests, Python itself starting with the sanitizer's runtime."""
+def sanitized(session: nox.Session, kind: str, runtime: str, choice: str, **options: str) -> None:
+    """Build the C with a sanitizer and run what exercises it: the machines and the core through cffi, then programs.
+
+    Of the many ends and placements of each scenario, those of `choice` (an expression for pytest -k) are enough here.
+    """
     install_project(session, "test", sanitize=kind)
-    runtime_path = session.run("gcc", f"-print-file-name={runtime}", external=True, silent=True)
-    assert isinstance(runtime_path, str)
-    pytest(session, "tests/native", LD_PRELOAD=runtime_path.strip(), PYTHONMALLOC="malloc", **options)
+    found = session.run("gcc", f"-print-file-name={runtime}", external=True, silent=True)
+    assert isinstance(found, str)
+    path = found.strip()
+    if not session.posargs and kind == "address":  # Python must start with the runtime, since it loads the C late
+        pytest(session, "tests/property", LD_PRELOAD=path, PYTHONMALLOC="malloc", **options)
+    pytest(
+        session, "-k", choice, "tests/semantics", "tests/faults/test_hostile_peer.py", SANITIZER_RUNTIME=path, **options
+    )
 
 
 @nox.session
 def native_asan(session: nox.Session) -> None:
-    """Native tests with the address and undefined-behaviour sanitizers."""
+    """Machines, scenarios and a hostile peer, with the address and undefined-behaviour sanitizers."""
     sanitized(
         session,
         "address",
         "libasan.so",
+        "(connected and other) or fortified or hostile",
         ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:verify_asan_link_order=0",
         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
     )
@@ -114,8 +123,8 @@ def native_asan(session: nox.Session) -> None:
 
 @nox.session
 def native_tsan(session: nox.Session) -> None:
-    """Native tests with the thread sanitizer."""
-    sanitized(session, "thread", "libtsan.so", TSAN_OPTIONS="halt_on_error=1:exitcode=66")
+    """Scenarios with threads, with the thread sanitizer."""
+    sanitized(session, "thread", "libtsan.so", "thread and other", TSAN_OPTIONS="halt_on_error=1:exitcode=66")
 
 
 @nox.session
@@ -163,7 +172,9 @@ def docs(session: nox.Session) -> None:
     """Build the documentation, warnings being errors, and run every command of the tutorial."""
     system_packages(session, "docs", "demo")
     install_project(session, "docs", "sim")
-    session.run("sphinx-build", "-q", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+    session.run(
+        "sphinx-build", "-q", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs
+    )
     session.run("python", "tools/run_tutorial.py", "docs/tutorial/first-speed-up.md")
 
 

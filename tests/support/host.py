@@ -72,7 +72,9 @@ class Host:
         """The environment of a program, with or without the library. No other setting of ours is inherited."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SDCORE_") and k != "LD_PRELOAD"}
         if shim:
-            kept |= {"LD_PRELOAD": str(self.library), "SDCORE_RUNTIME_DIR": str(self.directory)}
+            # A library built with a sanitizer needs its runtime behind it, before libc.
+            preload = [str(self.library), *os.environ.get("SANITIZER_RUNTIME", "").split()]
+            kept |= {"LD_PRELOAD": " ".join(preload), "SDCORE_RUNTIME_DIR": str(self.directory)}
         return kept | more
 
     def start_monitor(self) -> None:

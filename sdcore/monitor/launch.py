@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 
-from sdcore.monitor.paths import RuntimeDir
+from sdcore.monitor.paths import RuntimeDir, serves
 
 START_TIMEOUT_S = 30.0
 EXIT_FAULT = 1
@@ -69,4 +70,14 @@ def start(runtime: RuntimeDir, environ: Mapping[str, str]) -> bool:
     if done.returncode not in (0, EXIT_SERVED):
         lines = done.stderr.strip().splitlines() or [f"the monitor ended with {done.returncode}"]
         raise StartError(lines[-1], EXIT_USAGE if done.returncode == EXIT_USAGE else EXIT_FAULT)
+    _wait_until_served(runtime)
     return done.returncode == 0
+
+
+def _wait_until_served(runtime: RuntimeDir) -> None:
+    """Whoever was faster holds the lock, but may not listen yet."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while not serves(runtime):
+        if time.monotonic() > deadline_s:
+            raise StartError(f"a monitor holds {runtime.lock}, but does not serve", EXIT_FAULT)
+        time.sleep(0.005)

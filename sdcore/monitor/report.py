@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sdcore.monitor.decisions import Monitor
+from sdcore.monitor.identity import Address
 from sdcore.monitor.memory import Slab
 from sdcore.monitor.region import Region, SocketRecord
 from sdcore.monitor.regions import Regions, Totals
@@ -74,8 +75,8 @@ def _row(record: SocketRecord, slab: Slab | None) -> dict[str, Any]:
     name, text = layout.REASONS[record.reason]
     row: dict[str, Any] = {
         "state": record.state,
-        "local": str(record.local),
-        "peer": str(record.peer),
+        "local": _address(record.local),
+        "peer": _address(record.peer),
         "pid": record.pid,
         "fd": record.fd,
         "transport": record.transport,
@@ -95,6 +96,11 @@ def _row(record: SocketRecord, slab: Slab | None) -> dict[str, Any]:
         row["send_queue_bytes"] = outward.queued
         row["receive_queue_bytes"] = inward.queued
     return row
+
+
+def _address(address: Address) -> str:
+    """Address and port as `ss` writes them; nothing at all is `*:*`."""
+    return str(address) if address.port or any(address.ip) else "*:*"
 
 
 def program_of(pid: int) -> str:

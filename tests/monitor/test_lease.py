@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -244,8 +245,11 @@ def test_a_dead_client_without_offers_leaves_nothing(monitor: MonitorProcess, cl
 
 def _slabs_held(monitor: MonitorProcess) -> int:
     """How many slabs the monitor has open."""
-    folder = Path(f"/proc/{monitor.process.pid}/fd")
-    return sum("sdcore-slab" in os.readlink(entry) for entry in folder.iterdir())
+    held = 0
+    for number in os.listdir(f"/proc/{monitor.process.pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed since
+            held += "sdcore-slab" in os.readlink(f"/proc/{monitor.process.pid}/fd/{number}")
+    return held
 
 
 def _tidies_up(pipe: Connection, path: Path, host: str, port: int) -> None:

@@ -98,6 +98,8 @@ class Service:
     def _hello(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         hello = request.body
         assert hello is not None
+        if session.credentials.pid == 0:  # in a pid namespace outside of ours: it could not be told from others
+            return denied(layout.REASON_POLICY)
         pidfd = kernel.peer_pidfd(session.connection, session.credentials.pid)
         try:
             # The memory of another version is not looked at; the hello is refused for its version.

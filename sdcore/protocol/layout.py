@@ -21,7 +21,7 @@ CONSTANTS = (
     Const("SLOTS", 256, "Connections in a slab."),
     Const("RING_BYTES", 2 * 1024 * 1024, "Capacity of one direction; a power of two."),
     Const("OFFER_BYTES", 16 * 1024, "What a client may send before its offer is accepted."),
-    Const("OFFER_TIMEOUT_NS", 100_000_000, "How long an offer or a pending server waits for the other."),
+    Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long an offer or a pending server waits for the other."),
     Const("HINT_TTL", 243, "TTL (hop limit) of the SYN of a client that will make an offer."),
     Const("PORTS", 65536, "Entries of the slab's table from client port to slot."),
     Const("DOORBELLS", 64, "Epoll sets of one side that may watch connections of one slab."),

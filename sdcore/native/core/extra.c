@@ -47,6 +47,8 @@ long sd_shutdown(int fd, int how)
 long sd_unread_bytes(int fd)
 {
     struct sd_socket *s = sd_socket_of(fd);
+    if (s && sd_load(&s->mode) == SD_MODE_PENDING)
+        sd_look_at_companion(s, fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
     uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_load(&s->rx.dir->c.head);
@@ -68,6 +70,7 @@ long sd_take_error(int fd)
     struct sd_socket *s = sd_socket_of(fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
+    sd_readiness(s); /* a reset that nobody has looked at yet */
     long error = (long)atomic_exchange(&s->error, 0);
     return error ? error : SD_PASS; /* the companion may know one */
 }

@@ -61,6 +61,10 @@ static bool make_region(void)
     size_t sockets_at = aligned(sizeof(struct sd_region));
     size_t threads_at = sockets_at + aligned(SD_SOCKETS * sizeof(struct sd_socket));
     size_t size = threads_at + aligned(SD_THREADS * sizeof(struct sd_thread));
+    struct rlimit largest = {.rlim_cur = RLIM_INFINITY};
+    sd_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &largest, 0, 0);
+    if (largest.rlim_cur < size)
+        return false; /* to exceed it would raise SIGXFSZ in the program */
     long fd = sd_sys_memfd_create("sdcore-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return false;

@@ -10,6 +10,7 @@
 
 #define ROOM_TO_WRITE_BYTES (SD_RING_BYTES / 4) /* POLLOUT from here on, as Linux waits for a part of its buffer */
 #define MOVING_LOOK_NS      1000000u
+#define PENDING_LOOK_NS     200000u /* an offer that comes rings no bell */
 #define WARM_SLOTS          8      /* of each lease: their rings keep their pages when they are free */
 #define KEPT_BYTES          65536u /* of each other ring */
 
@@ -122,13 +123,20 @@ static uint32_t ring_readiness(struct sd_socket *s)
         events |= POLLRDHUP;
     uint64_t used = sd_load(&out->p.tail) - sd_load_acquire(&out->c.head);
     uint64_t limit = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES - 1 : SD_RING_BYTES - ROOM_TO_WRITE_BYTES;
-    if (used <= limit || (shut & 2) || gone)
+    if (used <= limit || (shut & 2) || gone || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLOUT;
     if ((finished && (shut & 2)) || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLHUP;
     if (sd_load(&s->error))
         events |= POLLERR;
     return events;
+}
+
+/* The peer reset the connection and the teardown machine does not know yet. */
+static bool reset_unsettled(struct sd_socket *s)
+{
+    bool reset = (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_RESET) || sd_load(&s->gone) == SD_GONE_RESET;
+    return reset && s->teardown.state != SD_TEARDOWN_RESET && s->teardown.state != SD_TEARDOWN_CLOSED;
 }
 
 uint32_t sd_readiness(struct sd_socket *s)
@@ -140,6 +148,8 @@ uint32_t sd_readiness(struct sd_socket *s)
     }
     if (!sd_mode_uses_ring(mode))
         return 0;
+    if (sd_unlikely(reset_unsettled(s)))
+        sd_peer_settle(s);
     uint32_t events = ring_readiness(s);
     if (mode == SD_MODE_OFFERED && !(events & POLLOUT) && sd_offer_accepted(s))
         events = ring_readiness(s);
@@ -156,7 +166,13 @@ bool sd_companion_wanted(const struct sd_socket *s)
 /* What the companion shows: bytes (> 0), end of file (0), nothing (-EAGAIN), or how it broke. */
 static long peek(int fd)
 {
+    struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
+    struct timespec now = {0};
     char byte;
+    if (sd_sys_ppoll(&p, 1, &now, NULL) != 1)
+        return -EAGAIN;
+    if (p.revents & POLLERR)
+        return -ECONNRESET; /* a read would take the error that the program has yet to see */
     return sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
 }
 
@@ -217,6 +233,18 @@ void sd_peer_settle(struct sd_socket *s)
     sd_epoll_news(s);
 }
 
+static void note_gone(struct sd_socket *s, uint32_t how)
+{
+    sd_store(&s->gone, how);
+    sd_peer_settle(s);
+}
+
+/* A peer that asks us to move says how its own direction goes on; one that did not will send nothing more. */
+static bool nothing_announced(struct sd_socket *s)
+{
+    return !(sd_load_acquire(&s->rx.dir->p.flags) & (SD_TX_MOVED | SD_TX_FIN | SD_TX_CLOSED | SD_TX_RESET));
+}
+
 /* Half way over to TCP nobody rings when the companion is ready: look again soon. */
 static uint64_t look_moving(struct sd_socket *s, int fd)
 {
@@ -225,6 +253,8 @@ static uint64_t look_moving(struct sd_socket *s, int fd)
         sd_token_leave(&s->tx.token);
     }
     sd_move_finish(s);
+    if (sd_load(&s->mode) == SD_MODE_RING && !sd_load(&s->gone) && nothing_announced(s) && peek(fd) == 0)
+        note_gone(s, SD_GONE_EOF);
     return sd_now_ns() + MOVING_LOOK_NS;
 }
 
@@ -237,8 +267,7 @@ static uint64_t look_ring(struct sd_socket *s, int fd)
         return UINT64_MAX;
     long seen = peek(fd);
     if (seen == 0 || (seen < 0 && seen != -EAGAIN && seen != -EINTR)) {
-        sd_store(&s->gone, seen == 0 ? SD_GONE_EOF : SD_GONE_RESET);
-        sd_peer_settle(s);
+        note_gone(s, seen == 0 ? SD_GONE_EOF : SD_GONE_RESET);
     }
     return UINT64_MAX;
 }
@@ -270,7 +299,7 @@ static uint64_t look_pending(struct sd_socket *s, int fd)
     else if (sd_now_ns() >= s->deadline_ns)
         sd_pending_expire(s, SD_SERVER_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
     else
-        return s->deadline_ns;
+        return sd_min_u64(s->deadline_ns, sd_now_ns() + PENDING_LOOK_NS);
     return UINT64_MAX;
 }
 
@@ -294,6 +323,15 @@ void sd_peer_had_closed(struct sd_socket *s)
         feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     sd_both_leave(s);
     sd_epoll_news(s);
+}
+
+void sd_peer_look(struct sd_socket *s)
+{
+    atomic_fetch_and(&s->tx.dir->data_wait.armed, ~(uint32_t)SD_ARM_POKE);
+    int fd = sd_fd_of(s);
+    if (fd >= 0)
+        sd_look_at_companion(s, fd);
+    sd_peer_settle(s);
 }
 
 void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t armed)

@@ -20,6 +20,9 @@ SD_API void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, u
 /* Feed what is known about the peer's end to the teardown machine and act; takes both tokens. */
 SD_API void sd_peer_settle(struct sd_socket *s);
 
+/* After POKE: look at the companion and the flags, and settle. */
+SD_API void sd_peer_look(struct sd_socket *s);
+
 /* A send succeeded although the peer had closed: the next one fails. */
 SD_API void sd_peer_had_closed(struct sd_socket *s);
 

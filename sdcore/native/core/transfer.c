@@ -70,13 +70,22 @@ static void put(struct sd_tx *tx, struct cursor *c, size_t n)
     }
 }
 
+/* The peer wrote what cannot be: as if it had reset the connection. The machines follow when no token is held:
+ * settle_violation. */
 static void violated(struct sd_socket *s)
 {
-    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_BREAK, 0);
+    sd_store(&s->gone, SD_GONE_RESET);
     sd_store(&s->rec.reason, SD_REASON_VIOLATION);
     atomic_fetch_add(&sd_g.region->reason[SD_REASON_VIOLATION], 1);
     sd_store(&s->error, ECONNRESET);
     sd_store(&s->slow_send, 1);
+}
+
+static void settle_violation(struct sd_socket *s)
+{
+    if (sd_unlikely(sd_load(&s->gone) == SD_GONE_RESET) && s->teardown.state != SD_TEARDOWN_RESET &&
+        s->teardown.state != SD_TEARDOWN_CLOSED)
+        sd_peer_settle(s);
 }
 
 static long take_error(struct sd_socket *s)
@@ -94,7 +103,7 @@ static bool look_for_room(struct sd_socket *s)
         return look_for_room(s);
     if (sd_unlikely(room < 0)) {
         violated(s);
-        return true;
+        return false;
     }
     return sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_CREDIT, (uint64_t)room) == SD_RING_TX_DO_RETRY;
 }
@@ -156,9 +165,17 @@ void sd_tx_commit(struct sd_socket *s, size_t n)
         sd_ring_publish(&s->tx, n);
 }
 
+/* The peer closed, or the monitor saw somebody die: look before sending. */
+static bool poked(struct sd_socket *s)
+{
+    return sd_mode_uses_ring(sd_load(&s->mode)) && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_POKE);
+}
+
 /* One attempt, taking and leaving the token. */
 static long send_once(struct sd_socket *s, struct cursor *c)
 {
+    if (poked(s))
+        sd_peer_look(s);
     if (!sd_token_enter(&s->tx.token))
         return -EAGAIN;
     if (!sd_mode_uses_ring(sd_load(&s->mode))) {
@@ -168,6 +185,7 @@ static long send_once(struct sd_socket *s, struct cursor *c)
     size_t wanted = c->left;
     long r = sd_load(&s->error) ? take_error(s) : put_some(s, c);
     sd_token_leave(&s->tx.token);
+    settle_violation(s);
     if (r > 0)
         sd_notify(s, &s->tx.dir->data_wait, true);
     if (r > 0 && s->last_send)
@@ -177,15 +195,9 @@ static long send_once(struct sd_socket *s, struct cursor *c)
 
 /* --- waiting --- */
 
-static bool uses_ring_now(struct sd_socket *s)
-{
-    uint32_t mode = sd_load_acquire(&s->mode);
-    return mode == SD_MODE_PENDING || (sd_mode_uses_ring(mode) && !sd_move_uses_companion(s));
-}
-
 static bool worth_trying(struct sd_socket *s, uint32_t events)
 {
-    return (sd_readiness(s) & (events | POLLERR | POLLHUP)) || !uses_ring_now(s);
+    return (sd_readiness(s) & (events | POLLERR | POLLHUP)) || sd_load_acquire(&s->mode) == SD_MODE_KERNEL;
 }
 
 /* Nothing is there and the call does not block: a program that only polls must still learn that its peer died. */
@@ -317,6 +329,7 @@ long sd_send(int fd, const void *buf, size_t n, int flags)
     struct sd_tx *tx = &s->tx;
     /* the mode changes only under both tokens: look again now that we hold one */
     bool fast = sd_mode_uses_ring(sd_load(&s->mode)) && !sd_load(&s->slow_send) && !sd_ring_may_rewind(tx) &&
+                !(sd_load(&tx->dir->data_wait.armed) & SD_ARM_POKE) &&
                 tx->m.free >= n && sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
     if (sd_likely(fast)) {
         sd_ring_put(tx, tx->tail, buf, n);
@@ -393,10 +406,17 @@ static long take(struct sd_socket *s, struct cursor *c, size_t n, int flags)
     return (long)n;
 }
 
+/* The reset is told once, by whichever call comes first, SO_ERROR too; after it there is only the end. With the machines
+ * settled and no token held. */
 static long reset_error(struct sd_socket *s)
 {
-    long error = take_error(s);
-    return error ? error : -ECONNRESET;
+    sd_peer_settle(s);
+    return take_error(s);
+}
+
+static long end_of_stream(struct sd_socket *s)
+{
+    return s->rx.m.state == SD_RING_RX_BROKEN && sd_load(&s->error) == ECONNRESET ? take_error(s) : 0;
 }
 
 /* Takes what is there. Bytes, 0 for end of stream, -EAGAIN for none yet, an error, or SD_PASS: from the companion. */
@@ -438,7 +458,8 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
         sd_notify(s, &s->rx.dir->room_wait, false);
     if (r == SD_PASS)
         sd_move_finish(s);
-    return r;
+    settle_violation(s);
+    return r == -ECONNRESET ? reset_error(s) : r;
 }
 
 /* MSG_WAITALL after the connection moved in the middle of it. */

@@ -15,7 +15,7 @@
 #define SD_SLOTS 256u /* Connections in a slab. */
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
 #define SD_OFFER_BYTES 16384u /* What a client may send before its offer is accepted. */
-#define SD_OFFER_TIMEOUT_NS 100000000u /* How long an offer or a pending server waits for the other. */
+#define SD_OFFER_TIMEOUT_NS 1000000000u /* How long an offer or a pending server waits for the other. */
 #define SD_HINT_TTL 243u /* TTL (hop limit) of the SYN of a client that will make an offer. */
 #define SD_PORTS 65536u /* Entries of the slab's table from client port to slot. */
 #define SD_DOORBELLS 64u /* Epoll sets of one side that may watch connections of one slab. */

@@ -436,10 +436,10 @@ static long take_some(struct sd_socket *s, struct cursor *c, int flags)
         case SD_RING_RX_DO_TAKE_ALL:
         case SD_RING_RX_DO_TAKE_AVAIL: return take(s, c, n, flags);
         case SD_RING_RX_DO_RETRY: break;
-        case SD_RING_RX_DO_WAIT_DATA: return sd_load(&s->shut) & 1 ? 0 : -EAGAIN;
+        case SD_RING_RX_DO_WAIT_DATA: return sd_load(&s->error) == ECONNRESET ? take_error(s) : -EAGAIN;
         case SD_RING_RX_DO_RECV_COMPANION: return SD_PASS;
-        case SD_RING_RX_DO_RAISE_RESET: return reset_error(s);
-        default: /* END_OF_STREAM */ return 0;
+        case SD_RING_RX_DO_RAISE_RESET: return -ECONNRESET;
+        default: /* END_OF_STREAM */ return end_of_stream(s);
         }
     }
 }

@@ -56,7 +56,7 @@ SD_API void sd_count_kernel(int fd, long sent, long received); /* after a libc c
  * `abandon`: we cannot read the ring any more (exec, passed on): unread bytes are sent again by the peer. */
 SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);
 SD_API void sd_stay_in_kernel(int fd, enum sd_reason reason); /* and if not connected yet: never leave it */
-SD_API void sd_before_exec(void); /* moves what an exec'd program will inherit */
+SD_API void sd_before_exec(void);                             /* moves what an exec'd program will inherit */
 
 /* privileges.c: before the process drops to another user, root directory or namespace. */
 SD_API void sd_before_losing_access(void);

@@ -82,14 +82,14 @@ struct sd_watch {
     int32_t fd;
     uint32_t round; /* of attend_timed that looked at it */
     uint16_t slot;
-    bool on_ring;     /* registered by companion; readiness comes from shared memory */
-    bool in_kernel;   /* registered in the kernel at all */
-    bool bare;        /* on the rings without a ready byte: no bell or no place could be had */
-    bool room_wanted; /* the companion is registered with EPOLLOUT too */
-    bool disarmed;    /* one-shot, reported */
-    uint32_t fresh_since;   /* set->fences then */
-    bool parked;      /* taken out of the set by the program, kept for when it comes again; always disarmed too */
-    bool forced;      /* news that no stamp shows */
+    bool on_ring;         /* registered by companion; readiness comes from shared memory */
+    bool in_kernel;       /* registered in the kernel at all */
+    bool bare;            /* on the rings without a ready byte: no bell or no place could be had */
+    bool room_wanted;     /* the companion is registered with EPOLLOUT too */
+    bool disarmed;        /* one-shot, reported */
+    uint32_t fresh_since; /* set->fences then */
+    bool parked;          /* taken out of the set by the program, kept for when it comes again; always disarmed too */
+    bool forced;          /* news that no stamp shows */
 };
 
 /* The connections of one side of a slab that a set watches. */
@@ -110,7 +110,7 @@ struct sd_epoll {
     uint32_t refs;         /* descriptors of this process; guarded by the registry */
     struct sd_link sets;   /* of the registry's list */
     struct sd_link watches, active, direct, timed, fresh;
-    uint32_t fences;       /* announced sleeps; a fresh watch older than one is fresh no more */
+    uint32_t fences; /* announced sleeps; a fresh watch older than one is fresh no more */
     uint32_t fresh_count;
     struct sd_group *groups, *spare_groups;
     struct sd_bell bell;      /* fd -1: none yet */
@@ -127,7 +127,7 @@ struct sd_epoll {
     bool closed;
 };
 
-#define sd_container(link, type, part) ((type *)((char *)(link)-offsetof(type, part)))
+#define sd_container(link, type, part) ((type *)((char *)(link) - offsetof(type, part)))
 
 static inline void sd_link_init(struct sd_link *link)
 {
@@ -182,8 +182,8 @@ SD_API uint32_t sd_watch_ready(struct sd_watch *w); /* its events that hold and 
 SD_API void sd_set_revive(struct sd_epoll *set);    /* a child's first use */
 SD_API void sd_set_scan(struct sd_epoll *set, bool thorough);
 SD_API void sd_set_fenced(struct sd_epoll *set, uint32_t fences); /* after a fence: drops what was fresh before it */
-SD_API bool sd_set_any_ready(struct sd_epoll *set); /* looks at the active list, takes nothing */
-SD_API void sd_set_announce(struct sd_epoll *set);  /* sets asleep bits; then drop the lock, sd_fence_sleeper, scan */
+SD_API bool sd_set_any_ready(struct sd_epoll *set);               /* looks at the active list, takes nothing */
+SD_API void sd_set_announce(struct sd_epoll *set); /* sets asleep bits; then drop the lock, sd_fence_sleeper, scan */
 SD_API void sd_set_retract(struct sd_epoll *set);
 SD_API void sd_set_poke(struct sd_epoll *set); /* wake a sleeper, if there is one */
 

@@ -329,8 +329,8 @@ long sd_send(int fd, const void *buf, size_t n, int flags)
     struct sd_tx *tx = &s->tx;
     /* the mode changes only under both tokens: look again now that we hold one */
     bool fast = sd_mode_uses_ring(sd_load(&s->mode)) && !sd_load(&s->slow_send) && !sd_ring_may_rewind(tx) &&
-                !(sd_load(&tx->dir->data_wait.armed) & SD_ARM_POKE) &&
-                tx->m.free >= n && sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
+                !(sd_load(&tx->dir->data_wait.armed) & SD_ARM_POKE) && tx->m.free >= n &&
+                sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
     if (sd_likely(fast)) {
         sd_ring_put(tx, tx->tail, buf, n);
         sd_ring_publish(tx, n);

@@ -212,7 +212,7 @@ static void set_option(const char *text, int fd, int level, int option, int valu
     show_option(text, fd, level, option);
 }
 
-#define OPTION(fd, level, option) show_option(#option, fd, level, option)
+#define OPTION(fd, level, option)            show_option(#option, fd, level, option)
 #define SET_OPTION(fd, level, option, value) set_option(#option, fd, level, option, value)
 
 SCENARIO(socket_options, RING)

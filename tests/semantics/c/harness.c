@@ -59,7 +59,7 @@ void show_events(const char *text, int result, uint32_t events)
         uint32_t bit;
         const char *name;
     } names[] = {
-        {EPOLLIN, "IN"},   {EPOLLPRI, "PRI"}, {EPOLLOUT, "OUT"},       {EPOLLERR, "ERR"},
+        {EPOLLIN, "IN"},   {EPOLLPRI, "PRI"},  {EPOLLOUT, "OUT"},     {EPOLLERR, "ERR"},
         {EPOLLHUP, "HUP"}, {POLLNVAL, "NVAL"}, {EPOLLRDHUP, "RDHUP"},
     };
 

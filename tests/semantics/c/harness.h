@@ -50,12 +50,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SCENARIO(name, flags)                                                                                         \
-    static void name(void);                                                                                           \
-    __attribute__((constructor)) static void register_##name(void)                                                    \
-    {                                                                                                                 \
-        scenario_register(#name, name);                                                                               \
-    }                                                                                                                 \
+#define SCENARIO(name, flags)                                      \
+    static void name(void);                                        \
+    __attribute__((constructor)) static void register_##name(void) \
+    {                                                              \
+        scenario_register(#name, name);                            \
+    }                                                              \
     static void name(void)
 
 void scenario_register(const char *name, void (*run)(void));
@@ -84,27 +84,27 @@ long must(const char *text, long result);
 /* ---- the puppet ---- */
 
 enum op {
-    OP_LISTEN,     /* listen at the order's address; the answer has the address with its port */
-    OP_ACCEPT,     /* accept into socket `index` */
-    OP_CONNECT,    /* connect socket `index` to the address */
-    OP_BIND,       /* make socket `index` and bind it to the address; the next OP_CONNECT uses it */
-    OP_SEND,       /* send `arg` bytes of the pattern, all of them */
-    OP_TEXT,       /* send the text */
-    OP_OOB,        /* send the text, its last byte urgent */
-    OP_RECV,       /* receive exactly `arg` bytes; checks the pattern; result: bytes received */
-    OP_RECV_ONCE,  /* one recv of up to `arg` bytes; the answer has the text */
-    OP_RECV_ALL,   /* receive until end-of-file; checks the pattern; result: bytes received */
-    OP_RECV_SLOW,  /* like OP_RECV in pieces of 10000 bytes with a millisecond between them */
-    OP_ECHO,       /* send back what comes until end-of-file, then shut down; result: bytes */
-    OP_DUPLEX,     /* send and receive `arg` bytes of the pattern at the same time, odd sizes */
-    OP_QUEUED,     /* wait until `arg` bytes can be read, read nothing */
-    OP_SHUTDOWN,   /* shutdown(arg) */
+    OP_LISTEN,    /* listen at the order's address; the answer has the address with its port */
+    OP_ACCEPT,    /* accept into socket `index` */
+    OP_CONNECT,   /* connect socket `index` to the address */
+    OP_BIND,      /* make socket `index` and bind it to the address; the next OP_CONNECT uses it */
+    OP_SEND,      /* send `arg` bytes of the pattern, all of them */
+    OP_TEXT,      /* send the text */
+    OP_OOB,       /* send the text, its last byte urgent */
+    OP_RECV,      /* receive exactly `arg` bytes; checks the pattern; result: bytes received */
+    OP_RECV_ONCE, /* one recv of up to `arg` bytes; the answer has the text */
+    OP_RECV_ALL,  /* receive until end-of-file; checks the pattern; result: bytes received */
+    OP_RECV_SLOW, /* like OP_RECV in pieces of 10000 bytes with a millisecond between them */
+    OP_ECHO,      /* send back what comes until end-of-file, then shut down; result: bytes */
+    OP_DUPLEX,    /* send and receive `arg` bytes of the pattern at the same time, odd sizes */
+    OP_QUEUED,    /* wait until `arg` bytes can be read, read nothing */
+    OP_SHUTDOWN,  /* shutdown(arg) */
     OP_CLOSE,
-    OP_RESET,      /* SO_LINGER 0 and close */
-    OP_DIE,        /* kill -9 of the puppet; no answer */
-    OP_NAMES,      /* the answer has getsockname and getpeername as text */
-    OP_TAKE,       /* the order carries a descriptor: it becomes socket `index` */
-    OP_SLEEP,      /* nothing, after the delay */
+    OP_RESET, /* SO_LINGER 0 and close */
+    OP_DIE,   /* kill -9 of the puppet; no answer */
+    OP_NAMES, /* the answer has getsockname and getpeername as text */
+    OP_TAKE,  /* the order carries a descriptor: it becomes socket `index` */
+    OP_SLEEP, /* nothing, after the delay */
 };
 
 struct order {
@@ -118,8 +118,8 @@ struct order {
 
 struct answer {
     long result;
-    int error;      /* errno if result is -1 */
-    int damaged;    /* bytes that differ from the pattern */
+    int error;   /* errno if result is -1 */
+    int damaged; /* bytes that differ from the pattern */
     struct sockaddr_storage address;
     char text[256];
 };
@@ -167,12 +167,12 @@ void own_pair(int ends[2]);
 
 void fill_pattern(unsigned char *bytes, size_t count, uint64_t position);
 int pattern_damage(const unsigned char *bytes, size_t count, uint64_t position);
-long send_all(int fd, uint64_t position, long count);     /* blocking; the pattern from position */
+long send_all(int fd, uint64_t position, long count); /* blocking; the pattern from position */
 long recv_all(int fd, uint64_t position, long count, int *damaged);
-long fill_until_full(int fd, uint64_t position);          /* nonblocking sends until EAGAIN; bytes taken */
+long fill_until_full(int fd, uint64_t position); /* nonblocking sends until EAGAIN; bytes taken */
 void duplex(int fd, long count, long result[2], int *damaged);
-void await_queued(int fd, int count);                      /* until FIONREAD says count; at most two seconds */
-bool await_events(int fd, int events);                     /* poll for up to two seconds */
+void await_queued(int fd, int count);  /* until FIONREAD says count; at most two seconds */
+bool await_events(int fd, int events); /* poll for up to two seconds */
 void set_nonblocking(int fd, bool on);
 void sleep_ms(long milliseconds);
 double now_ms(void);

@@ -130,8 +130,8 @@ SCENARIO(poll_timeouts, ANY)
 SCENARIO(poll_odd_entries, ANY)
 {
     int fd = pair(), closed = (int)MUST(dup(fd));
-    struct pollfd entries[5] = {{fd, POLLIN, 0}, {-1, POLLIN, 7}, {fd, POLLOUT, 0}, {closed, POLLIN, 0},
-                                {STDOUT_FILENO, 0, 0}};
+    struct pollfd entries[5] = {
+        {fd, POLLIN, 0}, {-1, POLLIN, 7}, {fd, POLLOUT, 0}, {closed, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
 
     close(closed);
     peer_text("x");
@@ -251,8 +251,8 @@ SCENARIO(poll_many_sockets, RING)
 
 static void show_select(int count, fd_set *in, fd_set *out, fd_set *odd, int fd)
 {
-    printf("select = %d%s%s%s\n", count, in && FD_ISSET(fd, in) ? " read" : "", out && FD_ISSET(fd, out) ? " write" : "",
-           odd && FD_ISSET(fd, odd) ? " except" : "");
+    printf("select = %d%s%s%s\n", count, in && FD_ISSET(fd, in) ? " read" : "",
+           out && FD_ISSET(fd, out) ? " write" : "", odd && FD_ISSET(fd, odd) ? " except" : "");
 }
 
 static void select_one(int fd, long timeout_ms, bool writing)

@@ -4,7 +4,7 @@
 struct puppet {
     int listener;
     int fd[PUPPET_SOCKETS];
-    uint64_t sent[PUPPET_SOCKETS];     /* position in the pattern */
+    uint64_t sent[PUPPET_SOCKETS]; /* position in the pattern */
     uint64_t received[PUPPET_SOCKETS];
 };
 
@@ -136,52 +136,33 @@ static long perform(struct puppet *p, struct order *o, struct answer *a)
     long count;
 
     switch ((enum op)o->op) {
-    case OP_LISTEN:
-        return do_listen(p, &o->address);
-    case OP_ACCEPT:
-        return (p->fd[o->index] = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC)) < 0 ? -1 : 0;
-    case OP_CONNECT:
-        return do_connect(p, o->index, &o->address);
-    case OP_BIND:
-        return do_bind(p, o->index, &o->address);
+    case OP_LISTEN: return do_listen(p, &o->address);
+    case OP_ACCEPT: return (p->fd[o->index] = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC)) < 0 ? -1 : 0;
+    case OP_CONNECT: return do_connect(p, o->index, &o->address);
+    case OP_BIND: return do_bind(p, o->index, &o->address);
     case OP_SEND:
         count = send_all(fd, p->sent[o->index], o->arg);
         p->sent[o->index] += (uint64_t)(count > 0 ? count : 0);
         return count;
-    case OP_TEXT:
-        return do_text(fd, o->text, 0);
-    case OP_OOB:
-        return do_text(fd, o->text, MSG_OOB);
+    case OP_TEXT: return do_text(fd, o->text, 0);
+    case OP_OOB: return do_text(fd, o->text, MSG_OOB);
     case OP_RECV:
         count = recv_all(fd, p->received[o->index], o->arg, &a->damaged);
         p->received[o->index] += (uint64_t)(count > 0 ? count : 0);
         return count;
-    case OP_RECV_ONCE:
-        return do_recv_once(fd, o->arg, a->text);
-    case OP_RECV_ALL:
-        return do_recv_all(fd, &p->received[o->index], &a->damaged);
-    case OP_RECV_SLOW:
-        return do_recv_slow(fd, &p->received[o->index], o->arg, &a->damaged);
-    case OP_ECHO:
-        return do_echo(fd);
-    case OP_DUPLEX:
-        return do_duplex(fd, o->arg, &a->damaged);
-    case OP_QUEUED:
-        await_queued(fd, (int)o->arg);
-        return 0;
-    case OP_SHUTDOWN:
-        return shutdown(fd, (int)o->arg);
-    case OP_CLOSE:
-        return do_close(p, o->index, false);
-    case OP_RESET:
-        return do_close(p, o->index, true);
-    case OP_DIE:
-        return kill(getpid(), SIGKILL);
-    case OP_NAMES:
-        return put_names(fd, a->text, sizeof a->text);
+    case OP_RECV_ONCE: return do_recv_once(fd, o->arg, a->text);
+    case OP_RECV_ALL: return do_recv_all(fd, &p->received[o->index], &a->damaged);
+    case OP_RECV_SLOW: return do_recv_slow(fd, &p->received[o->index], o->arg, &a->damaged);
+    case OP_ECHO: return do_echo(fd);
+    case OP_DUPLEX: return do_duplex(fd, o->arg, &a->damaged);
+    case OP_QUEUED: await_queued(fd, (int)o->arg); return 0;
+    case OP_SHUTDOWN: return shutdown(fd, (int)o->arg);
+    case OP_CLOSE: return do_close(p, o->index, false);
+    case OP_RESET: return do_close(p, o->index, true);
+    case OP_DIE: return kill(getpid(), SIGKILL);
+    case OP_NAMES: return put_names(fd, a->text, sizeof a->text);
     case OP_TAKE:
-    case OP_SLEEP:
-        return 0;
+    case OP_SLEEP: return 0;
     }
     return -1;
 }

@@ -87,8 +87,13 @@ SCENARIO(address_arguments_of_a_stream, RING)
     socklen_t size = sizeof name;
     char bytes[16], control[64];
     struct iovec part = {bytes, sizeof bytes};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_name = &name, .msg_namelen = sizeof name,
-                             .msg_control = control, .msg_controllen = sizeof control, .msg_flags = 0x7777};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_name = &name,
+                             .msg_namelen = sizeof name,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control,
+                             .msg_flags = 0x7777};
 
     SHOW(sendto(fd, "abc", 3, 0, (struct sockaddr *)&name, address_size(&name)));
     SHOW_PEER(peer(OP_RECV_ONCE, 10));

@@ -222,6 +222,7 @@ void sd_accepted(int listen_fd, int fd, int flags)
     struct sd_socket *listener = sd_socket_of(listen_fd);
     if (!listener)
         return;
+    sd_control_look(); /* a monitor that is back must learn of the listener, or no client will ever send a hint */
     struct sd_socket *s = sd_new_socket(fd, listener->family);
     if (!s)
         return;

@@ -146,7 +146,7 @@ void sd_listeners_renew(void)
         struct sd_socket *s = sd_load(&e->sock);
         if (!s || sd_load(&s->rec.state) != SD_SOCK_LISTENING)
             continue;
-        e->listener_id = e->last_lease = 0;
+        e->listener_id = 0;
         feed(e, SD_LISTENER_EV_MONITOR_RETURNED, descriptor_of(s));
     }
 }

@@ -3,8 +3,8 @@
  * A mapped file that shrinks kills whoever touches it, so only sealed memory of the right size is mapped. A slab is
  * sparse, a quarter of a gigabyte of which little is ever used: no swap is reserved for it and a core dump leaves it out.
  *
- * A lease that was revoked (its client died, its listener closed) is given back when no socket object names it and no
- * epoll set of ours watches it. A thread may still hold a pointer that it was just given, and nobody counts those. So
+ * A lease that was revoked (its client died, its listener closed) is given back when no socket object names it (what an
+ * epoll set watches is a socket, too) and no offer in it waits to be accepted. A thread may still hold a pointer that it was just given, and nobody counts those. So
  * two waits of GRACE_NS are kept: before the slab's memory goes, in its place, to empty pages, where a late offer is
  * never found; and before the same place is used for another slab.
  */
@@ -16,6 +16,7 @@
 enum { IN_USE_BITS = 4096 };
 
 static const uint64_t GRACE_NS = 2000000000;
+static const uint64_t BACKLOG_NS = 300000000000;
 
 /* A slab that this process maps, or the place of one. */
 struct known {
@@ -192,11 +193,17 @@ static void mark_in_use(uint64_t bits[IN_USE_BITS / 64])
     }
 }
 
-static bool is_watched(const struct known *k)
+/* A dead client's offer may still be taken up: its connection is in the listener's backlog. Not for ever, for the word
+ * was written by a peer.
+ */
+static bool awaits_accept(const struct known *k, uint64_t now_ns)
 {
-    struct sd_slab *slab = k->lease.slab;
-    return (k->roles & SD_SLAB_CLIENT && sd_load(&slab->side[0].claimed)) ||
-           (k->roles & SD_SLAB_SERVER && sd_load(&slab->side[1].claimed));
+    if (!(k->roles & SD_SLAB_SERVER) || now_ns - k->since_ns > BACKLOG_NS)
+        return false;
+    for (uint32_t slot = 0; slot < SD_SLOTS; slot++)
+        if (sd_load(&k->lease.slab->slot[slot].offer) % SD_OFFER_STATES == SD_OFFER_OFFERED)
+            return true;
+    return false;
 }
 
 /* The slab's memory goes; its place stays, readable and empty. */
@@ -235,7 +242,7 @@ void sd_sweep_slabs(void)
     for (struct known *k = all; k; k = k->next) {
         uint32_t bit = (uint32_t)(k->lease.lease_id % IN_USE_BITS);
         if (k->inode && k->since_ns && now_ns - k->since_ns > GRACE_NS && !(in_use[bit / 64] >> bit % 64 & 1) &&
-            !is_watched(k))
+            !awaits_accept(k, now_ns))
             give_back(k, now_ns);
     }
 }

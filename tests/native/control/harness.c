@@ -7,6 +7,7 @@
  *     leases N                 leases ID ID ..., asking the monitor if its generation moved (N: the listening fd)
  *     known N                  leases ID ID ..., without asking
  *     unlisten N               done
+ *     abandon N                done: closed here, and the last descriptor in another process of the family
  *     local IP                 yes, or no
  *     process                  process ID
  *     hide                     hidden N, and what happened to the old number
@@ -156,6 +157,15 @@ static void do_unlisten(int fd)
     printf("done\n");
 }
 
+static void do_abandon(int fd)
+{
+    sd_socket_of(fd)->listener_id = 0;
+    sd_store(&sd_g.files[fd].sock, NULL);
+    sd_store(&sd_g.files[fd].kind, SD_FILE_NONE);
+    close(fd);
+    printf("done\n");
+}
+
 static void do_hide(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -283,6 +293,8 @@ static void obey(const char *word, char *a, char *b, char *c)
         do_leases(atoi(a), *word == 'l');
     else if (!strcmp(word, "unlisten"))
         do_unlisten(atoi(a));
+    else if (!strcmp(word, "abandon"))
+        do_abandon(atoi(a));
     else if (!strcmp(word, "local"))
         do_local(a);
     else if (!strcmp(word, "process"))

@@ -86,6 +86,7 @@ def test_a_silent_monitor_costs_one_wait(monitor: FakeMonitor, process: Driven) 
     began = time.monotonic()
     assert process.lease(8) == "no_monitor"
     assert 0.9 < time.monotonic() - began < 3
+    process.sleep(3 * RETRY_S)
     began = time.monotonic()
     assert [process.lease(port) for port in range(9, 19)] == ["no_monitor"] * 10
     assert time.monotonic() - began < 0.5
@@ -98,20 +99,20 @@ def garbage_replies() -> dict[str, Callable[[wire.Request], Reply]]:
     return {
         "nothing": lambda r: Reply(b""),
         "a part of a header": lambda r: Reply(status(r.type, r.seq)[:9]),
-        "another type": lambda r: Reply(status(r.type + 1, r.seq, lease), [null_file()]),
-        "another number": lambda r: Reply(status(r.type, r.seq + 1, lease), [null_file()]),
+        "another type": lambda r: Reply(status(r.type + 1, r.seq, lease), [good_slab()]),
+        "another number": lambda r: Reply(status(r.type, r.seq + 1, lease), [good_slab()]),
         "an unknown status": lambda r: Reply(status(r.type, r.seq, status=77)),
         "an unknown reason": lambda r: Reply(status(r.type, r.seq, status=1, reason=1000)),
-        "too short": lambda r: ok(r, lease[:-1], [null_file()]),
-        "too long": lambda r: ok(r, lease + b"x", [null_file()]),
-        "far too long": lambda r: ok(r, lease * 100, [null_file()]),
+        "too short": lambda r: ok(r, lease[:-1], [good_slab()]),
+        "too long": lambda r: ok(r, lease + b"x", [good_slab()]),
+        "far too long": lambda r: ok(r, lease * 100, [good_slab()]),
         "no descriptor": lambda r: ok(r, lease),
-        "two descriptors": lambda r: ok(r, lease, [null_file(), null_file()]),
-        "ten descriptors": lambda r: ok(r, lease, [null_file() for _ in range(10)]),
+        "two descriptors": lambda r: ok(r, lease, [good_slab(), good_slab()]),
+        "ten descriptors": lambda r: ok(r, lease, [good_slab() for _ in range(10)]),
         "a denial with a descriptor": lambda r: Reply(status(r.type, r.seq, status=1, reason=3), [null_file()]),
         "a file instead of a slab": lambda r: ok(r, lease, [null_file()]),
-        "a memfd that is not sealed": lambda r: ok(r, lease, [memfd(layout.SLAB_BYTES, seal=False)]),
-        "a slab of the wrong size": lambda r: ok(r, lease, [memfd(layout.SLAB_BYTES - 4096)]),
+        "a memfd that is not sealed": lambda r: ok(r, lease, [memfd(layout.SLAB_BYTES, slab_head(), seal=False)]),
+        "a slab of the wrong size": lambda r: ok(r, lease, [memfd(layout.SLAB_BYTES - 4096, slab_head())]),
         "a slab without its magic": lambda r: ok(r, lease, [memfd(layout.SLAB_BYTES)]),
         "a slab of another lease": lambda r: ok(r, lease, [memfd(layout.SLAB_BYTES, slab_head(lease_id=8))]),
         "a slab of another version": lambda r: ok(r, lease, [memfd(layout.SLAB_BYTES, slab_head(version=99))]),
@@ -121,6 +122,11 @@ def garbage_replies() -> dict[str, Callable[[wire.Request], Reply]]:
 def null_file() -> int:
     """A descriptor of something that is no memory."""
     return os.open(os.devnull, os.O_RDONLY)
+
+
+def good_slab() -> int:
+    """A slab with which nothing is wrong."""
+    return memfd(layout.SLAB_BYTES, slab_head())
 
 
 def slab_head(**changes: int) -> bytes:
@@ -139,6 +145,12 @@ def memfd(size: int, head: bytes = b"", *, seal: bool = True) -> int:
     if seal:
         fcntl.fcntl(fd, kernel.F_ADD_SEALS, kernel.F_SEAL_SHRINK | kernel.F_SEAL_GROW)
     return fd
+
+
+def test_a_slab_with_which_nothing_is_wrong_is_used(monitor: FakeMonitor, process: Driven) -> None:
+    lease = messages.LEASE.pack(lease_id=9, listener_id=9)
+    monitor.answers[messages.MSG_LEASE] = lambda request, _: [ok(request, lease, [good_slab()])]
+    assert process.granted(8).lease_id == 9, "the others differ from it in one thing each"
 
 
 @pytest.mark.parametrize("what", sorted(garbage_replies()))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+
+import pytest
 
 from sdcore.monitor import memory
 from sdcore.protocol import layout, messages
@@ -48,6 +51,19 @@ def test_a_refusal_is_remembered_until_a_listener_comes(monitor: FakeMonitor, pr
     monitor.page.move_listeners()
     assert process.lease(7) == "peer_plain"
     assert lease_requests(monitor) == 2
+
+
+def test_a_refusal_is_forgotten_at_another_monitor(start_monitor: Callable[..., FakeMonitor], process: Driven) -> None:
+    first = start_monitor()
+    assert process.lease(7) == "peer_plain"
+    first.stop()
+    second = start_monitor()
+    process.sleep(LOOK_S)
+    process.ask("look")
+    process.sleep(LOOK_S)
+    process.ask("look")
+    assert process.lease(7) == "peer_plain"
+    assert lease_requests(second) == 1, "although both count their listeners from the same number"
 
 
 def test_the_reason_of_a_refusal_is_kept(monitor: FakeMonitor, process: Driven) -> None:
@@ -123,8 +139,8 @@ def test_unanswered_offers_back_off_longer_each_time(monitor: FakeMonitor, serve
 def test_destinations_beyond_the_table_are_asked_for_again(monitor: FakeMonitor, process: Driven) -> None:
     ports = range(1, 2001)
     assert {process.lease(port) for port in ports} == {"peer_plain"}
-    assert process.lease(2000) == "peer_plain"
-    assert lease_requests(monitor) == 2000, "the newest one is remembered"
+    assert {process.lease(port) for port in range(1901, 2001)} == {"peer_plain"}
+    assert lease_requests(monitor) == 2000, "the newest ones are remembered"
     assert process.lease(1) == "peer_plain"
     assert lease_requests(monitor) == 2001, "the oldest one is not"
 
@@ -140,6 +156,20 @@ def test_a_server_learns_each_slab_once(monitor: FakeMonitor, server: Driven) ->
     three = monitor.new_lease(listening.listener_id)
     assert server.leases(listening) == [three, two, one]
     assert server.leases(listening, refresh=False) == [three, two, one]
+
+
+def test_a_broken_connection_does_not_double_what_is_known(monitor: FakeMonitor, server: Driven) -> None:
+    listening = server.listen()
+    one, two = (monitor.new_lease(listening.listener_id) for _ in range(2))
+    assert server.leases(listening) == [two, one]
+    monitor.disconnect()
+    server.sleep(LOOK_S)
+    server.ask("look")
+    server.sleep(LOOK_S)
+    server.ask("look")
+    assert server.leases(listening) == [two, one]
+    assert monitor.kinds().count(messages.MSG_LEASES_OF) == 6, "it asked again"
+    assert server.counts()[1] == 2
 
 
 def test_slabs_of_a_monitor_that_is_gone_stay_good(start_monitor, server: Driven) -> None:  # type: ignore[no-untyped-def]
@@ -169,9 +199,12 @@ def test_an_unregistered_listener_is_told_and_forgotten(monitor: FakeMonitor, se
     assert body.listener_id == listening.listener_id
 
 
-def test_a_socket_object_that_is_used_again_is_a_new_listener(monitor: FakeMonitor, server: Driven) -> None:
+@pytest.mark.parametrize("ending", ["unlisten", "abandon"])
+def test_a_socket_object_that_is_used_again_is_a_new_listener(
+    monitor: FakeMonitor, server: Driven, ending: str
+) -> None:
     first = server.listen()
-    server.ask(f"unlisten {first.fd}")
+    server.ask(f"{ending} {first.fd}")
     second = server.listen()
     assert second.fd == first.fd
     assert second.listener_id not in (0, first.listener_id)
@@ -206,15 +239,19 @@ def test_a_server_drops_the_slabs_of_dead_clients(monitor: FakeMonitor, server: 
     assert server.counts()[1] == 2
 
 
-def test_a_watched_slab_is_not_given_back(monitor: FakeMonitor, server: Driven) -> None:
+def test_a_slab_with_an_offer_in_the_backlog_is_kept(monitor: FakeMonitor, server: Driven) -> None:
     listening = server.listen()
     lease_id = monitor.new_lease(listening.listener_id)
     assert server.leases(listening) == [lease_id]
-    at = layout.SLAB.offsets["side"] + layout.SIDE.size + layout.SIDE.offsets["claimed"]
-    os.pwrite(monitor.book.leases[lease_id].fd, (1).to_bytes(8, sys.byteorder), at)
+    fill(monitor, lease_id, layout.OFFER_OFFERED)
     revoke(monitor, lease_id)
     sweep(server)
-    assert server.counts()[1] == 1
+    assert server.leases(listening) == [lease_id]
+    fill(monitor, lease_id, layout.OFFER_ACCEPTED)
+    server.sleep(LOOK_S)
+    server.ask("look")
+    assert server.leases(listening) == []
+    assert server.counts()[1] == 0
 
 
 def sweep(process: Driven) -> None:

@@ -47,6 +47,7 @@ SD_API long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags);
 SD_API long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags);
 SD_API long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n);
 SD_API long sd_shutdown(int fd, int how);
+SD_API bool sd_is_over(int fd);                                 /* both ends finished: getpeername says ENOTCONN */
 SD_API long sd_unread_bytes(int fd);                           /* FIONREAD */
 SD_API long sd_unsent_bytes(int fd);                           /* SIOCOUTQ */
 SD_API long sd_take_error(int fd);                             /* SO_ERROR: pending errno (>= 0) and clears it */

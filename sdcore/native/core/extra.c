@@ -27,6 +27,8 @@ long sd_shutdown(int fd, int how)
         return SD_PASS;
     if (how < SHUT_RD || how > SHUT_RDWR)
         return -EINVAL;
+    if (sd_is_over(fd))
+        return -ENOTCONN;
     if (!sd_both_enter(s))
         return -EAGAIN;
     bool companion_too = s->tx.left;
@@ -43,6 +45,17 @@ long sd_shutdown(int fd, int how)
 }
 
 /* --- questions --- */
+
+/* Both sides said their last word, or it was reset: Linux has no peer for it any more. */
+bool sd_is_over(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
+        return false;
+    uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
+    bool both = (sd_load(&s->tx.dir->p.flags) & SD_TX_FIN) && (theirs & (SD_TX_FIN | SD_TX_CLOSED));
+    return both || (theirs & SD_TX_RESET) || s->teardown.state == SD_TEARDOWN_RESET;
+}
 
 long sd_unread_bytes(int fd)
 {
@@ -71,8 +84,7 @@ long sd_take_error(int fd)
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
     sd_readiness(s); /* a reset that nobody has looked at yet */
-    long error = (long)atomic_exchange(&s->error, 0);
-    return error ? error : SD_PASS; /* the companion may know one */
+    return sd_move_uses_companion(s) ? SD_PASS : (long)atomic_exchange(&s->error, 0);
 }
 
 void sd_count_kernel(int fd, long sent, long received)

@@ -246,10 +246,10 @@ static uint32_t closing_flags(uint32_t effects)
 }
 
 /* The last reference goes: tell the peer through the ring; the companion's close follows in the kernel. */
-static void close_ring(struct sd_socket *s, int fd)
+static void close_ring(struct sd_socket *s, bool reset)
 {
     uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_load(&s->rx.dir->c.head);
-    uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + lingers_nought(fd));
+    uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + reset);
     uint32_t flags = effects == SD_NO_ROW ? SD_TX_CLOSED : closing_flags(effects);
     atomic_fetch_or_explicit(&s->tx.dir->p.flags, flags, memory_order_release);
     atomic_fetch_or_explicit(&s->rx.dir->c.flags, SD_RX_CLOSED, memory_order_release);
@@ -288,7 +288,7 @@ static void close_object(struct sd_socket *s, int fd)
     if (s->accepted_from)
         sd_unpin(s->accepted_from);
     if (sd_mode_uses_ring(sd_load(&s->mode)))
-        close_ring(s, fd);
+        close_ring(s, lingers_nought(fd));
     add_to_totals(s);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     sd_store(&s->rec.state, SD_SOCK_CLOSED);

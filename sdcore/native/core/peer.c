@@ -125,7 +125,7 @@ static uint32_t ring_readiness(struct sd_socket *s)
     uint64_t limit = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES - 1 : SD_RING_BYTES - ROOM_TO_WRITE_BYTES;
     if (used <= limit || (shut & 2) || gone || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLOUT;
-    if ((finished && (shut & 2)) || s->teardown.state == SD_TEARDOWN_RESET)
+    if (((finished || (shut & 1)) && (shut & 2)) || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLHUP;
     if (sd_load(&s->error))
         events |= POLLERR;

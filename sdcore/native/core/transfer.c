@@ -480,10 +480,11 @@ static bool wants_more(const struct cursor *c, int flags)
 static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
-    if (c->left == 0)
-        return 0;
+    bool nothing = c->left == 0; /* asks only whether something is there */
     for (;;) {
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, c, flags);
+        if (nothing && r == 0 && !(sd_readiness(s) & POLLIN))
+            r = -EAGAIN;
         if (r == SD_PASS)
             return done ? done + recv_rest_by_kernel(fd, c, flags) : SD_PASS;
         if (r > 0)

@@ -11,6 +11,7 @@ from tests.support.host import Host
 
 PROGRAMS = {
     "bytes": PLAIN,
+    "cancel": PLAIN,
     "streams": PLAIN,
     "descriptors": PLAIN,
     "processes": PLAIN,

@@ -135,6 +135,7 @@ struct sd_globals {
     uint32_t cpus;            /* processors this process may run on */
     bool no_membarrier;       /* membarrier(GLOBAL_EXPEDITED) is missing here */
     bool heavy_fence;         /* some process that we share a slab with lacks it: publish with a full fence */
+    _Atomic bool cancels;     /* a thread was cancelled: every -EINTR goes out, where the shim may act on it */
     bool disabled;            /* SDCORE_DISABLE, or set-up failed: pass everything */
     struct sd_status *status; /* the monitor's page, NULL if not attached */
 };

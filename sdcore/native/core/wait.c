@@ -176,9 +176,11 @@ void sd_fence_sleeper(void)
 
 /* --- sleeping on one connection --- */
 
+#define SIGNALS 64
+
 /* A signal arrived: would Linux restart a call that waits here? poll does not say which signal it was, so only if every
  * handler of the program was installed with SA_RESTART. */
-static bool restarts(void)
+bool sd_handlers_restart(void)
 {
     struct {
         void *handler;
@@ -186,7 +188,7 @@ static bool restarts(void)
         void *restorer;
         uint64_t mask;
     } action;
-    for (int sig = 1; sig < 32; sig++)
+    for (int sig = 1; sig <= SIGNALS; sig++)
         if (sd_syscall(SYS_rt_sigaction, sig, NULL, &action, 8, 0, 0) == 0 && (uintptr_t)action.handler > 1 &&
             !(action.flags & SA_RESTART))
             return false;
@@ -235,7 +237,7 @@ long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline
     if (bell && slot && s->slot == slot)
         sd_disarm(s, events, bell->name);
     if (r == -EINTR)
-        return deadline_ns == UINT64_MAX && restarts() ? 0 : -EINTR;
+        return deadline_ns == UINT64_MAX && !sd_load(&sd_g.cancels) && sd_handlers_restart() ? 0 : -EINTR;
     if (r > 0)
         sd_look_at_companion(s, fd);
     return sd_now_ns() >= deadline_ns ? -EAGAIN : 0;

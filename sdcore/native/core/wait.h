@@ -52,6 +52,7 @@ SD_API void sd_fence_sleeper(void);
 
 /* Sleeps once until one of `events` may hold on this one connection: 0 look again, -EAGAIN the deadline passed (UINT64_MAX:
  * none), -EINTR a signal that interrupts. Arms, looks once more, blocks, disarms. */
+SD_API bool sd_handlers_restart(void); /* would Linux start a waiting call again that a signal interrupted? */
 SD_API long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns);
 
 /* The peer has news for us or may now have room: called after every publish, inline part in ring.h. */

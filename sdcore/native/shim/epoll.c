@@ -23,13 +23,15 @@ static int64_t ns_of_ms(int timeout_ms)
 
 SD_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 {
-    long r = sd_epoll_wait(epfd, events, max, ns_of_ms(timeout_ms), NULL);
+    sd_cancel_point();
+    long r = sd_waited(sd_epoll_wait(epfd, events, max, ns_of_ms(timeout_ms), NULL));
     return r == SD_PASS ? libc.epoll_wait(epfd, events, max, timeout_ms) : (int)sd_return(r);
 }
 
 SD_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms, const sigset_t *mask)
 {
-    long r = sd_epoll_wait(epfd, events, max, ns_of_ms(timeout_ms), mask);
+    sd_cancel_point();
+    long r = sd_waited(sd_epoll_wait(epfd, events, max, ns_of_ms(timeout_ms), mask));
     return r == SD_PASS ? libc.epoll_pwait(epfd, events, max, timeout_ms, mask) : (int)sd_return(r);
 }
 
@@ -49,6 +51,7 @@ static bool is_time(const struct timespec *t)
 SD_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
                            const sigset_t *mask)
 {
-    long r = is_time(timeout) ? sd_epoll_wait(epfd, events, max, ns_of(timeout), mask) : -EINVAL;
+    sd_cancel_point();
+    long r = is_time(timeout) ? sd_waited(sd_epoll_wait(epfd, events, max, ns_of(timeout), mask)) : -EINVAL;
     return r == SD_PASS ? libc.epoll_pwait2(epfd, events, max, timeout, mask) : (int)sd_return(r);
 }

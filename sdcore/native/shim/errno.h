@@ -31,6 +31,21 @@ static inline long sd_return_sent(long r, int flags)
     return sd_likely(r >= 0) ? r : sd_return_broken(r, flags);
 }
 
+/* Waiting calls are points where a thread may be cancelled. */
+static inline void sd_cancel_point(void)
+{
+    if (sd_unlikely(sd_load(&sd_g.cancels)))
+        pthread_testcancel();
+}
+
+/* The result of a wait that is not started again: it may have ended because this thread is cancelled. */
+static inline long sd_waited(long r)
+{
+    if (sd_unlikely(r == -EINTR))
+        pthread_testcancel();
+    return r;
+}
+
 /* signals.c: a call on fd answered -EINTR: would Linux start it again? `option` is SO_RCVTIMEO or SO_SNDTIMEO; 0 if the
  * call has no time limit. A point where a thread may be cancelled, as the call itself is. */
 SD_API bool sd_restarts(int fd, int option);

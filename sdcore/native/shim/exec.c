@@ -2,7 +2,7 @@
  * read its standard input without it if it has. A failed exec leaves the connections where they are then: on TCP.
  *
  * posix_spawn counts as exec; a connection named in its file actions moves when it is named, close-on-exec or not.
- * popen and system start a shell by libc's own means and are left alone: a shell uses no descriptor that it is not told.
+ * popen and system start a shell by libc's own means, and it inherits like any other.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
@@ -117,4 +117,19 @@ SD_EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *acts,
 {
     long r = sd_leave_to_kernel(fd, SD_REASON_MOVED_EXEC, true);
     return r < 0 ? (int)-r : libc.posix_spawn_file_actions_adddup2(acts, fd, new_fd);
+}
+
+/* --- shells --- */
+
+SD_EXPORT int system(const char *command)
+{
+    if (command)
+        sd_before_exec();
+    return libc.system(command);
+}
+
+SD_EXPORT FILE *popen(const char *command, const char *mode)
+{
+    sd_before_exec();
+    return libc.popen(command, mode);
 }

@@ -31,11 +31,12 @@ long sd_sent_message(int fd, const struct msghdr *msg, int flags)
 
 long sd_received_message(int fd, struct msghdr *msg, int flags)
 {
-    long r = checked_message(msg);
-    if (r < 0)
-        return r;
+    long bytes = checked_message(msg);
+    if (bytes < 0)
+        return bytes;
     int msg_flags = 0;
-    r = sd_received_vector(fd, msg->msg_iov, msg->msg_iovlen, flags & ~MSG_CMSG_CLOEXEC, &msg_flags);
+    long r = bytes == 0 ? sd_received(fd, NULL, 0, flags & ~MSG_CMSG_CLOEXEC)
+                        : sd_received_vector(fd, msg->msg_iov, msg->msg_iovlen, flags & ~MSG_CMSG_CLOEXEC, &msg_flags);
     if (r >= 0) {
         if (msg->msg_name)
             msg->msg_namelen = 0;

@@ -15,7 +15,8 @@
 int sd_do_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
     struct timespec timeout = {timeout_ms / MS_PER_S, (long)(timeout_ms % MS_PER_S) * NS_PER_MS};
-    long r = sd_ppoll(fds, n, timeout_ms < 0 ? NULL : &timeout, NULL);
+    sd_cancel_point();
+    long r = sd_waited(sd_ppoll(fds, n, timeout_ms < 0 ? NULL : &timeout, NULL));
     return r == SD_PASS ? libc.poll(fds, n, timeout_ms) : (int)sd_return(r);
 }
 
@@ -32,7 +33,8 @@ static bool is_time(const struct timespec *t)
 
 int sd_do_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
-    long r = is_time(timeout) ? sd_ppoll(fds, n, timeout, mask) : -EINVAL;
+    sd_cancel_point();
+    long r = is_time(timeout) ? sd_waited(sd_ppoll(fds, n, timeout, mask)) : -EINVAL;
     return r == SD_PASS ? libc.ppoll(fds, n, timeout, mask) : (int)sd_return(r);
 }
 
@@ -54,7 +56,7 @@ static int select_until(int n, fd_set *in, fd_set *out, fd_set *except, struct t
     int64_t us = (int64_t)timeout->tv_sec * US_PER_S + timeout->tv_usec;
     struct timespec wait = {us / US_PER_S, (us % US_PER_S) * NS_PER_US};
     uint64_t limit_ns = us ? sd_now_ns() + (uint64_t)us * NS_PER_US : 0;
-    long r = sd_pselect(n, in, out, except, &wait, NULL);
+    long r = sd_waited(sd_pselect(n, in, out, except, &wait, NULL));
     if (r == SD_PASS)
         return libc.select(n, in, out, except, timeout);
     write_back_left(timeout, limit_ns);
@@ -65,9 +67,10 @@ SD_EXPORT int select(int n, fd_set *in, fd_set *out, fd_set *except, struct time
 {
     if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0))
         return (int)sd_return(-EINVAL);
+    sd_cancel_point();
     if (timeout)
         return select_until(n, in, out, except, timeout);
-    long r = sd_pselect(n, in, out, except, NULL, NULL);
+    long r = sd_waited(sd_pselect(n, in, out, except, NULL, NULL));
     return r == SD_PASS ? libc.select(n, in, out, except, NULL) : (int)sd_return(r);
 }
 SD_ALIAS(select, __select);
@@ -75,6 +78,7 @@ SD_ALIAS(select, __select);
 SD_EXPORT int pselect(int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
                       const sigset_t *mask)
 {
-    long r = is_time(timeout) ? sd_pselect(n, in, out, except, timeout, mask) : -EINVAL;
+    sd_cancel_point();
+    long r = is_time(timeout) ? sd_waited(sd_pselect(n, in, out, except, timeout, mask)) : -EINVAL;
     return r == SD_PASS ? libc.pselect(n, in, out, except, timeout, mask) : (int)sd_return(r);
 }

@@ -1,39 +1,26 @@
 /* What signals have to do with results: SIGPIPE after a send on a broken connection, and calls started again.
  *
+ * Cancel     libc cancels a waiting thread by a signal only while that thread is in a system call of libc's. Ours is told by
+ *            the same signal, sent once more: its sleep ends with -EINTR, and on the way out it is cancelled, with nothing
+ *            taken. The signal's handler is libc's and does nothing else. A thread that is cancelled in the moment between
+ *            its last look and its sleep wakes with the next byte.
  * Restart    The kernel starts a socket call again after a handler that was set with SA_RESTART, unless the socket has a
- *            time limit; the core, which sleeps in ppoll, always answers -EINTR, and only when nothing was transferred.
- *            Which handler ran cannot be known. The call is started again if every handler of the process asks for it;
- *            a program with handlers of both sorts has to expect EINTR anyway.
+ *            time limit. The core does the same where it sleeps; here it is done for calls that came out to be cancelled
+ *            and were not. A program with handlers of both sorts has to expect EINTR anyway.
  */
 #include "shim/errno.h"
+#include "shim/libc.h"
 
-#include <pthread.h>
+#include <time.h>
 
 #include "core/sys.h"
-
-/* The head of the kernel's struct sigaction, on every architecture that has sa_restorer behind the flags. */
-struct kernel_sigaction {
-    uintptr_t handler;
-    unsigned long flags;
-    unsigned long rest[4];
-};
-
-#define SIGNALS 64
+#include "core/wait.h"
 
 long sd_return_broken(long r, int flags)
 {
     if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
         sd_sys_tgkill((int)sd_sys_getpid(), (int)sd_sys_gettid(), SIGPIPE);
     return sd_return(r);
-}
-
-static bool interrupts(int number)
-{
-    struct kernel_sigaction action = {0};
-    if (sd_syscall(SYS_rt_sigaction, number, NULL, &action, sizeof(uint64_t), 0, 0) < 0)
-        return false;
-    bool handled = action.handler != (uintptr_t)SIG_DFL && action.handler != (uintptr_t)SIG_IGN;
-    return handled && !(action.flags & SA_RESTART);
 }
 
 static bool has_time_limit(int fd, int option)
@@ -50,9 +37,34 @@ bool sd_restarts(int fd, int option)
     pthread_testcancel();
     if (option != 0 && has_time_limit(fd, option))
         return false;
-    for (int number = 1; number <= SIGNALS; number++) {
-        if (interrupts(number))
-            return false;
-    }
-    return true;
+    return sd_handlers_restart();
+}
+
+/* --- cancellation --- */
+
+#define SIGNAL_CANCEL 32 /* libc's own */
+
+/* The kernel's number of a thread: a thread's CPU clock is named by it, inverted, above three bits. */
+static int number_of(pthread_t thread)
+{
+    clockid_t clock;
+    return pthread_getcpuclockid(thread, &clock) == 0 ? ~(int)(clock >> 3) : 0;
+}
+
+/* Without a handler the signal would end the process. */
+static bool cancel_is_handled(void)
+{
+    uintptr_t action[8] = {0}; /* the kernel's struct sigaction; the handler comes first */
+    long r = sd_syscall(SYS_rt_sigaction, SIGNAL_CANCEL, NULL, action, sizeof(uint64_t), 0, 0);
+    return r == 0 && action[0] != (uintptr_t)SIG_DFL && action[0] != (uintptr_t)SIG_IGN;
+}
+
+SD_EXPORT int pthread_cancel(pthread_t thread)
+{
+    atomic_store(&sd_g.cancels, true);
+    int number = number_of(thread);
+    int r = libc.pthread_cancel(thread);
+    if (r == 0 && number > 0 && !pthread_equal(thread, pthread_self()) && cancel_is_handled())
+        sd_sys_tgkill((int)sd_sys_getpid(), number, SIGNAL_CANCEL);
+    return r;
 }

@@ -58,11 +58,20 @@ SD_EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     return accepted;
 }
 
+/* An address without family ends the connection, in the kernel and on the peer's side as a reset. */
+static bool dissolves(const struct sockaddr *addr, socklen_t len)
+{
+    return addr && len >= sizeof addr->sa_family && addr->sa_family == AF_UNSPEC;
+}
+
 SD_EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     if (!sd_socket_of(fd))
         return libc.connect(fd, addr, len);
-    long r = sd_connect(fd, addr, len);
+    sd_cancel_point();
+    long r = dissolves(addr, len) ? sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, true) : 0;
+    if (r == 0)
+        r = dissolves(addr, len) ? SD_PASS : sd_connect(fd, addr, len);
     return r == SD_PASS ? libc.connect(fd, addr, len) : (int)sd_return(r);
 }
 
@@ -85,6 +94,11 @@ static long take_error(int fd, void *value, socklen_t *len)
         *len = sizeof number;
     __builtin_memcpy(value, &number, *len);
     return 0;
+}
+
+SD_EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    return sd_is_over(fd) ? (int)sd_return(-ENOTCONN) : libc.getpeername(fd, addr, len);
 }
 
 SD_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)

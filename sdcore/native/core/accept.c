@@ -84,8 +84,11 @@ static bool take(struct sd_socket *s, const struct found *found)
 {
     uint32_t word = found->word;
     uint32_t accepted = word - SD_OFFER_OFFERED + SD_OFFER_ACCEPTED;
-    if (!atomic_compare_exchange_strong(&found->slab->slot[found->slot].offer, &word, accepted))
+    s->rec.lease_id = found->slab->lease_id; /* before the swap: a slab is kept for its offers, or for who names it */
+    if (!atomic_compare_exchange_strong(&found->slab->slot[found->slot].offer, &word, accepted)) {
+        s->rec.lease_id = 0;
         return false;
+    }
     uint16_t entry = (uint16_t)(found->slot + 1);
     atomic_compare_exchange_strong(&found->slab->port[s->rec.peer.port], &entry, SD_PORT_EMPTY);
     sd_attach_slot(s, found->slab, found->slot, 1);

@@ -7,6 +7,8 @@
 
 #include <limits.h>
 
+#include "core/control.h"
+
 enum {
     CALLS_PER_KERNEL_LOOK = 32,
     CALLS_PER_CLOCK = 4,
@@ -242,6 +244,7 @@ static int64_t time_left(uint64_t until_ns, uint64_t now_ns)
 static int64_t fall_asleep(struct wait *wait, uint32_t *fences)
 {
     struct sd_epoll *set = wait->set;
+    sd_control_look();
     uint64_t now_ns = sd_now_ns();
     sd_set_take(set);
     set->sleepers++;

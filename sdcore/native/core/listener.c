@@ -215,6 +215,7 @@ static void refresh_leases(struct entry *e, int fd)
 {
     if (!sd_attached() || is_fresh(e))
         return;
+    sd_sweep_slabs(); /* where clients come, others have gone */
     uint64_t generation = sd_load_acquire(&sd_g.status->leases);
     uint32_t attachment = sd_attachments();
     int more;

@@ -3,10 +3,10 @@
  * A mapped file that shrinks kills whoever touches it, so only sealed memory of the right size is mapped. A slab is
  * sparse, a quarter of a gigabyte of which little is ever used: no swap is reserved for it and a core dump leaves it out.
  *
- * A lease that was revoked (its client died, its listener closed) is given back when no socket object names it (what an
- * epoll set watches is a socket, too) and no offer in it waits to be accepted. A thread may still hold a pointer that it was just given, and nobody counts those. So
- * two waits of GRACE_NS are kept: before the slab's memory goes, in its place, to empty pages, where a late offer is
- * never found; and before the same place is used for another slab.
+ * A lease that was revoked (its client died, its listener closed) is given back when no offer in it waits to be accepted
+ * and no socket object names it; what an epoll set watches is a socket, too. Nobody counts the pointers that threads were
+ * just given. So the place stays mapped, to empty pages: an offer that is looked for there is not found, and an offer
+ * that is made there runs out. And it becomes the place of another slab only GRACE_NS later, if no socket points to it.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +24,7 @@ struct known {
     uint64_t inode;        /* names the memory, also when another monitor uses the same lease number; 0: given back */
     uint32_t roles;        /* enum sd_slab_role */
     uint64_t since_ns;     /* since when it was seen revoked, or has been given back; 0: neither */
+    bool unused;           /* while sweeping */
     struct known *next;
 };
 
@@ -91,12 +92,21 @@ static struct known *find_memory(uint64_t inode, uint64_t lease_id)
     return NULL;
 }
 
+static bool is_pointed_to(const struct sd_slab *slab)
+{
+    uint32_t high = sd_load(&sd_g.region->socket_high);
+    for (uint32_t i = 0; i < high && i < SD_SOCKETS; i++)
+        if (sd_load(&sd_g.sockets[i].rec.refs) && sd_g.sockets[i].slab == slab)
+            return true;
+    return false;
+}
+
 /* A place for one more: one that was given back long enough ago, or a new one. NULL: no memory. */
 static struct known *take_place(void)
 {
     uint64_t now_ns = sd_now_ns();
     for (struct known *k = all; k; k = k->next)
-        if (k->inode == 0 && now_ns - k->since_ns > GRACE_NS)
+        if (k->inode == 0 && now_ns - k->since_ns > GRACE_NS && !is_pointed_to(k->lease.slab))
             return k;
     struct known *k = sd_alloc(sizeof(*k));
     if (!k)
@@ -198,12 +208,18 @@ static void mark_in_use(uint64_t bits[IN_USE_BITS / 64])
  */
 static bool awaits_accept(const struct known *k, uint64_t now_ns)
 {
-    if (!(k->roles & SD_SLAB_SERVER) || now_ns - k->since_ns > BACKLOG_NS)
+    if (now_ns - k->since_ns > BACKLOG_NS)
         return false;
     for (uint32_t slot = 0; slot < SD_SLOTS; slot++)
-        if (sd_load(&k->lease.slab->slot[slot].offer) % SD_OFFER_STATES == SD_OFFER_OFFERED)
-            return true;
+        if (sd_load_acquire(&k->lease.slab->slot[slot].offer) % SD_OFFER_STATES == SD_OFFER_OFFERED)
+            return true; /* else it was swapped, and is named: pairs with the swap in accept.c */
     return false;
+}
+
+/* A client's thread may be about to claim a slot: it is given time. */
+static bool may_go(const struct known *k, uint64_t now_ns)
+{
+    return k->roles & SD_SLAB_CLIENT ? now_ns - k->since_ns > GRACE_NS : !awaits_accept(k, now_ns);
 }
 
 /* The slab's memory goes; its place stays, readable and empty. */
@@ -218,31 +234,33 @@ static void give_back(struct known *k, uint64_t now_ns)
     k->since_ns = now_ns;
 }
 
-/* Notes what is newly revoked; true if something has been for long enough. */
-static bool find_overdue(uint64_t now_ns)
+/* Notes what is revoked and could go; true if anything could. */
+static bool find_unused(uint64_t now_ns)
 {
-    bool overdue = false;
+    bool any = false;
     for (struct known *k = all; k; k = k->next) {
+        k->unused = false;
         if (!k->inode || !sd_lease_revoked(&k->lease))
             continue;
         if (!k->since_ns)
             k->since_ns = now_ns;
-        overdue |= now_ns - k->since_ns > GRACE_NS;
+        k->unused = may_go(k, now_ns);
+        any |= k->unused;
     }
-    return overdue;
+    return any;
 }
 
+/* First the offers, then the sockets: an offer that was taken up in between is seen as the one or the other. */
 void sd_sweep_slabs(void)
 {
     uint64_t now_ns = sd_now_ns();
-    if (!find_overdue(now_ns))
+    if (!find_unused(now_ns))
         return;
     uint64_t in_use[IN_USE_BITS / 64] = {0};
     mark_in_use(in_use);
     for (struct known *k = all; k; k = k->next) {
         uint32_t bit = (uint32_t)(k->lease.lease_id % IN_USE_BITS);
-        if (k->inode && k->since_ns && now_ns - k->since_ns > GRACE_NS && !(in_use[bit / 64] >> bit % 64 & 1) &&
-            !awaits_accept(k, now_ns))
+        if (k->unused && !(in_use[bit / 64] >> bit % 64 & 1))
             give_back(k, now_ns);
     }
 }

@@ -228,15 +228,29 @@ def test_a_revoked_slab_is_given_back_when_nothing_uses_it(
     assert process.granted(listening.port).place == lease.place, "its place is used for the next slab"
 
 
-def test_a_server_drops_the_slabs_of_dead_clients(monitor: FakeMonitor, server: Driven) -> None:
+def test_the_slabs_of_dead_clients_go_when_another_comes(monitor: FakeMonitor, server: Driven) -> None:
     listening = server.listen()
     leases = [monitor.new_lease(listening.listener_id) for _ in range(5)]
     assert server.leases(listening) == leases[::-1]
     for lease_id in leases[1:4]:
         revoke(monitor, lease_id)
+    assert server.leases(listening) == leases[::-1]
+    newest = monitor.new_lease(listening.listener_id)
+    assert server.leases(listening) == [newest, leases[4], leases[0]]
+    assert server.counts()[1] == 3
+
+
+def test_a_slab_with_a_connection_is_kept(monitor: FakeMonitor, server: Driven) -> None:
+    listening = server.listen()
+    lease_id = monitor.new_lease(listening.listener_id)
+    assert server.leases(listening) == [lease_id]
+    server.ask(f"holds 1 {lease_id}")
+    revoke(monitor, lease_id)
     sweep(server)
-    assert server.leases(listening) == [leases[4], leases[0]]
-    assert server.counts()[1] == 2
+    assert server.leases(listening) == [lease_id]
+    server.ask("holds 1 0")
+    sweep(server)
+    assert server.leases(listening) == []
 
 
 def test_a_slab_with_an_offer_in_the_backlog_is_kept(monitor: FakeMonitor, server: Driven) -> None:

@@ -177,6 +177,8 @@ void sd_fence_sleeper(void)
 /* --- sleeping on one connection --- */
 
 #define SIGNALS 64
+/* Raised by an instruction, not by somebody else: no call waits meanwhile. */
+#define FAULTS (1ull << SIGSEGV | 1ull << SIGBUS | 1ull << SIGFPE | 1ull << SIGILL | 1ull << SIGTRAP | 1ull << SIGSYS)
 
 /* A signal arrived: would Linux restart a call that waits here? poll does not say which signal it was, so only if every
  * handler of the program was installed with SA_RESTART. */
@@ -189,8 +191,8 @@ bool sd_handlers_restart(void)
         uint64_t mask;
     } action;
     for (int sig = 1; sig <= SIGNALS; sig++)
-        if (sd_syscall(SYS_rt_sigaction, sig, NULL, &action, 8, 0, 0) == 0 && (uintptr_t)action.handler > 1 &&
-            !(action.flags & SA_RESTART))
+        if (!(FAULTS >> (sig % 64) & 1) && sd_syscall(SYS_rt_sigaction, sig, NULL, &action, 8, 0, 0) == 0 &&
+            (uintptr_t)action.handler > 1 && !(action.flags & SA_RESTART))
             return false;
     return true;
 }

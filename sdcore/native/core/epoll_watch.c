@@ -7,6 +7,8 @@
 
 #include "core/control.h"
 #include "core/move.h"
+#include "core/ring.h"
+#include "core/peer.h"
 
 /* Beyond this the socket was not writable; see sd_readiness. */
 #define FRESH_MOST 32
@@ -18,10 +20,11 @@ long sd_watch_register(struct sd_watch *w, uint32_t events, uint64_t data)
 {
     int epfd = sd_load(&w->set)->epfd;
     struct epoll_event event = {.events = events, .data.u64 = data};
-    long r = sd_sys_epoll_ctl(epfd, w->in_kernel ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd, &event);
+    int fd = sd_watch_fd(w);
+    long r = sd_sys_epoll_ctl(epfd, w->in_kernel ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
     if (w->in_kernel && (r == -EINVAL || r == -ENOENT)) { /* an exclusive registration cannot be changed */
-        sd_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, w->fd, NULL);
-        r = sd_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, w->fd, &event);
+        sd_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+        r = sd_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
     }
     if (r >= 0)
         w->in_kernel = true;
@@ -210,7 +213,7 @@ static void to_kernel(struct sd_epoll *set, struct sd_watch *w)
         sd_watch_register(w, w->events, w->data);
         return;
     }
-    sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, w->fd, NULL); /* the kernel knows no registration that is quite silent */
+    sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, sd_watch_fd(w), NULL); /* the kernel knows no registration that is quite silent */
     w->in_kernel = false;
 }
 
@@ -267,19 +270,32 @@ void sd_set_revive(struct sd_epoll *set)
 /* --- news --- */
 
 struct stamp {
-    uint64_t tail, head, flags, sent;
+    uint64_t tail, head, state, sent;
 };
+
+/* What a stamp says of the state, each a bit of its own: an end is often learnt twice, from the ring and from the
+ * companion, and is one edge all the same. */
+enum { PEER_ENDED = 1, BROKEN = 2, PEER_MOVED = 4, OWN_SHUT = 8 };
+
+static uint64_t state_of(struct sd_socket *s)
+{
+    uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
+    uint32_t gone = sd_load(&s->gone);
+    bool broken = (theirs & SD_TX_RESET) || gone == SD_GONE_RESET || sd_load(&s->error);
+    bool ended = (theirs & (SD_TX_FIN | SD_TX_CLOSED | SD_TX_RESET)) || gone;
+    return (ended ? PEER_ENDED : 0u) | (broken ? BROKEN : 0u) | (theirs & SD_TX_MOVED ? PEER_MOVED : 0u) |
+           sd_load(&s->shut) * OWN_SHUT;
+}
 
 static bool stamp_read(struct sd_socket *s, struct stamp *now)
 {
     if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)))
         return false;
     struct sd_direction *in = s->rx.dir, *out = s->tx.dir;
-    uint64_t own = sd_load(&s->gone) | sd_load(&s->shut) << 8 | (sd_load(&s->error) ? 1u << 16 : 0);
-    now->flags = sd_load_acquire(&in->p.flags) | (uint64_t)sd_load_acquire(&out->c.flags) << 16 | own << 32;
+    now->state = state_of(s);
     now->tail = sd_load_acquire(&in->p.tail);
     now->head = sd_load_acquire(&out->c.head);
-    now->sent = sd_load(&out->p.tail);
+    now->sent = sd_own_tail(s);
     return true;
 }
 
@@ -291,7 +307,7 @@ static bool stamp_read(struct sd_socket *s, struct stamp *now)
  * never full if `sent` is not far beyond it. */
 static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
 {
-    if (now->flags != w->seen_flags || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))
+    if ((now->state & ~w->seen_state) || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))
         return true;
     uint64_t full = sd_load(&w->sock->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : FULL_BYTES;
     return (w->events & ABOUT_ROOM) && now->head != w->seen_head && now->sent - w->seen_head >= full;
@@ -313,7 +329,7 @@ static bool take_news(struct sd_watch *w)
     news = news || stamp_is_news(w, &now);
     w->seen_tail = now.tail;
     w->seen_head = now.head;
-    w->seen_flags = now.flags;
+    w->seen_state = now.state;
     return news;
 }
 
@@ -431,8 +447,31 @@ void sd_set_retract(struct sd_epoll *set)
 
 void sd_set_poke(struct sd_epoll *set)
 {
-    if ((set->sleepers || set->nested) && set->bell.fd >= 0)
-        sd_bell_ring(set->bell.name);
+    if ((!set->sleepers && !set->nested) || set->bell.fd < 0)
+        return;
+    set->poked = set->nested;
+    sd_bell_ring(set->bell.name);
+}
+
+/* Who rings takes our announcement away first. */
+static bool bell_may_ring(const struct sd_epoll *set)
+{
+    bool rang = set->poked;
+    for (struct sd_group *group = set->groups; group && !rang; group = group->next)
+        rang = !(sd_load(&sd_own_side(group->slab, group->side)->asleep) & 1ull << group->place);
+    return rang && set->bell.fd >= 0;
+}
+
+void sd_set_settle_bell(struct sd_epoll *set)
+{
+    if (!set->nested || set->stale || !bell_may_ring(set))
+        return;
+    sd_set_scan(set, true);
+    if (sd_set_any_ready(set))
+        return;
+    set->poked = false;
+    sd_bell_drain(&set->bell);
+    sd_set_pass_on(set);
 }
 
 void sd_set_pass_on(struct sd_epoll *set)

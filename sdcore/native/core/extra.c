@@ -64,7 +64,7 @@ long sd_unread_bytes(int fd)
         sd_look_at_companion(s, fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
-    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_load(&s->rx.dir->c.head);
+    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s);
     if (unread == 0 && s->rx.m.state == SD_RING_RX_MOVED)
         return SD_PASS;
     return (long)sd_min_u64(unread, SD_RING_BYTES);
@@ -75,7 +75,7 @@ long sd_unsent_bytes(int fd)
     struct sd_socket *s = sd_socket_of(fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || s->tx.left)
         return SD_PASS;
-    return (long)sd_min_u64(sd_load(&s->tx.dir->p.tail) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
+    return (long)sd_min_u64(sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
 }
 
 long sd_take_error(int fd)

@@ -248,7 +248,7 @@ static uint32_t closing_flags(uint32_t effects)
 /* The last reference goes: tell the peer through the ring; the companion's close follows in the kernel. */
 static void close_ring(struct sd_socket *s, bool reset)
 {
-    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_load(&s->rx.dir->c.head);
+    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - s->rx.head;
     uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + reset);
     uint32_t flags = effects == SD_NO_ROW ? SD_TX_CLOSED : closing_flags(effects);
     atomic_fetch_or_explicit(&s->tx.dir->p.flags, flags, memory_order_release);
@@ -317,10 +317,10 @@ void sd_closing(int fd)
     struct sd_socket *s = sd_load(&file->sock);
     if (!s)
         return;
-    sd_epoll_forget(fd);
     if (!atomic_compare_exchange_strong(&file->sock, &s, NULL))
         return; /* two threads close it at once: the other one does */
     sd_store(&file->kind, SD_FILE_NONE);
+    sd_epoll_forget(s, fd);
     drop_reference(s, fd);
 }
 

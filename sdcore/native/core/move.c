@@ -214,7 +214,7 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
         sd_move_asked(s, fd);
     uint32_t tcp = fd >= 0 ? companion_events(fd) : 0;
     uint32_t events = ring;
-    bool unread = sd_load_acquire(&s->rx.dir->p.tail) != sd_load(&s->rx.dir->c.head);
+    bool unread = sd_load_acquire(&s->rx.dir->p.tail) != sd_own_head(s);
     if (rx_moved(s) || (!unread && (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_MOVED)))
         events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT);
     if (tx_moved(s)) {

@@ -117,11 +117,11 @@ static uint32_t ring_readiness(struct sd_socket *s)
     uint32_t shut = sd_load(&s->shut);
     uint32_t events = 0;
     bool finished = peer_finished(flags, gone) || s->teardown.state == SD_TEARDOWN_RESET;
-    if (sd_load_acquire(&in->p.tail) != sd_load(&in->c.head) || finished || (shut & 1))
+    if (sd_load_acquire(&in->p.tail) != sd_own_head(s) || finished || (shut & 1))
         events |= POLLIN;
     if (finished || (shut & 1))
         events |= POLLRDHUP;
-    uint64_t used = sd_load(&out->p.tail) - sd_load_acquire(&out->c.head);
+    uint64_t used = sd_own_tail(s) - sd_load_acquire(&out->c.head);
     uint64_t limit = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES - 1 : SD_RING_BYTES - ROOM_TO_WRITE_BYTES;
     if (used <= limit || (shut & 2) || gone || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLOUT;
@@ -338,7 +338,7 @@ void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t
 {
     atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_POKE); /* MOVE stays: it is a request until we have moved */
     int fd = sd_fd_of(s);
-    if (armed & SD_ARM_MOVE)
+    if ((armed & SD_ARM_MOVE) && attention == &s->tx.dir->data_wait)
         sd_move_asked(s, fd);
     if (!(armed & SD_ARM_POKE))
         return;

@@ -65,17 +65,28 @@ static inline void sd_ring_get(const struct sd_rx *rx, uint64_t position, uint8_
     sd_copy(to + first, rx->data, n - first);
 }
 
+/* Our own positions, for who looks without the token. What stands in shared memory may have been changed by the peer. */
+static inline uint64_t sd_own_tail(const struct sd_socket *s)
+{
+    return __atomic_load_n(&s->tx.tail, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t sd_own_head(const struct sd_socket *s)
+{
+    return __atomic_load_n(&s->rx.head, __ATOMIC_RELAXED);
+}
+
 /* Make n more bytes visible to the consumer. */
 static inline void sd_ring_publish(struct sd_tx *tx, size_t n)
 {
-    tx->tail += n;
+    __atomic_store_n(&tx->tail, tx->tail + n, __ATOMIC_RELAXED);
     sd_store_release(&tx->dir->p.tail, tx->tail); /* pairs with the acquire load of tail in sd_ring_new_bytes */
 }
 
 /* Give the room of n bytes back to the producer. */
 static inline void sd_ring_release(struct sd_rx *rx, size_t n)
 {
-    rx->head += n;
+    __atomic_store_n(&rx->head, rx->head + n, __ATOMIC_RELAXED);
     sd_store_release(&rx->dir->c.head, rx->head); /* pairs with the acquire load of head in sd_ring_new_room */
 }
 

@@ -106,7 +106,8 @@ SCENARIO(nonblocking_is_shared_by_duplicates, RING)
     SHOW(fcntl(fd, F_GETFD));
 }
 
-SCENARIO(lowest_descriptor_first, ANY)
+/* Not with the puppet as a thread: what it opens and closes meanwhile has numbers too. */
+SCENARIO(lowest_descriptor_first, ANY | OTHER)
 {
     int fd = pair();
     int base = (int)MUST(dup(fd)), next[6];

@@ -50,7 +50,7 @@ def pytest(session: nox.Session, *args: str, **env: str) -> None:
 def tests(session: nox.Session) -> None:
     """All ordinary tests, real programs among them."""
     system_packages(session, "programs", "namespaces", "examples")
-    install_project(session, "test", "sim")
+    install_project(session, "test")
     pytest(session, "tests")
 
 
@@ -80,7 +80,7 @@ def programs(session: nox.Session) -> None:
 @nox.session(name="property")
 def property_tests(session: nox.Session) -> None:
     """Property tests with ten times the examples of an ordinary run."""
-    install_project(session, "test", "sim")
+    install_project(session, "test")
     pytest(session, "tests/property", HYPOTHESIS_PROFILE="thorough")
 
 
@@ -88,7 +88,7 @@ def property_tests(session: nox.Session) -> None:
 def sim(session: nox.Session) -> None:
     """The simulator's tests; no compiler is needed for them."""
     session.install(*PYPROJECT["project"]["dependencies"])
-    install_groups(session, "test", "sim")
+    install_groups(session, "test")
     pytest(session, "tests/sim")
 
 
@@ -144,7 +144,7 @@ def gen_check(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Manner, types and form of Python and C."""
     session.install(*PYPROJECT["project"]["dependencies"])
-    install_groups(session, "lint", "sim")
+    install_groups(session, "lint")
     paths = [path for path in PYTHON_DIRS if (ROOT / path).exists()]
     session.run("ruff", "check", *paths)
     session.run("ruff", "format", "--check", *paths)
@@ -155,7 +155,8 @@ def lint(session: nox.Session) -> None:
 def c_files() -> list[str]:
     """Return the hand-written C files, which clang-format looks at."""
     folders = ("sdcore/native/core", "sdcore/native/shim", "sdcore/cli/bench/worker", "examples", "tests")
-    return sorted(str(path) for folder in folders for path in (ROOT / folder).rglob("*.[ch]"))
+    paths = (path for folder in folders for path in (ROOT / folder).rglob("*.[ch]"))
+    return sorted(str(path.relative_to(ROOT)) for path in paths)
 
 
 @nox.session(name="format")
@@ -172,7 +173,7 @@ def reformat(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation, warnings being errors, and run every command of the tutorial."""
     system_packages(session, "docs", "demo")
-    install_project(session, "docs", "sim")
+    install_project(session, "docs")
     session.run(
         "sphinx-build", "-q", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs
     )

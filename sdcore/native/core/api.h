@@ -47,7 +47,7 @@ SD_API long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags);
 SD_API long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags);
 SD_API long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n);
 SD_API long sd_shutdown(int fd, int how);
-SD_API bool sd_is_over(int fd);                                 /* both ends finished: getpeername says ENOTCONN */
+SD_API bool sd_is_over(int fd);                                /* both ends finished: getpeername says ENOTCONN */
 SD_API long sd_unread_bytes(int fd);                           /* FIONREAD */
 SD_API long sd_unsent_bytes(int fd);                           /* SIOCOUTQ */
 SD_API long sd_take_error(int fd);                             /* SO_ERROR: pending errno (>= 0) and clears it */
@@ -57,7 +57,10 @@ SD_API void sd_count_kernel(int fd, long sent, long received); /* after a libc c
  * `abandon`: we cannot read the ring any more (exec, passed on): unread bytes are sent again by the peer. */
 SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);
 SD_API void sd_stay_in_kernel(int fd, enum sd_reason reason); /* and if not connected yet: never leave it */
-SD_API void sd_before_exec(void);                             /* moves what an exec'd program will inherit */
+SD_API void sd_leave_by_exec(void); /* last before exec: gives back what this process refers to */
+SD_API void sd_exec_failed(void);
+SD_API void sd_before_exec(void); /* moves what a child's program will inherit */
+SD_API void sd_before_shell(const char *command); /* of these, only descriptors whose number the command names */
 
 /* privileges.c: before the process drops to another user, root directory or namespace. */
 SD_API void sd_before_losing_access(void);

@@ -11,6 +11,8 @@
 #include "core/api.h"
 #include "core/control.h"
 #include "core/epoll.h"
+#include "core/forward.h"
+#include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
@@ -280,6 +282,7 @@ static void add_to_totals(struct sd_socket *s)
 
 static void close_object(struct sd_socket *s, int fd)
 {
+    sd_move_close(s, fd);
     if (sd_load(&s->mode) == SD_MODE_OFFERED)
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_CLOSE, SD_REASON_CLOSED_EARLY);
     if (sd_load(&s->rec.state) == SD_SOCK_LISTENING)
@@ -297,13 +300,41 @@ static void close_object(struct sd_socket *s, int fd)
     let_go(s);
 }
 
-static void drop_reference(struct sd_socket *s, int fd)
+/* True if others refer to the object, too. */
+static bool drop_unless_last(struct sd_socket *s)
 {
     uint32_t refs = sd_load(&s->rec.refs);
     while (refs > 1)
         if (atomic_compare_exchange_weak(&s->rec.refs, &refs, refs - 1))
-            return;
-    close_object(s, fd);
+            return true;
+    return false;
+}
+
+/* What the monitor counts for a connection that nobody will close: its other holders may have been killed. */
+static void note_bytes(struct sd_socket *s)
+{
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
+        return;
+    sd_store(&s->rec.ring_sent_bytes, sd_own_tail(s));
+    sd_store(&s->rec.ring_received_bytes, sd_own_head(s));
+}
+
+/* The peer borrows our end of the companion by its number: name another one when this one closes. */
+static void rename_end(struct sd_socket *s, int fd)
+{
+    if (!sd_mode_uses_ring(sd_load(&s->mode)) || sd_load(&s->tx.dir->p.fd) != (uint32_t)fd)
+        return;
+    int other = sd_fd_of(s);
+    if (other >= 0 && sd_load(&s->tx.dir->p.pid) == sd_g.pid)
+        sd_forward_hint(s, (uint32_t)other);
+}
+
+static void drop_reference(struct sd_socket *s, int fd)
+{
+    note_bytes(s);
+    rename_end(s, fd);
+    if (!drop_unless_last(s))
+        close_object(s, fd);
 }
 
 void sd_closing(int fd)
@@ -321,7 +352,8 @@ void sd_closing(int fd)
         return; /* two threads close it at once: the other one does */
     sd_store(&file->kind, SD_FILE_NONE);
     sd_epoll_forget(s, fd);
-    drop_reference(s, fd);
+    if (!atomic_exchange(&file->left, false))
+        drop_reference(s, fd);
 }
 
 bool sd_hidden(int fd)
@@ -413,4 +445,34 @@ void sd_fork_child(void)
         register_membarrier();
     sd_control_fork_child();
     sd_epoll_fork_child();
+}
+
+/* --- exec --- */
+
+/* The next program knows nothing of our references, and the kernel closes or keeps the companions by itself: to the rest
+ * of the family it is as if this process had ended. A last reference stays: if exec fails, there is no way back from a
+ * close. */
+void sd_leave_by_exec(void)
+{
+    if (sd_in_vfork_child())
+        return; /* it has no references of its own */
+    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
+        struct sd_socket *s = sd_socket_of(fd);
+        if (!s)
+            continue;
+        note_bytes(s);
+        if (drop_unless_last(s))
+            atomic_store(&sd_g.files[fd].left, true);
+    }
+}
+
+void sd_exec_failed(void)
+{
+    if (sd_in_vfork_child())
+        return;
+    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
+        struct sd_socket *s = sd_socket_of(fd);
+        if (s && atomic_exchange(&sd_g.files[fd].left, false))
+            atomic_fetch_add(&s->rec.refs, 1);
+    }
 }

@@ -38,6 +38,7 @@ struct sd_tx {
     uint64_t head_seen;
     uint64_t resend_from; /* moving: bytes from here to tail still have to go over the companion */
     bool resending;
+    bool held;     /* the consumer still forwards: what it leaves to us is not known yet */
     bool left;     /* our direction has gone over to the companion */
     uint8_t *data; /* SD_RING_BYTES */
     struct sd_direction *dir;
@@ -117,6 +118,7 @@ struct sd_watch;
 /* One descriptor of this process. */
 struct sd_file {
     _Atomic uint32_t kind;
+    _Atomic bool left;                /* exec is under way: our reference is given back already */
     _Atomic(struct sd_socket *) sock; /* kind SOCKET */
     _Atomic(struct sd_epoll *) epoll; /* kind EPOLL */
     struct sd_watch *watches;         /* epoll sets that watch this descriptor; guarded by the epoll lock */

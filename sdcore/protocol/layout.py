@@ -47,6 +47,7 @@ CONSTANTS = (
     # flags beside head
     Const("RX_CLOSED", 1, "The consumer will not read any more."),
     Const("RX_ABANDONED", 2, "The consumer left at head; send the rest over the companion."),
+    Const("RX_FORWARDING", 4, "The consumer puts bytes of the ring on the companion: let nothing overtake them."),
     # bits of armed
     Const("ARM_WATCHED", 1, ""),
     Const("ARM_SLEEPER", 2, ""),
@@ -62,6 +63,8 @@ PRODUCER = Struct(
         Field("tail", "u64", atomic=True, doc="P: bytes ever put; publishes the ring bytes, base and flags."),
         Field("base", "u64", atomic=True, doc="P: position that lies at ring offset 0; changes only while empty."),
         Field("flags", "u32", atomic=True, doc="P: TX_*; set after the last tail."),
+        Field("pid", "u32", atomic=True, doc="P: a process that holds its end of the companion; a hint."),
+        Field("fd", "u32", atomic=True, doc="P: the descriptor there; a hint, true only if the addresses fit."),
     ),
 )
 

@@ -4,7 +4,10 @@
 #include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
+#include "core/sys.h"
 #include "core/thread.h"
+
+#include <sys/ioctl.h>
 
 /* --- shutdown --- */
 
@@ -29,6 +32,9 @@ long sd_shutdown(int fd, int how)
         return -EINVAL;
     if (sd_is_over(fd))
         return -ENOTCONN;
+    sd_move_attend(s, fd);
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
+        return SD_PASS;
     if (!sd_both_enter(s))
         return -EAGAIN;
     bool companion_too = s->tx.left;
@@ -41,7 +47,7 @@ long sd_shutdown(int fd, int how)
     sd_notify(s, &s->tx.dir->data_wait, true);
     sd_epoll_news(s);
     sd_wake_own_sleepers(s);
-    return companion_too ? SD_PASS : 0;
+    return companion_too ? sd_move_shutdown(s, fd, how) : 0;
 }
 
 /* --- questions --- */
@@ -64,10 +70,15 @@ long sd_unread_bytes(int fd)
         sd_look_at_companion(s, fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
-    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s);
-    if (unread == 0 && s->rx.m.state == SD_RING_RX_MOVED)
+    sd_move_attend(s, fd);
+    bool moved = sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_MOVED; /* before tail: then tail is final */
+    long unread = (long)sd_min_u64(sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s), SD_RING_BYTES);
+    if (!sd_mode_uses_ring(sd_load(&s->mode)) || (!unread && moved))
         return SD_PASS;
-    return (long)sd_min_u64(unread, SD_RING_BYTES);
+    int behind = 0;
+    if (moved)
+        sd_sys_ioctl(fd, FIONREAD, &behind);
+    return unread + behind;
 }
 
 long sd_unsent_bytes(int fd)

@@ -1,11 +1,20 @@
 /* Moving a live connection to its companion. Theory: move.h. */
 #include "core/move.h"
 
+#include "core/forward.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
 #include "core/thread.h"
 #include "core/wait.h"
+
+#include <unistd.h>
+
+#define ANSWER_YIELDS  20 /* how long we wait for a peer that is awake to send again what we leave unread, */
+#define ANSWER_NAPS    5  /* and for one that must be woken first */
+#define ANSWER_NAP_NS  1000000u
+#define HELD_LOOK_NS   1000000u  /* nobody rings when the peer has put its bytes on the companion */
+#define RESEND_LOOK_NS 20000000u /* the companion tells of room; only in case that it does not */
 
 static bool tx_moved(const struct sd_socket *s)
 {
@@ -22,23 +31,71 @@ static bool asked(struct sd_socket *s)
     return !s->tx.left && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE);
 }
 
+static uint32_t peer_flags(struct sd_socket *s)
+{
+    return sd_load_acquire(&s->rx.dir->p.flags);
+}
+
+static bool peer_moved(struct sd_socket *s)
+{
+    return peer_flags(s) & SD_TX_MOVED;
+}
+
 bool sd_move_uses_companion(struct sd_socket *s)
 {
-    return tx_moved(s) || rx_moved(s) || asked(s) || (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_MOVED);
+    return tx_moved(s) || rx_moved(s) || asked(s) || peer_moved(s);
 }
+
+bool sd_move_resends(const struct sd_socket *s)
+{
+    return s->tx.resending;
+}
+
+bool sd_move_received(struct sd_socket *s)
+{
+    bool moved = peer_moved(s); /* before tail: then tail is final */
+    return rx_moved(s) || (moved && sd_load_acquire(&s->rx.dir->p.tail) == sd_own_head(s));
+}
+
+static uint32_t companion_events(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
+    struct timespec now = {0};
+    return fd >= 0 && sd_sys_ppoll(&p, 1, &now, NULL) == 1 ? (uint32_t)(uint16_t)p.revents : 0;
+}
+
+#define ENDED_EVENTS ((uint32_t)(POLLRDHUP | POLLERR | POLLHUP))
 
 /* --- our direction --- */
 
-/* A direction that was shut in the ring ends on the companion too, after its last byte. */
-static void end_companion(const struct sd_socket *s, int fd)
+/* A direction that was shut ends on the companion too, after its last byte. */
+static void end_companion(struct sd_socket *s, int fd)
 {
-    if (s->tx.left && s->tx.m.state == SD_RING_TX_SHUT && fd >= 0)
+    bool shut = s->tx.m.state == SD_RING_TX_SHUT || (sd_load(&s->shut) & 2);
+    if (s->tx.left && shut && fd >= 0)
         sd_sys_shutdown(fd, SHUT_WR);
 }
 
-bool sd_move_flush(struct sd_socket *s, int fd)
+/* What the consumer left unread is ours to send again. A head that is impossible resends nothing. While it still
+ * forwards, nothing may be sent, and nobody knows yet what it will leave. */
+static void take_back_abandoned(struct sd_socket *s)
 {
     struct sd_tx *tx = &s->tx;
+    uint32_t flags = atomic_load(&tx->dir->c.flags); /* pairs with the order of stores in abandon, and with forward.c */
+    tx->held = (flags & SD_RX_FORWARDING) && !sd_load(&s->gone);
+    uint64_t head = flags & SD_RX_ABANDONED ? sd_load(&tx->dir->c.head) : tx->tail;
+    tx->resend_from = tx->tail - head > SD_RING_BYTES ? tx->tail : head;
+    tx->resending = tx->held || tx->resend_from != tx->tail;
+}
+
+/* Sends again as much as TCP takes now; true when nothing is left. With the send token. */
+static bool flush(struct sd_socket *s, int fd)
+{
+    struct sd_tx *tx = &s->tx;
+    if (tx->held)
+        take_back_abandoned(s);
+    if (tx->held)
+        return false;
     while (tx->resending && tx->resend_from != tx->tail) {
         uint64_t offset = (tx->resend_from - tx->base) & SD_RING_MASK;
         size_t n = sd_min_u64(tx->tail - tx->resend_from, SD_RING_BYTES - offset);
@@ -58,27 +115,41 @@ bool sd_move_flush(struct sd_socket *s, int fd)
     return true;
 }
 
-/* What the consumer left unread is ours to send again. A head that is impossible resends nothing. */
-static void take_back_abandoned(struct sd_socket *s)
+long sd_move_turn(struct sd_socket *s)
 {
-    struct sd_tx *tx = &s->tx;
-    if (!(sd_load_acquire(&tx->dir->c.flags) & SD_RX_ABANDONED)) /* pairs with the release in abandon */
-        return;
-    uint64_t head = sd_load(&tx->dir->c.head);
-    if (tx->tail - head > SD_RING_BYTES)
-        head = tx->tail;
-    tx->resend_from = head;
-    tx->resending = true;
+    if (sd_load(&s->shut) & 2)
+        return -EPIPE;
+    return s->tx.resending && !flush(s, sd_fd_of(s)) ? 0 : SD_PASS;
 }
 
-/* With both tokens. Publishes MOVED if the machine says so. */
-static void move_tx(struct sd_socket *s)
+/* With both tokens. Publishes MOVED if the machine says so; then what was abandoned, then what was shut. */
+static void move_tx(struct sd_socket *s, int fd)
 {
+    if (tx_moved(s))
+        return;
     if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_MOVE, 0) == SD_RING_TX_DO_PUBLISH_MOVED)
-        atomic_fetch_or_explicit(&s->tx.dir->p.flags, SD_TX_MOVED, memory_order_release);
+        atomic_fetch_or(&s->tx.dir->p.flags, SD_TX_MOVED); /* before the look at FORWARDING: forward.h */
     s->tx.left = true;
+    take_back_abandoned(s);
     if (!s->tx.resending)
-        end_companion(s, sd_fd_of(s));
+        end_companion(s, fd);
+    else if (fd >= 0)
+        flush(s, fd);
+}
+
+/* Wakes who waits there; what the peer asks of us meanwhile is looked at when no token is held. */
+static void wake_peer(struct sd_socket *s, struct sd_attention *attention)
+{
+    sd_attend(s, attention, sd_load(&attention->armed) & (SD_ARM_WATCHED | SD_ARM_SLEEPER), true);
+}
+
+/* Both sides look again: what they wait for, and where, may have changed. */
+static void tell_everybody(struct sd_socket *s)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* our flags are out before we look who sleeps: as in sd_notify */
+    wake_peer(s, &s->tx.dir->data_wait);
+    wake_peer(s, &s->rx.dir->room_wait);
+    sd_wake_own_sleepers(s);
 }
 
 void sd_move_asked(struct sd_socket *s, int fd)
@@ -86,40 +157,52 @@ void sd_move_asked(struct sd_socket *s, int fd)
     sd_offer_accepted(s); /* who asks has taken up our offer, though we may not have looked yet */
     if (!sd_both_enter(s))
         return;
-    if (sd_load(&s->mode) == SD_MODE_RING && !tx_moved(s)) {
-        take_back_abandoned(s);
-        move_tx(s);
-        sd_notify(s, &s->tx.dir->data_wait, true);
-        if (fd >= 0)
-            sd_move_flush(s, fd);
+    bool moves = sd_load(&s->mode) == SD_MODE_RING && !tx_moved(s);
+    if (moves) {
+        move_tx(s, fd);
+        tell_everybody(s);
         sd_store(&s->rec.reason, SD_REASON_MOVED_PEER);
     }
     sd_both_leave(s);
+    if (moves)
+        sd_mode_announce(s);
     sd_move_finish(s);
+}
+
+void sd_move_attend(struct sd_socket *s, int fd)
+{
+    if (sd_mode_uses_ring(sd_load_acquire(&s->mode)) && sd_unlikely(asked(s)))
+        sd_move_asked(s, fd);
 }
 
 /* --- both --- */
 
-static bool over(const struct sd_socket *s)
+/* A stream that ended in the ring counts as moved when it has ended on the companion too: until then the kernel would
+ * wait for bytes. */
+static bool receiving_over(struct sd_socket *s)
 {
-    bool received = rx_moved(s) || s->rx.m.state == SD_RING_RX_ENDED || s->rx.m.state == SD_RING_RX_BROKEN;
-    return tx_moved(s) && received && !s->tx.resending;
+    bool ended = s->rx.m.state == SD_RING_RX_ENDED || s->rx.m.state == SD_RING_RX_BROKEN;
+    return rx_moved(s) || (ended && (companion_events(sd_fd_of(s)) & ENDED_EVENTS));
 }
 
 static void become_kernel(struct sd_socket *s)
 {
+    int fd = sd_fd_of(s);
+    if ((sd_load(&s->shut) & 1) && fd >= 0)
+        sd_sys_shutdown(fd, SHUT_RD);
     sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
     sd_store(&s->rec.ring_received_bytes, s->rx.head);
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
+    sd_wake_own_sleepers(s);
     sd_release_slot(s, false);
 }
 
 void sd_move_finish(struct sd_socket *s)
 {
-    if (!sd_both_enter(s))
+    if (!tx_moved(s) || s->tx.resending || !sd_both_enter(s))
         return;
-    bool finished = sd_load(&s->mode) == SD_MODE_RING && over(s);
+    bool finished = sd_load(&s->mode) == SD_MODE_RING && tx_moved(s) && !s->tx.resending && receiving_over(s);
     if (finished)
         become_kernel(s);
     sd_both_leave(s);
@@ -127,10 +210,33 @@ void sd_move_finish(struct sd_socket *s)
         sd_mode_announce(s);
 }
 
-/* We read no more from the ring: the peer shall send the rest again. With both tokens. */
-static void abandon(struct sd_socket *s)
+/* --- leaving --- */
+
+static bool flush_in_turn(struct sd_socket *s, int fd)
 {
-    atomic_fetch_or_explicit(&s->rx.dir->c.flags, SD_RX_ABANDONED, memory_order_release);
+    if (!sd_token_enter(&s->tx.token))
+        return false;
+    bool done = !sd_mode_uses_ring(sd_load(&s->mode)) || !s->tx.resending || flush(s, fd);
+    sd_token_leave(&s->tx.token);
+    return done;
+}
+
+/* Waits until all is sent that the peer left to us; without tokens. */
+static void push_out(struct sd_socket *s, int fd)
+{
+    uint64_t deadline = sd_now_ns() + SD_MOVE_LINGER_NS;
+    while (!flush_in_turn(s, fd) && sd_now_ns() < deadline) {
+        struct pollfd p = {.fd = s->tx.held ? -1 : fd, .events = POLLOUT};
+        struct timespec nap = {.tv_nsec = s->tx.held ? HELD_LOOK_NS : RESEND_LOOK_NS};
+        sd_sys_ppoll(&p, 1, &nap, NULL);
+    }
+}
+
+void sd_move_close(struct sd_socket *s, int fd)
+{
+    sd_move_attend(s, fd);
+    if (sd_mode_uses_ring(sd_load(&s->mode)) && s->tx.resending)
+        push_out(s, fd);
 }
 
 static void ask_peer(struct sd_socket *s)
@@ -139,18 +245,45 @@ static void ask_peer(struct sd_socket *s)
     sd_fence_sleeper(); /* pairs with the compiler fence in sd_notify: its next publish sees the request */
 }
 
-static void move_ring(struct sd_socket *s, enum sd_reason reason, bool leave)
+/* We read no more from the ring. Head is final before the peer can see the flag. With both tokens. */
+static void abandon(struct sd_socket *s)
 {
+    atomic_fetch_or(&s->rx.dir->c.flags, SD_RX_ABANDONED);
+    ask_peer(s);
+    atomic_fetch_and(&s->rx.dir->c.flags, ~(uint32_t)SD_RX_FORWARDING);
+}
+
+/* Bytes that we could not put on the companion come from the peer: where it answers at once, whoever reads next shall
+ * find them there. A peer that is busy elsewhere sends them later. The slot is ours no more: it may only be looked at. */
+static void await_answer(const struct sd_slot *slot, uint32_t side, uint32_t word)
+{
+    struct timespec nap = {.tv_nsec = ANSWER_NAP_NS};
+    const struct sd_producer *p = &slot->dir[!side].p;
+    for (int i = 0; i < ANSWER_YIELDS + ANSWER_NAPS; i++) {
+        if ((sd_load((_Atomic uint32_t *)&p->flags) & SD_TX_MOVED) || sd_load((_Atomic uint32_t *)&slot->offer) != word)
+            return;
+        if (i < ANSWER_YIELDS)
+            sd_sys_yield();
+        else
+            sd_sys_ppoll(NULL, 0, &nap, NULL);
+    }
+}
+
+/* With both tokens. False: the peer has to send again what we left. */
+static bool move_ring(struct sd_socket *s, int fd, enum sd_reason reason, bool leave)
+{
+    bool settled = !leave || sd_forward_unread(s, fd);
     if (leave)
         abandon(s);
-    ask_peer(s);
-    move_tx(s);
+    else
+        ask_peer(s);
+    move_tx(s, fd);
     sd_store(&s->rec.reason, reason);
     atomic_fetch_add(&sd_g.region->reason[reason], 1);
-    sd_notify(s, &s->tx.dir->data_wait, true);
-    sd_notify(s, &s->rx.dir->room_wait, true);
+    tell_everybody(s);
     if (leave)
         become_kernel(s);
+    return settled;
 }
 
 long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
@@ -164,12 +297,18 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, reason);
     if (sd_load(&s->mode) != SD_MODE_RING)
         return 0;
+    sd_move_close(s, fd); /* nothing of ours may stay behind */
     if (!sd_both_enter(s))
         return -EAGAIN;
-    if (sd_load(&s->mode) == SD_MODE_RING)
-        move_ring(s, reason, leave);
+    const struct sd_slot *slot = s->slot;
+    uint32_t word = slot ? sd_load((_Atomic uint32_t *)&slot->offer) : 0;
+    bool settled = true;
+    if (sd_load(&s->mode) == SD_MODE_RING && (leave || !tx_moved(s)))
+        settled = move_ring(s, fd, reason, leave);
     sd_both_leave(s);
     sd_mode_announce(s);
+    if (!settled)
+        await_answer(slot, s->rec.side, word);
     return 0;
 }
 
@@ -182,6 +321,100 @@ void sd_stay_in_kernel(int fd, enum sd_reason reason)
         sd_store(&s->stays, reason);
 }
 
+long sd_move_shutdown(struct sd_socket *s, int fd, int how)
+{
+    if (how != SHUT_RD && !flush_in_turn(s, fd)) /* its end follows the last byte: end_companion */
+        return how == SHUT_RDWR ? sd_sys_shutdown(fd, SHUT_RD) : 0;
+    long r = sd_sys_shutdown(fd, how);
+    sd_move_finish(s);
+    return r;
+}
+
+/* --- the peer --- */
+
+void sd_move_surprised(struct sd_socket *s, int fd)
+{
+    if (sd_load(&s->mode) == SD_MODE_RING && !sd_move_uses_companion(s))
+        sd_move_to_kernel(fd, SD_REASON_MOVED_PEER, false);
+}
+
+bool sd_move_leftover(struct sd_socket *s)
+{
+    char byte;
+    int fd = sd_fd_of(s);
+    return fd >= 0 && sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) > 0;
+}
+
+/* A peer that ends on the companion without having moved is gone: flags in the ring say how, or it died. */
+static void notice_end(struct sd_socket *s, int fd)
+{
+    uint32_t events = companion_events(fd);
+    if (!(events & ENDED_EVENTS) || (peer_flags(s) & (SD_TX_MOVED | SD_TX_FIN)) || sd_load(&s->gone))
+        return;
+    sd_store(&s->gone, events & POLLERR ? SD_GONE_RESET : SD_GONE_EOF);
+    sd_peer_settle(s);
+}
+
+uint64_t sd_move_look(struct sd_socket *s, int fd)
+{
+    sd_move_attend(s, fd);
+    if (s->tx.resending)
+        flush_in_turn(s, fd);
+    if (!sd_move_received(s))
+        notice_end(s, fd);
+    sd_move_finish(s);
+    if (sd_load(&s->mode) != SD_MODE_RING || !s->tx.resending)
+        return UINT64_MAX;
+    return sd_now_ns() + (s->tx.held ? HELD_LOOK_NS : RESEND_LOOK_NS);
+}
+
+/* --- readiness while moving --- */
+
+uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
+{
+    if (sd_likely(!sd_move_uses_companion(s)))
+        return ring;
+    int fd = sd_fd_of(s);
+    sd_move_attend(s, fd);
+    uint32_t tcp = companion_events(fd);
+    if (sd_load(&s->mode) == SD_MODE_KERNEL)
+        return tcp;
+    uint32_t events = ring;
+    if (sd_move_received(s))
+        events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT);
+    else if (peer_moved(s))
+        events |= tcp & (POLLPRI | POLLRDHUP); /* these tell of what is behind the bytes in the ring */
+    if (tx_moved(s)) {
+        uint32_t room = s->tx.resending ? 0 : POLLOUT;
+        events = (events & ~(uint32_t)POLLOUT) | (tcp & (room | POLLERR | POLLHUP));
+    }
+    return events;
+}
+
+short sd_move_interest(struct sd_socket *s, uint32_t events)
+{
+    if (sd_likely(!sd_mode_uses_ring(sd_load(&s->mode)) || !sd_move_uses_companion(s)))
+        return POLLIN | POLLRDHUP;
+    uint32_t wanted = sd_load(&s->gone) ? 0 : POLLRDHUP; /* the peer may die before it moves */
+    if (sd_move_received(s))
+        wanted = events & (POLLIN | POLLPRI | POLLRDHUP);
+    else if (peer_flags(s))
+        wanted = events & (POLLPRI | POLLRDHUP);
+    if (tx_moved(s))
+        wanted |= s->tx.resending ? (uint32_t)POLLOUT : events & POLLOUT;
+    if (s->tx.held)
+        wanted &= ~(uint32_t)POLLOUT;
+    return (short)wanted;
+}
+
+/* --- exec --- */
+
+static bool inherited(int fd)
+{
+    long flags = sd_sys_fcntl(fd, F_GETFD, 0);
+    return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
 /* An exec'd program reads and writes the companion: it may not have the library, or read by stdio. */
 void sd_before_exec(void)
 {
@@ -190,36 +423,30 @@ void sd_before_exec(void)
         struct sd_socket *s = sd_socket_of((int)fd);
         if (!s || sd_load(&s->mode) == SD_MODE_KERNEL)
             continue;
-        long flags = sd_sys_fcntl((int)fd, F_GETFD, 0);
-        if (flags >= 0 && !(flags & FD_CLOEXEC))
+        if (inherited((int)fd))
             sd_move_to_kernel((int)fd, SD_REASON_MOVED_EXEC, true);
+        else
+            sd_move_close(s, (int)fd);
     }
 }
 
-/* --- readiness while moving --- */
-
-static uint32_t companion_events(int fd)
+static const char *number_in(const char *text, uint32_t *number)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
-    struct timespec now = {0};
-    return sd_sys_ppoll(&p, 1, &now, NULL) == 1 ? (uint32_t)(uint16_t)p.revents : 0;
+    while (*text && (*text < '0' || *text > '9'))
+        text++;
+    if (!*text)
+        return NULL;
+    for (*number = 0; *text >= '0' && *text <= '9'; text++)
+        *number = *number > UINT32_MAX / 10 - 1 ? UINT32_MAX : *number * 10 + (uint32_t)(*text - '0');
+    return text;
 }
 
-uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
+/* A shell uses no descriptor that it is not told. To move every connection of a server each time it runs a command would
+ * cost too much; a number that means something else costs one connection its speed. */
+void sd_before_shell(const char *command)
 {
-    if (sd_likely(!sd_move_uses_companion(s)))
-        return ring;
-    int fd = sd_fd_of(s);
-    if (asked(s))
-        sd_move_asked(s, fd);
-    uint32_t tcp = fd >= 0 ? companion_events(fd) : 0;
-    uint32_t events = ring;
-    bool unread = sd_load_acquire(&s->rx.dir->p.tail) != sd_own_head(s);
-    if (rx_moved(s) || (!unread && (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_MOVED)))
-        events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT);
-    if (tx_moved(s)) {
-        bool flushed = !s->tx.resending;
-        events = (events & ~(uint32_t)POLLOUT) | (flushed ? tcp & POLLOUT : 0);
-    }
-    return events;
+    uint32_t fd;
+    while ((command = number_in(command, &fd)))
+        if (fd > STDERR_FILENO && fd < sd_g.file_count && sd_socket_of((int)fd) && inherited((int)fd))
+            sd_move_to_kernel((int)fd, SD_REASON_MOVED_EXEC, true);
 }

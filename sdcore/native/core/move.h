@@ -1,8 +1,17 @@
 /* A live connection goes over to its companion. Each direction moves by itself: the producer sets TX_MOVED beside its
  * final tail and goes on with TCP; the consumer reads the ring empty, then TCP. A consumer that cannot read its ring any
- * more sets RX_ABANDONED beside its final head; the producer sends the bytes from there again over TCP.
+ * more puts what it has not read on the companion itself if it can (forward.h), and sets RX_ABANDONED beside its final
+ * head; the producer sends the bytes from there again over TCP when it moves.
  *
- * While only one direction has moved, or bytes wait to be sent again, the mode stays RING; then it becomes KERNEL.
+ * Who wants to move asks the peer by ARM_MOVE. The peer follows in its next call on this connection, or when woken from
+ * one that waits: every call that may find nothing looks for the request.
+ *
+ *     mode RING    a direction may be on TCP (tx.left; rx MOVED), or bytes may wait to be sent again (tx.resending):
+ *                  nothing overtakes them, neither the program's next bytes nor the end of the stream
+ *     mode KERNEL  both directions are over
+ *
+ * While one direction has moved, a sleeper hears from the companion only what it cannot hear from the ring, so that
+ * nothing that stays true wakes it again and again: sd_move_interest.
  */
 #ifndef SD_MOVE_H
 #define SD_MOVE_H
@@ -12,15 +21,46 @@
 /* Some direction of this connection uses the companion, or is about to: bytes on it are no surprise. */
 SD_API bool sd_move_uses_companion(struct sd_socket *s);
 
-/* The peer asked that our direction move. */
+/* The peer asked that our direction move: do it. Takes both tokens. */
 SD_API void sd_move_asked(struct sd_socket *s, int fd);
+
+/* Before a call that ends or waits: do what the peer asked for, if it asked. Costs a load. */
+SD_API void sd_move_attend(struct sd_socket *s, int fd);
+
+/* A look at the companion while something moves: sends again, notices that the peer is gone, finishes. Returns when to
+ * look again, as sd_look_at_companion does. */
+SD_API uint64_t sd_move_look(struct sd_socket *s, int fd);
+
+/* Bytes on the companion though the peer has not moved: somebody who does not know of the ring wrote them, such as a
+ * child that inherited the descriptor. They follow what is in the ring; so our side moves, and asks the peer. */
+SD_API void sd_move_surprised(struct sd_socket *s, int fd);
+
+/* The peer is gone without having moved: is there something on the companion all the same? */
+SD_API bool sd_move_leftover(struct sd_socket *s);
 
 /* poll(2) events of a connection that is partly moved; ring says what the rings alone would answer. Answers ring when
  * nothing moves. Makes a system call only while something moves. */
 SD_API uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring);
 
-/* Send again what the consumer abandoned, as much as TCP takes now; true when nothing is left. With the send token. */
-SD_API bool sd_move_flush(struct sd_socket *s, int fd);
+/* poll(2) events to hear of the companion while a thread sleeps that waits for `events`. */
+SD_API short sd_move_interest(struct sd_socket *s, uint32_t events);
+
+/* Our direction has moved; with the send token. SD_PASS: the companion takes the bytes. 0: bytes wait to be sent again
+ * first. -EPIPE. */
+SD_API long sd_move_turn(struct sd_socket *s);
+
+/* Bytes wait to be sent again: the companion's room matters whatever the program waits for. */
+SD_API bool sd_move_resends(const struct sd_socket *s);
+
+/* The ring is read empty and the rest of the stream comes over the companion. */
+SD_API bool sd_move_received(struct sd_socket *s);
+
+/* shutdown() after our direction has moved. 0 or -errno. */
+SD_API long sd_move_shutdown(struct sd_socket *s, int fd, int how);
+
+/* Before the last reference goes: what the peer abandoned is sent again, waiting SD_MOVE_LINGER_NS for it at most. */
+#define SD_MOVE_LINGER_NS 1000000000u
+SD_API void sd_move_close(struct sd_socket *s, int fd);
 
 /* Both directions are over: the mode becomes KERNEL. */
 SD_API void sd_move_finish(struct sd_socket *s);

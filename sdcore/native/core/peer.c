@@ -2,6 +2,7 @@
 #include "core/peer.h"
 
 #include "core/epoll.h"
+#include "core/forward.h"
 #include "core/move.h"
 #include "core/ring.h"
 #include "core/sys.h"
@@ -9,7 +10,6 @@
 #include "core/wait.h"
 
 #define ROOM_TO_WRITE_BYTES (SD_RING_BYTES / 4) /* POLLOUT from here on, as Linux waits for a part of its buffer */
-#define MOVING_LOOK_NS      1000000u
 #define PENDING_LOOK_NS     200000u /* an offer that comes rings no bell */
 #define WARM_SLOTS          8       /* of each lease: their rings keep their pages when they are free */
 #define KEPT_BYTES          65536u  /* of each other ring */
@@ -65,8 +65,9 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     rx->data = rings + !side * (size_t)SD_RING_BYTES;
     tx->peer_ready = rx->peer_ready = &slab->side[!side].ready[slot];
     tx->tail = tx->base = tx->head_seen = tx->resend_from = 0;
-    tx->resending = tx->left = false;
+    tx->resending = tx->held = tx->left = false;
     rx->head = rx->base = rx->tail_seen = 0;
+    sd_forward_hint(s, sd_load(&s->rec.fd));
     sd_ring_tx_start(&tx->m);
     sd_ring_rx_start(&rx->m);
     sd_teardown_start(&s->teardown);
@@ -160,7 +161,7 @@ uint32_t sd_readiness(struct sd_socket *s)
 
 bool sd_companion_wanted(const struct sd_socket *s)
 {
-    return !sd_load(&((struct sd_socket *)s)->gone);
+    return !sd_load(&((struct sd_socket *)s)->gone) || s->tx.left; /* what we send may still go there */
 }
 
 /* What the companion shows: bytes (> 0), end of file (0), nothing (-EAGAIN), or how it broke. */
@@ -239,36 +240,18 @@ static void note_gone(struct sd_socket *s, uint32_t how)
     sd_peer_settle(s);
 }
 
-/* A peer that asks us to move says how its own direction goes on; one that did not will send nothing more. */
-static bool nothing_announced(struct sd_socket *s)
-{
-    return !(sd_load_acquire(&s->rx.dir->p.flags) & (SD_TX_MOVED | SD_TX_FIN | SD_TX_CLOSED | SD_TX_RESET));
-}
-
-/* Half way over to TCP nobody rings when the companion is ready: look again soon. */
-static uint64_t look_moving(struct sd_socket *s, int fd)
-{
-    if (s->tx.resending && sd_token_enter(&s->tx.token)) {
-        sd_move_flush(s, fd);
-        sd_token_leave(&s->tx.token);
-    }
-    sd_move_finish(s);
-    if (sd_load(&s->mode) == SD_MODE_RING && !sd_load(&s->gone) && nothing_announced(s) && peek(fd) == 0)
-        note_gone(s, SD_GONE_EOF);
-    return sd_now_ns() + MOVING_LOOK_NS;
-}
-
 static uint64_t look_ring(struct sd_socket *s, int fd)
 {
     sd_store(&s->checked_ns, sd_now_ns());
     if (sd_move_uses_companion(s))
-        return look_moving(s, fd);
+        return sd_move_look(s, fd);
     if (sd_load(&s->gone))
         return UINT64_MAX;
     long seen = peek(fd);
-    if (seen == 0 || (seen < 0 && seen != -EAGAIN && seen != -EINTR)) {
+    if (seen > 0)
+        sd_move_surprised(s, fd);
+    else if (seen != -EAGAIN && seen != -EINTR)
         note_gone(s, seen == 0 ? SD_GONE_EOF : SD_GONE_RESET);
-    }
     return UINT64_MAX;
 }
 

@@ -135,7 +135,7 @@ static long put_some(struct sd_socket *s, struct cursor *c)
             if (!look_for_room(s))
                 return 0;
             break;
-        case SD_RING_TX_DO_SEND_COMPANION: return tx->resending && !sd_move_flush(s, sd_fd_of(s)) ? 0 : SD_PASS;
+        case SD_RING_TX_DO_SEND_COMPANION: return sd_move_turn(s);
         default: { /* BROKEN_PIPE */ long error = take_error(s); return error ? error : -EPIPE;
         }
         }
@@ -203,6 +203,7 @@ static bool worth_trying(struct sd_socket *s, uint32_t events)
 /* Nothing is there and the call does not block: a program that only polls must still learn that its peer died. */
 static void look_now_and_then(struct sd_socket *s, int fd)
 {
+    sd_move_attend(s, fd);
     uint64_t now = sd_now_ns();
     if (now - sd_load(&s->checked_ns) < CHECK_COMPANION_NS && sd_load(&s->mode) == SD_MODE_RING)
         return;
@@ -365,6 +366,8 @@ static uint32_t end_event(struct sd_socket *s, uint32_t flags)
         return SD_RING_RX_EV_MOVED;
     if (flags & (SD_TX_FIN | SD_TX_CLOSED))
         return SD_RING_RX_EV_FIN;
+    if (sd_load(&s->gone) && sd_move_leftover(s))
+        return SD_RING_RX_EV_MOVED;
     if (sd_load(&s->gone))
         return s->teardown.state == SD_TEARDOWN_RESET ? SD_RING_RX_EV_BREAK : SD_RING_RX_EV_FIN;
     return SD_RING_RX_EV_DATA;
@@ -462,14 +465,31 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
     return r == -ECONNRESET ? reset_error(s) : r;
 }
 
-/* MSG_WAITALL after the connection moved in the middle of it. */
+/* The rest of what the program wants after the connection moved in the middle of it. Errors are met again by the next
+ * call. */
 static long recv_rest_by_kernel(int fd, struct cursor *c, int flags)
 {
-    size_t run = cursor_run(c, c->left);
-    long r = sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL);
-    if (r > 0)
-        sd_count_kernel(fd, 0, r);
-    return r > 0 ? r : 0;
+    long done = 0;
+    while (c->left) {
+        size_t run = cursor_run(c, c->left);
+        long r = run ? sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL) : 0;
+        if (r > 0) {
+            sd_count_kernel(fd, 0, r);
+            done += r;
+        }
+        if (r < (long)run)
+            break;
+        cursor_skip(c, run);
+    }
+    return done;
+}
+
+/* What came out of the ring may be the first part only of what Linux would have given. */
+static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags)
+{
+    if (!c->left || (flags & MSG_PEEK) || sd_load(&s->mode) != SD_MODE_RING || !sd_move_received(s))
+        return 0;
+    return recv_rest_by_kernel(fd, c, flags | MSG_DONTWAIT);
 }
 
 static bool wants_more(const struct cursor *c, int flags)
@@ -489,7 +509,9 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             return done ? done + recv_rest_by_kernel(fd, c, flags) : SD_PASS;
         if (r > 0)
             done += r;
-        if (r == 0 || (r > 0 && !wants_more(c, flags)) || (r < 0 && r != -EAGAIN))
+        if (r > 0 && !wants_more(c, flags))
+            return done + recv_behind(s, fd, c, flags);
+        if (r == 0 || (r < 0 && r != -EAGAIN))
             return done ? done : r;
         if (!blocks(s, flags)) {
             look_now_and_then(s, fd);
@@ -522,6 +544,13 @@ static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int
     return sd_recvv(fd, &iov, 1, flags, NULL);
 }
 
+static __attribute__((noinline)) long recv_behind_plain(struct sd_socket *s, int fd, void *buf, size_t n, int flags)
+{
+    struct iovec iov = {.iov_base = buf, .iov_len = n};
+    struct cursor c;
+    return cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags) : 0;
+}
+
 #define RECV_SLOW_FLAGS (MSG_PEEK | MSG_TRUNC | MSG_WAITALL)
 
 long sd_recv(int fd, void *buf, size_t n, int flags)
@@ -549,5 +578,7 @@ long sd_recv(int fd, void *buf, size_t n, int flags)
     if (sd_unlikely(!taken))
         return recv_slow(fd, buf, n, flags);
     sd_notify(s, &rx->dir->room_wait, false);
+    if (sd_unlikely((size_t)taken < n) && sd_unlikely(sd_load(&rx->dir->p.flags) & SD_TX_MOVED))
+        return taken + recv_behind_plain(s, fd, (uint8_t *)buf + taken, n - (size_t)taken, flags);
     return taken;
 }

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "core/control.h"
+#include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/thread.h"
@@ -209,10 +210,10 @@ static bool sleep_time(uint64_t until, bool placed, struct timespec *t)
     return left > 0;
 }
 
-static long block(struct sd_socket *s, int fd, const struct sd_bell *bell, uint64_t until, bool placed)
+static long block(struct sd_socket *s, int fd, uint32_t events, const struct sd_bell *bell, uint64_t until, bool placed)
 {
     struct pollfd fds[2] = {{.fd = bell ? bell->fd : -1, .events = POLLIN},
-                            {.fd = sd_companion_wanted(s) ? fd : -1, .events = POLLIN | POLLRDHUP}};
+                            {.fd = sd_companion_wanted(s) ? fd : -1, .events = sd_move_interest(s, events)}};
     struct timespec t;
     bool ever = until == UINT64_MAX && placed;
     if (!ever && !sleep_time(until, placed, &t))
@@ -235,7 +236,7 @@ long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline
         look_ns = sd_now_ns() + PENDING_NAP_NS;
     long r = 0;
     if (!(sd_readiness(s) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL)
-        r = block(s, fd, bell, sd_min_u64(deadline_ns, look_ns), placed);
+        r = block(s, fd, events, bell, sd_min_u64(deadline_ns, look_ns), placed);
     if (bell && slot && s->slot == slot)
         sd_disarm(s, events, bell->name);
     if (r == -EINTR)

@@ -30,6 +30,7 @@
 #define SD_TX_CLOSED 8
 #define SD_RX_CLOSED 1
 #define SD_RX_ABANDONED 2
+#define SD_RX_FORWARDING 4
 #define SD_ARM_WATCHED 1
 #define SD_ARM_SLEEPER 2
 #define SD_ARM_MOVE 4
@@ -97,6 +98,8 @@ struct sd_producer {
     uint64_t tail;
     uint64_t base;
     uint32_t flags;
+    uint32_t pid;
+    uint32_t fd;
     ...;
 };
 struct sd_consumer {

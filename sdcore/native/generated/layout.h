@@ -37,6 +37,7 @@
 #define SD_TX_CLOSED 8u /* The producer's side is closed for both directions. */
 #define SD_RX_CLOSED 1u /* The consumer will not read any more. */
 #define SD_RX_ABANDONED 2u /* The consumer left at head; send the rest over the companion. */
+#define SD_RX_FORWARDING 4u /* The consumer puts bytes of the ring on the companion: let nothing overtake them. */
 #define SD_ARM_WATCHED 1u
 #define SD_ARM_SLEEPER 2u
 #define SD_ARM_MOVE 4u
@@ -186,12 +187,16 @@ struct sd_producer {
     _Atomic uint64_t tail; /* P: bytes ever put; publishes the ring bytes, base and flags. */
     _Atomic uint64_t base; /* P: position that lies at ring offset 0; changes only while empty. */
     _Atomic uint32_t flags; /* P: TX_*; set after the last tail. */
-    uint8_t padding_3[44];
+    _Atomic uint32_t pid; /* P: a process that holds its end of the companion; a hint. */
+    _Atomic uint32_t fd; /* P: the descriptor there; a hint, true only if the addresses fit. */
+    uint8_t padding_5[36];
 };
 _Static_assert(sizeof(struct sd_producer) == 64, "size of producer");
 _Static_assert(offsetof(struct sd_producer, tail) == 0, "producer.tail");
 _Static_assert(offsetof(struct sd_producer, base) == 8, "producer.base");
 _Static_assert(offsetof(struct sd_producer, flags) == 16, "producer.flags");
+_Static_assert(offsetof(struct sd_producer, pid) == 20, "producer.pid");
+_Static_assert(offsetof(struct sd_producer, fd) == 24, "producer.fd");
 
 /* One line, written by the consumer of a direction. */
 struct sd_consumer {

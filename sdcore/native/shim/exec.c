@@ -2,45 +2,59 @@
  * read its standard input without it if it has. A failed exec leaves the connections where they are then: on TCP.
  *
  * posix_spawn counts as exec; a connection named in its file actions moves when it is named, close-on-exec or not.
- * popen and system start a shell by libc's own means, and it inherits like any other.
+ * popen and system start a shell by libc's own means; of what it inherits, the descriptors move whose number the command
+ * names, for a shell uses no other.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
 
-SD_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+static void leave(void)
 {
     sd_before_exec();
-    return libc.execve(path, argv, envp);
+    sd_leave_by_exec();
+}
+
+/* exec returns only if it failed. */
+static int failed(int r)
+{
+    sd_exec_failed();
+    return r;
+}
+
+SD_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    leave();
+    return failed(libc.execve(path, argv, envp));
 }
 
 SD_EXPORT int execv(const char *path, char *const argv[])
 {
-    sd_before_exec();
-    return libc.execv(path, argv);
+    leave();
+    return failed(libc.execv(path, argv));
 }
 
 SD_EXPORT int execvp(const char *file, char *const argv[])
 {
-    sd_before_exec();
-    return libc.execvp(file, argv);
+    leave();
+    return failed(libc.execvp(file, argv));
 }
 
 SD_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    sd_before_exec();
-    return libc.execvpe(file, argv, envp);
+    leave();
+    return failed(libc.execvpe(file, argv, envp));
 }
 
 SD_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    sd_before_exec();
-    return libc.fexecve(fd, argv, envp);
+    leave();
+    return failed(libc.fexecve(fd, argv, envp));
 }
 
 SD_EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-    sd_before_exec();
-    return libc.execveat(dir, path, argv, envp, flags);
+    leave();
+    return failed(libc.execveat(dir, path, argv, envp, flags));
 }
 
 /* --- forms with a list of arguments: an array on the stack, since a child of vfork may not allocate --- */
@@ -74,8 +88,8 @@ SD_EXPORT int execl(const char *path, const char *arg, ...)
     va_list list;
     ARGUMENTS_OF(argv, arg, list);
     va_end(list);
-    sd_before_exec();
-    return libc.execv(path, argv);
+    leave();
+    return failed(libc.execv(path, argv));
 }
 
 SD_EXPORT int execlp(const char *file, const char *arg, ...)
@@ -83,8 +97,8 @@ SD_EXPORT int execlp(const char *file, const char *arg, ...)
     va_list list;
     ARGUMENTS_OF(argv, arg, list);
     va_end(list);
-    sd_before_exec();
-    return libc.execvp(file, argv);
+    leave();
+    return failed(libc.execvp(file, argv));
 }
 
 SD_EXPORT int execle(const char *path, const char *arg, ...)
@@ -93,8 +107,8 @@ SD_EXPORT int execle(const char *path, const char *arg, ...)
     ARGUMENTS_OF(argv, arg, list);
     char *const *envp = va_arg(list, char *const *);
     va_end(list);
-    sd_before_exec();
-    return libc.execve(path, argv, envp);
+    leave();
+    return failed(libc.execve(path, argv, envp));
 }
 
 /* --- posix_spawn; these answer an errno --- */
@@ -124,12 +138,12 @@ SD_EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *acts,
 SD_EXPORT int system(const char *command)
 {
     if (command)
-        sd_before_exec();
+        sd_before_shell(command);
     return libc.system(command);
 }
 
 SD_EXPORT FILE *popen(const char *command, const char *mode)
 {
-    sd_before_exec();
+    sd_before_shell(command);
     return libc.popen(command, mode);
 }

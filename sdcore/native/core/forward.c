@@ -1,0 +1,133 @@
+/* Forwarding what was not read. Theory: forward.h. */
+#include "core/forward.h"
+
+#include "core/address.h"
+#include "core/ring.h"
+#include "core/sys.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+void sd_forward_hint(struct sd_socket *s, uint32_t fd)
+{
+    sd_store(&s->tx.dir->p.pid, sd_g.pid);
+    sd_store(&s->tx.dir->p.fd, fd);
+}
+
+/* --- the other end --- */
+
+/* 0 if the kernel is too old to say. */
+static uint64_t namespace_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof cookie;
+    return sd_sys_getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+}
+
+static bool is_other_end(int fd, int ours)
+{
+    struct sd_address local, peer, our_local, our_peer;
+    return sd_address_ends(ours, &our_local, &our_peer) && sd_address_ends(fd, &local, &peer) &&
+           sd_address_same(&local, &our_peer) && sd_address_same(&peer, &our_local) &&
+           namespace_of(fd) == namespace_of(ours);
+}
+
+/* Keeps the duplicate only if it is what we want. */
+static long checked(long fd, int ours)
+{
+    if (fd < 0 || is_other_end((int)fd, ours))
+        return fd;
+    sd_sys_close((int)fd);
+    return -ENOENT;
+}
+
+static char *put_number(char *at, uint32_t number)
+{
+    char digits[10];
+    size_t n = 0;
+    do
+        digits[n++] = (char)('0' + number % 10);
+    while (number /= 10);
+    while (n)
+        *at++ = digits[--n];
+    return at;
+}
+
+/* Looked at before it is taken: to close a duplicate of a file would drop our locks on that file. */
+static bool is_socket_of(uint32_t pid, uint32_t fd)
+{
+    char path[48], target[8];
+    char *at = path;
+    memcpy(at, "/proc/", 6);
+    at = put_number(at + 6, pid);
+    memcpy(at, "/fd/", 4);
+    *put_number(at + 4, fd) = 0;
+    long n = sd_syscall(SYS_readlinkat, AT_FDCWD, path, target, sizeof target, 0, 0);
+    return n == (long)sizeof target && !memcmp(target, "socket:[", sizeof target);
+}
+
+static long borrow_from(uint32_t pid, uint32_t fd, int ours)
+{
+    if (!is_socket_of(pid, fd))
+        return -ENOENT;
+    long process = sd_syscall(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+    if (process < 0)
+        return process;
+    long got = sd_syscall(SYS_pidfd_getfd, process, fd, 0, 0, 0, 0);
+    sd_sys_close((int)process);
+    return checked(got, ours);
+}
+
+/* A duplicate of the peer's end, or -errno. A process that holds both ends, or inherited them, needs to ask nobody. */
+static long borrow(struct sd_socket *s, int ours)
+{
+    uint32_t pid = sd_load(&s->rx.dir->p.pid), fd = sd_load(&s->rx.dir->p.fd);
+    if (is_other_end((int)fd, ours))
+        return checked(sd_sys_fcntl((int)fd, F_DUPFD_CLOEXEC, 0), ours);
+    return pid == sd_g.pid ? -ENOENT : borrow_from(pid, fd, ours);
+}
+
+/* --- the bytes --- */
+
+/* True if the ring is empty; false if the kernel takes no more, or the peer's tail is impossible. */
+static bool put_through(struct sd_rx *rx, int end)
+{
+    while (sd_ring_new_bytes(rx) >= 0) {
+        uint64_t offset = (rx->head - rx->base) & SD_RING_MASK;
+        size_t n = sd_min_u64(rx->tail_seen - rx->head, SD_RING_BYTES - offset);
+        if (!n)
+            return true;
+        long sent = sd_sys_sendto(end, rx->data + offset, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+        if (sent > 0)
+            sd_ring_release(rx, (size_t)sent);
+        else if (sent != -EINTR)
+            return false;
+    }
+    return false;
+}
+
+static bool nothing_overtaken(const struct sd_direction *dir, int fd)
+{
+    char byte;
+    return !(atomic_load(&((struct sd_direction *)dir)->p.flags) & SD_TX_MOVED) ||
+           sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == -EAGAIN;
+}
+
+bool sd_forward_unread(struct sd_socket *s, int fd)
+{
+    struct sd_rx *rx = &s->rx;
+    uint32_t flags = sd_load_acquire(&rx->dir->p.flags);
+    if (sd_load_acquire(&rx->dir->p.tail) == rx->head && !(flags & SD_TX_FIN))
+        return true;
+    long end = fd < 0 ? -EBADF : borrow(s, fd);
+    if (end < 0)
+        return false;
+    atomic_fetch_or(&rx->dir->c.flags, SD_RX_FORWARDING); /* pairs with the load in sd_move_flush */
+    bool done = nothing_overtaken(rx->dir, fd) && put_through(rx, (int)end);
+    flags = sd_load_acquire(&rx->dir->p.flags);
+    if (done && (flags & SD_TX_FIN) && sd_load_acquire(&rx->dir->p.tail) == rx->head)
+        sd_sys_shutdown((int)end, SHUT_WR);
+    sd_sys_close((int)end);
+    return done;
+}

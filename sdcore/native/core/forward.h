@@ -1,0 +1,22 @@
+/* What a consumer that leaves the rings has not read, put where the next reader looks: into its kernel's receive queue.
+ *
+ * Only the other end of the companion can put bytes there, and the peer may be busy elsewhere for long. So we borrow that
+ * end: the peer left its process and descriptor as a hint, and pidfd_getfd gives us a duplicate if the kernel lets us
+ * (the same user, and no stricter rule of ptrace). What we get counts only if its addresses are ours the other way
+ * round. Then we read the ring and write to the borrowed end, which looks to the peer as if we had read.
+ *
+ * Nothing may overtake these bytes. The peer sends over the companion only after TX_MOVED; so we announce
+ * RX_FORWARDING and look for TX_MOVED, and the peer sets TX_MOVED and looks for RX_FORWARDING: one of us sees the other.
+ */
+#ifndef SD_FORWARD_H
+#define SD_FORWARD_H
+
+#include "core/state.h"
+
+/* Our end of the companion, for the peer to borrow. After the descriptor came, or another took its place. */
+SD_API void sd_forward_hint(struct sd_socket *s, uint32_t fd);
+
+/* With the receive token; fd is ours. True if nothing that we know of is left in the ring. */
+SD_API bool sd_forward_unread(struct sd_socket *s, int fd);
+
+#endif

@@ -209,16 +209,6 @@ static long counted(long bytes, int *count)
     return bytes < 0 ? bytes : 0;
 }
 
-/* While a connection moves, the rest of the stream lies in the companion; at other times that is empty. */
-static long unread(int fd)
-{
-    long in_ring = sd_unread_bytes(fd);
-    int in_kernel = 0;
-    if (in_ring >= 0 && sd_sys_ioctl(fd, FIONREAD, &in_kernel) >= 0)
-        in_ring += in_kernel;
-    return in_ring;
-}
-
 static int set_nonblock(int fd, int *on)
 {
     int r = libc.ioctl(fd, FIONBIO, on);
@@ -232,7 +222,7 @@ static int io_control(int fd, unsigned long request, void *arg)
     long r = SD_PASS;
     switch (request) {
     case FIONBIO: return set_nonblock(fd, arg);
-    case FIONREAD: r = counted(unread(fd), arg); break;
+    case FIONREAD: r = counted(sd_unread_bytes(fd), arg); break;
     case SIOCOUTQ: r = counted(sd_unsent_bytes(fd), arg); break;
     case FIOASYNC: r = sd_stay_with_kernel(fd, SD_REASON_MOVED_SIGNAL) ?: SD_PASS; break;
     default: break;

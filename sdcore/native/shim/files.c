@@ -1,8 +1,8 @@
 /* Transfers in which the kernel has a hand: sendfile, splice, asynchronous I/O.
  *
  * sendfile into a socket of ours is the core's. splice out of one gives the pipe pages of ours. splice into one and aio
- * work on the companion, so the connection moves there first; where the kernel will read, unread bytes of the ring are
- * sent again by the peer. A job of lio_listio counts as one that reads. tee, vmsplice, copy_file_range fail on sockets of
+ * work on the companion, so the connection moves there first; where the kernel will read, what is unread
+ * in the ring goes there. A job of lio_listio counts as one that reads. tee, vmsplice, copy_file_range fail on sockets of
  * any kind and need no entry point.
  */
 #include "shim/errno.h"

@@ -1,7 +1,7 @@
 /* Connections that leave our hands: given to the kernel alone, or to a process that may not have the library.
  *
  * The receiver of a descriptor reads and writes the companion, so the connection moves there before the message goes:
- * nobody reads the ring any more, and the peer sends again what was left in it. Received descriptors are plain ones.
+ * nobody reads the ring any more, and what was left in it moves too. Received descriptors are plain ones.
  */
 #include "shim/errno.h"
 #include "shim/shim.h"

@@ -165,6 +165,17 @@ static void by_the_kernel(void)
     SAY(write(t[0], "after", 5));
     SAY(recv(t[1], buf, 5, MSG_WAITALL));
     SAY(recv(t[1], buf, 4, MSG_OOB));
+    close(t[0]), close(t[1]);
+    tcp_pair(t);
+    int n = 0;
+    SAY(write(t[0], "in the ring", 11));
+    SAY(write(p[1], "behind it", 9));
+    SAY(splice(p[0], NULL, t[0], NULL, 9, 0));
+    for (int i = 0; i < 2000 && n < 20; i++, usleep(1000))
+        must(ioctl(t[1], FIONREAD, &n) == 0, "FIONREAD");
+    SAY(n);
+    SAY(recv(t[1], buf, 20, MSG_WAITALL));
+    say_bytes("in order", buf, 20);
     close(t[0]), close(t[1]), close(p[0]), close(p[1]);
 }
 

@@ -1,0 +1,229 @@
+"""Hosts: cores with run queues, and the threads that run on them.
+
+A thread runs on one core. While it runs, nobody else does there: others of the core stand in its queue until it yields,
+blocks, ends, or has used up its time slice (a thread that enters the kernel or looks for news then loses the core).
+A thread that blocks costs the waker a system call and comes back after a wake-up time, drawn between least and most.
+
+Two ways of waiting that cost few events: `park` spins, but only until there is news; `block` sleeps in the kernel.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import simpy
+
+from sdsim.world import Steps, Violation, World
+
+
+class Killed(Exception):
+    """The thread's process was killed."""
+
+
+class Host:
+    """A machine with cores."""
+
+    def __init__(self, world: World, cores: int) -> None:
+        self.world = world
+        self.name = world.name("host")
+        self.cores = [Core(self, index) for index in range(cores)]
+        self.threads: list[Thread] = []
+        world.at_end(self._nobody_waits)
+
+    def _nobody_waits(self) -> None:
+        """When nothing is left to happen, nobody may sleep for ever, least of all with something to do."""
+        waiting = [thread for thread in self.threads if thread.process.is_alive and not thread.daemon and not thread.idle]
+        lost = [thread.name for thread in self.threads if thread.process.is_alive and thread.has_news]
+        if lost:
+            raise Violation(f"no lost wake-up: {', '.join(lost[:4])} sleep, and what they wait for is there")
+        if waiting:
+            names = ", ".join(thread.name for thread in waiting[:4])
+            raise Violation(f"nobody waits for ever: {names} still wait and nothing is left to happen")
+
+
+class Core:
+    """One core: who runs, and who stands in line."""
+
+    __slots__ = ("busy_ps", "host", "queue", "running", "switches", "world")
+
+    def __init__(self, host: Host, index: int) -> None:
+        self.host = host
+        self.world = host.world
+        self.running: Thread | None = None
+        self.queue: deque[Thread] = deque()
+        self.busy_ps = 0
+        self.switches = 0
+
+    def enter(self, thread: Thread) -> simpy.Event | None:
+        """Run now (None), or stand in line and wait for the event."""
+        if self.running is None:
+            self.running = thread
+            thread.slice_from = self.world.now
+            return None
+        thread.granted = self.world.env.event()
+        self.queue.append(thread)
+        self.running.notify()
+        return thread.granted
+
+    def leave(self, thread: Thread) -> None:
+        """Give the core to the first in line."""
+        if self.running is not thread:
+            if thread in self.queue:
+                self.queue.remove(thread)
+            return
+        self.running = None
+        if self.queue:
+            following = self.queue.popleft()
+            self.running = following
+            following.slice_from = self.world.now
+            assert following.granted is not None
+            following.granted.succeed()
+
+
+class Thread:
+    """A thread of a process.
+
+    Args:
+        body: called with the thread; what it yields takes time on the core.
+        daemon: may still wait when everything is over.
+
+    Attributes:
+        debt_ps: time that the thread owes for what it did in passing; added to its next work.
+        idle: waits for new connections, which is no fault however long it lasts.
+        waits_for: what it waits for in the library, for the law of lost wake-ups.
+    """
+
+    __slots__ = (
+        "asleep", "body", "idle", "paused_until_ps", "core", "daemon", "dead", "debt_ps", "env", "granted", "name", "process", "result", "rung",
+        "slice_from", "waits_for", "wake", "world",
+    )  # fmt: skip
+
+    def __init__(self, core: Core, name: str, body: Callable[[Thread], Steps], delay_ps: int = 0, daemon: bool = False) -> None:
+        self.core = core
+        self.world = core.world
+        self.env = core.world.env
+        self.name = name
+        self.body = body
+        self.granted: simpy.Event | None = None
+        self.wake: simpy.Event | None = None
+        self.asleep: simpy.Event | None = None
+        self.rung = False
+        self.dead = False
+        self.daemon = daemon
+        self.idle = False
+        self.paused_until_ps = 0
+        self.debt_ps = 0
+        self.waits_for: Callable[[], bool] | None = None
+        self.slice_from = 0
+        self.result: Any = None
+        self.process = self.world.spawn(self._life(delay_ps))
+        core.host.threads.append(self)
+
+    def _life(self, delay_ps: int) -> Steps:
+        try:
+            if delay_ps:
+                yield self.env.timeout(delay_ps)
+            yield from self._get_core()
+            self.result = yield from self.body(self)
+        except (Killed, simpy.Interrupt):
+            self.dead = True
+        finally:
+            self.core.leave(self)
+
+    def kill(self) -> None:
+        """End it where it stands. A thread that ends its own process goes on to the end of its body."""
+        if self.process.is_alive and not self.dead and self.env.active_process is not self.process:
+            self.dead = True
+            self.process.interrupt()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether what it waits for is there."""
+        return self.waits_for is not None and self.waits_for()
+
+    # Time on the core -------------------------------------------------------------------------------------------------
+
+    def work(self, ps: int) -> simpy.Event:
+        """Compute for a while."""
+        if self.debt_ps:
+            ps, self.debt_ps = ps + self.debt_ps, 0
+        self.core.busy_ps += ps
+        if self.paused_until_ps > self.world.now:
+            ps += self.paused_until_ps - self.world.now
+        return self.env.timeout(ps)
+
+    def pause(self, ps: int) -> None:
+        """Do not run for a while: its next work ends that much later."""
+        self.paused_until_ps = self.world.now + ps
+
+    def system_call(self, ps: int = 0) -> Steps:
+        """Enter the kernel, work there for `ps`, and come back, perhaps after others of the core."""
+        yield self.work(self.world.costs.system_call + ps)
+        if self.core.queue:
+            yield from self.breathe()
+
+    def breathe(self) -> Steps:
+        """Lose the core if the time slice is used up and others want it."""
+        if self.core.queue and self.world.now - self.slice_from >= self.world.costs.time_slice:
+            yield from self._switch()
+
+    def yield_core(self) -> Steps:
+        """Give the core away once: sched_yield."""
+        if self.core.queue:
+            yield from self._switch()
+        else:
+            yield self.work(self.world.costs.system_call)
+
+    def _switch(self) -> Steps:
+        self.core.switches += 1
+        yield self.work(self.world.costs.context_switch)
+        self.core.leave(self)
+        yield from self._get_core()
+
+    def _get_core(self) -> Steps:
+        granted = self.core.enter(self)
+        if granted is not None:
+            yield granted
+
+    # Waiting ----------------------------------------------------------------------------------------------------------
+
+    def park(self, ps: int) -> Steps:
+        """Spin for `ps` at most, keeping the core; ends early when notified."""
+        event = self.wake = self.env.event()
+        alarm = self.env.timeout(ps)
+        assert alarm.callbacks is not None
+        alarm.callbacks.append(lambda _: event.triggered or event.succeed())
+        began = self.world.now
+        yield event
+        self.wake = None
+        self.core.busy_ps += self.world.now - began
+
+    def notify(self) -> None:
+        """There may be news for a thread that spins."""
+        if self.wake is not None and not self.wake.triggered:
+            self.wake.succeed()
+
+    def block(self, ps: int | None = None) -> Steps:
+        """Sleep in the kernel until rung, or for `ps`. A bell that rang before counts. Returns whether it was rung."""
+        if not self.rung:
+            event = self.asleep = self.env.event()
+            if ps is not None:
+                alarm = self.env.timeout(ps)
+                assert alarm.callbacks is not None
+                alarm.callbacks.append(lambda _: event.triggered or event.succeed())
+            self.core.leave(self)
+            yield event
+            self.asleep = None
+            costs = self.world.costs
+            yield self.env.timeout(self.world.rng.randint(costs.wake_least, costs.wake_most))
+            yield from self._get_core()
+        rung, self.rung = self.rung, False
+        return rung
+
+    def ring(self) -> None:
+        """Wake it if it sleeps, or else keep it from sleeping next."""
+        self.rung = True
+        if self.asleep is not None and not self.asleep.triggered:
+            self.asleep.succeed()

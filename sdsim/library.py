@@ -1,0 +1,552 @@
+"""The library in one process: attaches to the monitor, listens, connects and accepts.
+
+Drives `attach`, `lease_client`, `listener`, `client` and `server`. What follows what is in their tables; here are the
+messages, the swaps and the time that they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from sdcore.monitor import events
+from sdcore.monitor.identity import Address, ProcessId, SocketId
+from sdcore.protocol import layout
+from sdcore.protocol.attach import AttachDo, AttachEvent, AttachState
+from sdcore.protocol.connection import ClientDo, ClientEvent, ServerDo, ServerEvent, ServerState
+from sdcore.protocol.lease import LeaseClientDo, LeaseClientEvent, LeaseClientState
+from sdcore.protocol.listener import ListenerDo, ListenerEvent
+from sdsim.host import Host, Thread
+from sdsim.kernel import End, Incoming, Kernel, Listener
+from sdsim.monitor import Monitor
+from sdsim.shared import ACCEPTED, DECLINED, FREE, OFFERED, WITHDRAWN, Slab, Slot
+from sdsim.socket import Mode, Socket
+from sdsim.stepper import Runner
+from sdsim.units import MS, NS, US
+from sdsim.waiting import Patience
+from sdsim.world import Steps, Violation
+
+if TYPE_CHECKING:
+    from sdsim.site import Site
+
+OFFER_TIMEOUT_PS = layout.OFFER_TIMEOUT_NS * NS
+BACKOFF_PS = 100 * MS
+RETRY_PS = 100 * MS
+NAP_PS = 200 * US
+NEVER_MAP = 1 << 62
+
+
+@dataclass(eq=False)
+class Destination:
+    """What this process remembers of one address."""
+
+    machine: Runner
+    slabs: list[Slab] = field(default_factory=list)
+    generation: int = -1
+    backoff_ps: int = BACKOFF_PS
+
+
+@dataclass(eq=False)
+class Listening:
+    """A listening socket of this process."""
+
+    machine: Runner
+    kernel: Listener
+    socket: SocketId
+    number: int = 0
+    leases: int = -1
+    after: int = 0
+    slabs: list[Slab] = field(default_factory=list)
+
+
+class Refused(Exception):
+    """ECONNREFUSED."""
+
+
+class Library:
+    """One process under the library.
+
+    Args:
+        accelerated: False runs the process on kernel TCP alone, as the baseline.
+        map_from_bytes: messages of this size and more are mapped instead of copied.
+    """
+
+    def __init__(
+        self, site: Site, host: Host, *, accelerated: bool = True, patience: Patience | None = None,
+        map_from_bytes: int = NEVER_MAP,
+    ) -> None:  # fmt: skip
+        self.site = site
+        self.world = site.world
+        self.kernel: Kernel = site.kernel
+        self.monitor: Monitor = site.monitor_of(host)
+        self.host = host
+        self.accelerated = accelerated
+        self.patience = patience or Patience()
+        self.map_from_bytes = map_from_bytes
+        self.name = self.world.name("process")
+        self.pid = int(self.name.removeprefix("process"))
+        self.number = 0
+        self.page = self.monitor.page
+        self.attach = self.world.start("attach", self.name)
+        self.destinations: dict[object, Destination] = {}
+        self.listenings: list[Listening] = []
+        self.sockets: set[Socket] = set()
+        self.threads: list[Thread] = []
+        self.alive = True
+
+    # Threads and death ------------------------------------------------------------------------------------------------
+
+    def run(self, core: int, body: Callable[[Thread], Steps], delay_ps: int = 0, *, daemon: bool = False) -> Thread:
+        """Start a thread of this process on a core of its host."""
+        name = f"{self.name}.{len(self.threads)}"
+        thread = Thread(self.host.cores[core % len(self.host.cores)], name, body, delay_ps, daemon)
+        self.threads.append(thread)
+        return thread
+
+    def exit(self) -> None:
+        """The process ends, in order or by a kill: the kernel closes what is open, and the monitor learns of it."""
+        if not self.alive:
+            return
+        self.alive = False
+        for thread in self.threads:
+            thread.kill()
+        for socket in sorted(self.sockets, key=lambda socket: socket.name):
+            socket.die()
+        for listening in self.listenings:
+            self.site.leave_listener(listening.kernel)
+        if self.number:
+            self.monitor.tell(events.Died(self.number))
+
+    def ring_bell(self, thread: Thread | None, sleeper: Thread) -> None:
+        """A datagram to a doorbell: a system call of whoever rings."""
+        if thread is not None:
+            thread.debt_ps += self.world.costs.system_call
+        sleeper.ring()
+
+    # The monitor ------------------------------------------------------------------------------------------------------
+
+    def _ask(self, thread: Thread, event: events.Event) -> Steps:
+        """A request and its reply; None: no answer, and the attach machine knows."""
+        reply = yield from self.monitor.ask(thread, event)
+        if reply is None and self.attach.state is AttachState.ATTACHED:
+            yield from self._feed_attach(thread, AttachEvent.CONNECTION_LOST)
+        return reply
+
+    def _need_monitor(self, thread: Thread) -> Steps:
+        """The program listens or connects. Returns whether the monitor can be asked."""
+        if self.attach.state is AttachState.ATTACHED and not self.page.alive:
+            yield from self._feed_attach(thread, AttachEvent.CONNECTION_LOST)
+        yield from self._feed_attach(thread, AttachEvent.NEED)
+        return self.attach.state is AttachState.ATTACHED
+
+    def _feed_attach(self, thread: Thread, event: AttachEvent) -> Steps:
+        for effect in self.attach.feed(event):
+            match effect:
+                case AttachDo.CONNECT_MONITOR:
+                    yield from thread.system_call(self.world.costs.open_socket)
+                    if not self.monitor.page.alive:
+                        yield from self._feed_attach(thread, AttachEvent.NO_MONITOR)
+                        return
+                case AttachDo.SEND_HELLO:
+                    yield from self._hello(thread)
+                case AttachDo.SCHEDULE_RETRY:
+                    self.world.later(RETRY_PS, self._retry)
+                case AttachDo.REGISTER_LISTENERS:
+                    for listening in self.listenings:
+                        yield from self._feed_listener(thread, listening, ListenerEvent.MONITOR_RETURNED)
+
+    def _retry(self) -> None:
+        """The next NEED tries again."""
+        if self.alive and self.attach.state is AttachState.LOST:
+            self.run(0, lambda thread: self._feed_attach(thread, AttachEvent.RETRY_DUE))
+
+    def _hello(self, thread: Thread) -> Steps:
+        reply = yield from self.monitor.ask(thread, events.Attach(ProcessId(self.pid, 1000, self.pid)))
+        if isinstance(reply, events.Welcome):
+            self.number, self.page = reply.process_id, self.monitor.page
+            self.monitor.members[self.number] = self
+            for destination in self.destinations.values():
+                destination.generation = -1
+            yield from self._feed_attach(thread, AttachEvent.WELCOME)
+        else:
+            yield from self._feed_attach(
+                thread, AttachEvent.CONNECTION_LOST if reply is None else AttachEvent.REFUSED
+            )
+
+    # Listening --------------------------------------------------------------------------------------------------------
+
+    def listen(self, thread: Thread, address: Address) -> Steps:
+        """Listen at an address; several processes may. Returns the Listening."""
+        kernel = yield from self.kernel.listen(thread, address)
+        self.site.join_listener(kernel)
+        cookie = self.site.cookie(kernel)
+        socket = SocketId(cookie, 1, address, listening=True)
+        listening = Listening(self.world.start("listener", self.name), kernel, socket)
+        if self.accelerated:
+            yield from self._need_monitor(thread)
+            self.listenings.append(listening)
+            yield from self._feed_listener(thread, listening, ListenerEvent.LISTEN)
+        else:
+            self.listenings.append(listening)
+        return listening
+
+    def _feed_listener(self, thread: Thread, listening: Listening, event: ListenerEvent) -> Steps:
+        for effect in listening.machine.feed(event):
+            match effect:
+                case ListenerDo.SAVE_SYN:
+                    yield from thread.system_call()
+                case ListenerDo.REGISTER:
+                    yield from self._register(thread, listening)
+                case ListenerDo.UNREGISTER:
+                    if listening.number and self.attach.state is AttachState.ATTACHED:
+                        yield from self._ask(thread, events.Unlisten(self.number, listening.number))
+                case ListenerDo.CHECK_HINT:
+                    yield from thread.system_call()
+
+    def _register(self, thread: Thread, listening: Listening) -> Steps:
+        reply = None
+        if self.attach.state is AttachState.ATTACHED:
+            reply = yield from self._ask(thread, events.Listen(self.number, listening.socket))
+        if isinstance(reply, events.Listening):
+            listening.number, listening.after, listening.leases = reply.listener_id, 0, -1
+            yield from self._feed_listener(thread, listening, ListenerEvent.REGISTERED_OK)
+        else:
+            yield from self._feed_listener(thread, listening, ListenerEvent.REGISTER_FAILED)
+
+    def stop_listening(self, thread: Thread, listening: Listening) -> Steps:
+        """Close the listening socket."""
+        yield from thread.system_call()
+        if self.accelerated:
+            yield from self._feed_listener(thread, listening, ListenerEvent.CLOSE)
+        self.listenings.remove(listening)
+        self.site.leave_listener(listening.kernel)
+
+    # Connecting -------------------------------------------------------------------------------------------------------
+
+    def connect(self, thread: Thread, address: Address) -> Steps:
+        """Connect; returns the Socket. Raises Refused."""
+        socket = self._new_socket(0)
+        attempt = Attempt(self, socket, address)
+        if self.accelerated:
+            yield from self._need_monitor(thread)
+            yield from self._use_destination(thread, attempt)
+        else:
+            yield from attempt.feed(thread, ClientEvent.CONNECT_PLAIN)
+        if socket.end is None:
+            self.sockets.discard(socket)
+            raise Refused(str(address))
+        return socket
+
+    def _new_socket(self, side: int) -> Socket:
+        socket = Socket(self, self.world.name("client" if side == 0 else "server"), side)
+        self.sockets.add(socket)
+        return socket
+
+    def _use_destination(self, thread: Thread, attempt: Attempt) -> Steps:
+        destination = self.destinations.get(attempt.address)
+        if destination is None:
+            destination = self.destinations[attempt.address] = Destination(self.world.start("lease_client", self.name))
+        machine = destination.machine
+        if destination.slabs and destination.slabs[-1].revoked and machine.state in _HAS_SLAB:
+            yield from self._feed_destination(thread, destination, attempt, LeaseClientEvent.REVOKED_SEEN)
+            return
+        if destination.generation != self.page.listeners:
+            destination.generation = self.page.listeners
+            yield from self._feed_destination(thread, destination, attempt, LeaseClientEvent.GENERATION_MOVED)
+        yield from self._feed_destination(thread, destination, attempt, LeaseClientEvent.CONNECT)
+
+    def _feed_destination(
+        self, thread: Thread, destination: Destination, attempt: Attempt, event: LeaseClientEvent
+    ) -> Steps:
+        for effect in destination.machine.feed(event):
+            match effect:
+                case LeaseClientDo.ASK:
+                    answer = yield from self._ask_lease(thread, destination, attempt, event)
+                    yield from self._feed_destination(thread, destination, attempt, answer)
+                case LeaseClientDo.USE_SLAB:
+                    slot = destination.slabs[-1].claim(attempt.socket.name)
+                    if slot is None:
+                        yield from self._feed_destination(thread, destination, attempt, LeaseClientEvent.FULL)
+                    else:
+                        attempt.slot, attempt.destination = slot, destination
+                        yield from attempt.feed(thread, ClientEvent.CONNECT_LEASED)
+                case LeaseClientDo.USE_KERNEL:
+                    full = event in (LeaseClientEvent.DENY, LeaseClientEvent.NO_ANSWER) and bool(destination.slabs)
+                    yield from attempt.feed(thread, ClientEvent.NO_SLOT if full else ClientEvent.CONNECT_PLAIN)
+                case LeaseClientDo.DROP_SLAB:
+                    destination.slabs.clear()
+                    yield from self._feed_destination(thread, destination, attempt, LeaseClientEvent.CONNECT)
+                case LeaseClientDo.START_BACKOFF:
+                    self._start_backoff(destination)
+
+    def _start_backoff(self, destination: Destination) -> None:
+        self.world.later(destination.backoff_ps, lambda: self._backoff_over(destination))
+        destination.backoff_ps *= 2
+
+    def _backoff_over(self, destination: Destination) -> None:
+        if self.alive:
+            destination.machine.feed(LeaseClientEvent.BACKOFF_OVER)
+
+    def _ask_lease(
+        self, thread: Thread, destination: Destination, attempt: Attempt, event: LeaseClientEvent
+    ) -> Steps:
+        if self.attach.state is not AttachState.ATTACHED:
+            return LeaseClientEvent.NO_ANSWER
+        full = destination.slabs[-1].lease_id if event is LeaseClientEvent.FULL else 0
+        address = cast("Address", attempt.address)
+        socket = SocketId(0, 1, Address(bytes(16), 0))
+        reply = yield from self._ask(thread, events.WantLease(self.number, socket, address, full))
+        if isinstance(reply, events.Leased):
+            slab = self.monitor.slabs.get(reply.lease_id)
+            if slab is not None:
+                if slab not in destination.slabs:
+                    destination.slabs.append(slab)
+                return LeaseClientEvent.GRANT
+        return LeaseClientEvent.NO_ANSWER if reply is None else LeaseClientEvent.DENY
+
+    # Accepting --------------------------------------------------------------------------------------------------------
+
+    def accept(self, thread: Thread, listening: Listening) -> Steps:
+        """Accept one connection, waiting for it; None if the listener is closed."""
+        incoming = yield from self.kernel.accept(thread, listening.kernel)
+        if incoming is None:
+            return None
+        return (yield from self.take(thread, listening, incoming))
+
+    def take(self, thread: Thread, listening: Listening, incoming: Incoming) -> Steps:
+        """Make a Socket of what the kernel gave."""
+        socket = self._new_socket(1)
+        socket.end = incoming.end
+        self.site.accepted(incoming.end, socket)
+        arrival = Arrival(self, socket, listening, incoming)
+        hinted = False
+        if self.accelerated:
+            yield from self._feed_listener(thread, listening, ListenerEvent.ACCEPT)
+            hinted = incoming.hinted
+        yield from arrival.feed(thread, ServerEvent.ACCEPT_HINTED if hinted else ServerEvent.ACCEPT_PLAIN)
+        return socket
+
+    def new_slabs(self, thread: Thread, listening: Listening) -> Steps:
+        """Ask for slabs of leases that were granted since the last look."""
+        while self.attach.state is AttachState.ATTACHED and listening.leases != self.page.leases:
+            seen = self.page.leases
+            reply = yield from self._ask(
+                thread, events.WantLeasesOf(self.number, listening.socket, listening.after)
+            )
+            if not isinstance(reply, events.Leased) or not reply.lease_id:
+                listening.leases = seen
+                return
+            listening.after = reply.lease_id
+            slab = self.monitor.slabs.get(reply.lease_id)
+            if slab is not None:
+                listening.slabs.append(slab)
+
+
+_HAS_SLAB = (LeaseClientState.LEASED, LeaseClientState.LOST)
+
+
+class Attempt:
+    """A connect under way, and the offer that it makes: drives the `client` machine."""
+
+    def __init__(self, library: Library, socket: Socket, address: Address) -> None:
+        self.library = library
+        self.world = library.world
+        self.socket = socket
+        self.address = address
+        self.slot: Slot | None = None
+        self.destination: Destination | None = None
+        self.machine = self.world.start("client", socket.name)
+        self._hint = False
+        self._answer: ClientEvent | None = None
+
+    def feed(self, thread: Thread, event: ClientEvent) -> Steps:
+        """One event, its effects, and the event that they bring."""
+        self._answer = None
+        for effect in self.machine.feed(event):
+            yield from self._perform(thread, cast("ClientDo", effect))
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            yield from self.feed(thread, answer)
+
+    def _perform(self, thread: Thread, effect: ClientDo) -> Steps:
+        costs = self.world.costs
+        match effect:
+            case ClientDo.HINT | ClientDo.UNHINT:
+                yield thread.work(costs.system_call)
+                self._hint = effect is ClientDo.HINT
+            case ClientDo.CONNECT_KERNEL:
+                yield from self._connect(thread)
+            case ClientDo.MAKE_OFFER:
+                yield thread.work(2 * costs.cache_line)
+                self._answer = self._offer()
+            case ClientDo.TRY_WITHDRAW:
+                yield thread.work(costs.cache_line)
+                assert self.slot is not None
+                won = self.slot.swap(OFFERED, WITHDRAWN)
+                self._answer = ClientEvent.SWAP_WON if won else ClientEvent.SWAP_LOST
+            case ClientDo.RESEND_ON_COMPANION:
+                yield from self._resend(thread)
+            case ClientDo.FREE_SLOT:
+                self._free_slot()
+            case ClientDo.USE_KERNEL:
+                self.socket.mode = Mode.KERNEL
+            case ClientDo.USE_RING:
+                self.socket.mode = Mode.RING
+                self._watch_companion()
+
+    def _connect(self, thread: Thread) -> Steps:
+        made = yield from self.library.kernel.connect(thread, self.address, self._hint, self.library.host)
+        hinted = self._hint
+        if made is None:
+            self._answer = ClientEvent.KERNEL_FAILED
+            return
+        self.socket.end, port = made
+        self.library.site.streams(self.socket)
+        if hinted and self.slot is not None:
+            self.slot.client_port = port
+            self._answer = ClientEvent.KERNEL_OPEN
+
+    def _offer(self) -> ClientEvent | None:
+        """Write the word, then enter the slot by port; what stands there decides."""
+        slot = self.slot
+        assert slot is not None
+        slot.offer = OFFERED
+        seen = slot.slab.ports.setdefault(slot.client_port, slot.number)
+        if seen == DECLINED:
+            return ClientEvent.PORT_DECLINED
+        if seen != slot.number:
+            return ClientEvent.PORT_TAKEN
+        socket = self.socket
+        socket.attach_slot(slot)
+        socket.mode = Mode.OFFERED
+        socket.deadline_ps = self.world.now + OFFER_TIMEOUT_PS
+        socket.accepted = lambda thread: self.feed(thread, ClientEvent.ACCEPTED)
+        socket.withdraw = self._take_back
+        self._watch_companion()
+        return None
+
+    def _watch_companion(self) -> None:
+        end = cast("End", self.socket.end)
+        if self.socket.companion_news not in end.watchers:
+            end.watchers.append(self.socket.companion_news)
+
+    def _take_back(self, thread: Thread, why: ClientEvent) -> Steps:
+        yield from self.feed(thread, why)
+        if why is ClientEvent.EXPIRED and self.destination is not None and self.socket.mode is Mode.KERNEL:
+            for effect in self.destination.machine.feed(LeaseClientEvent.UNANSWERED_OFFER):
+                if effect is LeaseClientDo.START_BACKOFF:
+                    self.library._start_backoff(self.destination)
+
+    def _resend(self, thread: Thread) -> Steps:
+        """What lies in the ring goes over the companion, before anything else."""
+        assert self.slot is not None and self.socket.end is not None
+        for span in self.socket.tx_dir.content.take(layout.OFFER_BYTES):
+            yield from self.library.kernel.send(thread, self.socket.end, span)
+
+    def _free_slot(self) -> None:
+        slot = self.slot
+        if slot is None:
+            return
+        if slot.slab.ports.get(slot.client_port) == slot.number:
+            del slot.slab.ports[slot.client_port]
+        slot.offer = FREE
+        slot.unclaim()
+        self.slot = None
+
+
+class Arrival:
+    """An accepted connection that may have an offer somewhere: drives the `server` machine."""
+
+    def __init__(self, library: Library, socket: Socket, listening: Listening, incoming: Incoming) -> None:
+        self.library = library
+        self.world = library.world
+        self.socket = socket
+        self.listening = listening
+        self.incoming = incoming
+        self.machine = self.world.start("server", socket.name)
+        self.deadline_ps = self.world.now + OFFER_TIMEOUT_PS
+        self._found: Slot | None = None
+        self._answer: ServerEvent | None = None
+        socket.tries = self.settle
+
+    def feed(self, thread: Thread, event: ServerEvent) -> Steps:
+        """One event, its effects, and the event that they bring."""
+        self._answer = None
+        for effect in self.machine.feed(event):
+            yield from self._perform(thread, cast("ServerDo", effect))
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            yield from self.feed(thread, answer)
+
+    def _perform(self, thread: Thread, effect: ServerDo) -> Steps:
+        costs = self.world.costs
+        match effect:
+            case ServerDo.LOOK_UP:
+                self.socket.mode = Mode.PENDING
+                yield from self.library.new_slabs(thread, self.listening)
+                yield thread.work(costs.cache_line)
+                self._found = self._find()
+                self._answer = ServerEvent.FOUND if self._found else ServerEvent.ABSENT
+            case ServerDo.TRY_TAKE:
+                yield thread.work(costs.cache_line)
+                assert self._found is not None
+                won = self._found.swap(OFFERED, ACCEPTED)
+                self._answer = ServerEvent.SWAP_WON if won else ServerEvent.SWAP_LOST
+                if won:
+                    self._take(thread, self._found)
+            case ServerDo.DECLARE_DECLINED:
+                yield thread.work(costs.cache_line)
+                self._answer = ServerEvent.DECLINE_WON if self._decline() else ServerEvent.DECLINE_LOST
+            case ServerDo.USE_KERNEL:
+                self.socket.mode = Mode.KERNEL
+            case ServerDo.USE_RING:
+                self.socket.mode = Mode.RING
+
+    def _find(self) -> Slot | None:
+        for slab in self.listening.slabs:
+            number = slab.ports.get(self.incoming.port)
+            slot = slab.slots.get(number) if number is not None and number >= 0 else None
+            if slot is not None and slot.used and slot.offer == OFFERED and self._is_ours(slot):
+                return slot
+        return None
+
+    def _is_ours(self, slot: Slot) -> bool:
+        client = slot.ends[0]
+        return client is not None and client.end is self.incoming.end.peer
+
+    def _take(self, thread: Thread, slot: Slot) -> None:
+        """Ours: leave the port's entry, and tell a client that waits because it may not send more yet."""
+        slot.slab.ports.pop(slot.client_port, None)
+        if slot.ends[1] is not None:
+            raise Violation(f"accepted once: slot {slot.number} of {slot.slab.name} has a server already")
+        self.socket.attach_slot(slot)
+        waits = self.socket.rx_dir.room_wait
+        self.socket._attend(thread, waits, self.world.costs.cache_line)
+        self.incoming.end.watchers.append(self.socket.companion_news)
+        if self.incoming.end.eof:
+            self.socket.gone = True
+
+    def _decline(self) -> bool:
+        for slab in self.listening.slabs:
+            seen = slab.ports.setdefault(self.incoming.port, DECLINED)
+            if seen >= 0 and self._is_ours(slab.slots[seen]):
+                return False
+        return True
+
+    def settle(self, thread: Thread) -> Steps:
+        """Wait until it is decided what moves the bytes."""
+        while self.machine.state is ServerState.PENDING:
+            yield from self._perform(thread, ServerDo.LOOK_UP)
+            answer, self._answer = self._answer, None
+            if answer is ServerEvent.FOUND:
+                yield from self.feed(thread, answer)
+            elif self.incoming.end.inbox.size:
+                yield from self.feed(thread, ServerEvent.COMPANION_DATA)
+            elif self.incoming.end.eof or self.incoming.end.reset:
+                yield from self.feed(thread, ServerEvent.COMPANION_EOF)
+            elif self.world.now >= self.deadline_ps:
+                yield from self.feed(thread, ServerEvent.EXPIRED)
+            else:
+                self.incoming.end.sleepers.append(thread)
+                yield from thread.block(NAP_PS)

@@ -1,0 +1,95 @@
+"""One run of a scenario: builds the site, starts the workload, plans the faults, and checks the laws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TextIO
+
+from sdcore.protocol.kit import LocalError, PeerError
+from sdsim import faults
+from sdsim.costs import costs_of
+from sdsim.library import NEVER_MAP, Library
+from sdsim.scenario import Scenario
+from sdsim.site import Site
+from sdsim.units import US
+from sdsim.waiting import Patience
+from sdsim.workloads import WORKLOADS, Result
+from sdsim.world import Settings, Violation, World
+
+BROKEN = (Violation, LocalError, PeerError)
+"""What ends a run as a failure: a law broken, or an event for which a table has no row."""
+
+
+class Failed(Exception):
+    """A run broke a law. The text has seed, time, the last transitions and the command that repeats it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is over.
+
+    Attributes:
+        result: what the workload measured.
+        ended_ps: simulated time.
+    """
+
+    world: World
+    site: Site
+    result: Result
+    ended_ps: int
+
+
+def run(
+    scenario: Scenario, *, seed: int | None = None, check: bool = True, trace: TextIO | None = None,
+    command: str = "", settings: Settings | None = None,
+) -> Run:  # fmt: skip
+    """Simulate a scenario to its end.
+
+    Args:
+        seed: in place of the scenario's.
+        trace: gets a line for every transition.
+        command: repeats this run; part of a failure's text.
+        settings: in place of those of the scenario; tests replace tables by it.
+
+    Raises:
+        Failed: a law was broken.
+    """
+    world = World(settings or _settings(scenario, seed, check, trace))
+    site = Site(world, cores=scenario.site.cores)
+    library = scenario.library
+    patience = Patience(library.spins, library.yields, library.yields_contended or None)
+
+    def make(site: Site, host: int) -> Library:
+        made = Library(
+            site, site.hosts[host], accelerated=library.accelerated, patience=patience,
+            map_from_bytes=library.map_from_bytes or NEVER_MAP,
+        )  # fmt: skip
+        site.libraries.append(made)
+        return made
+
+    try:
+        result = WORKLOADS[scenario.workload.kind](site, make, _workload_options(scenario))
+        faults.plan(site, scenario.fault, scenario.chaos)
+        world.run()
+        world.check_end()
+    except BROKEN as broken:
+        repeat = f"\nrepeat: {command}" if command else ""
+        raise Failed(world.report(broken) + repeat) from broken
+    return Run(world, site, result, world.now)
+
+
+def _settings(scenario: Scenario, seed: int | None, check: bool, trace: TextIO | None) -> Settings:
+    return Settings(
+        seed=scenario.seed if seed is None else seed,
+        options=scenario.options(),
+        costs=costs_of(scenario.profile),
+        check=check,
+        trace=trace,
+    )
+
+
+def _workload_options(scenario: Scenario) -> dict[str, object]:
+    options = scenario.workload.model_dump()
+    if "think_us" in options:
+        options["think_ps"] = options.pop("think_us") * US
+    return options

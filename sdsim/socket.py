@@ -1,0 +1,508 @@
+"""A socket of a process that uses the library: drives `ring_tx`, `ring_rx`, `teardown`, `client` and `server`.
+
+Every decision is a row of a table; this file carries effects out and says what they cost. What it decides itself is
+mechanism: which words to read, whom to ring, where the bytes lie.
+
+    mode NEW       nothing decided yet         mode OFFERED   client: bytes go into the ring, not accepted yet
+    mode RING      the rings move the bytes    mode PENDING   server: hinted, the offer is not found yet
+    mode KERNEL    kernel TCP moves them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sdcore.protocol import layout
+from sdcore.protocol.connection import ClientEvent, ClientState
+from sdcore.protocol.kit import Effect
+from sdcore.protocol.ring import RxDo, RxEvent, TxDo, TxEvent
+from sdcore.protocol.teardown import TeardownDo, TeardownEvent
+from sdsim.host import Thread
+from sdsim.kernel import End, Reset
+from sdsim.shared import ACCEPTED, Attention, Direction, Slot
+from sdsim.stream import Span, Stream
+from sdsim.units import PAGE_BYTES
+from sdsim.world import Steps, Violation
+from sdsim.waiting import wait
+
+if TYPE_CHECKING:
+    from sdsim.library import Library
+
+RING_BYTES = layout.RING_BYTES
+ROOM_WAKE_BYTES = RING_BYTES // 4
+ALL_PUT = (TxDo.PUT_ALL,)
+ALL_TAKEN = (RxDo.TAKE_ALL,)
+
+
+class Mode(Enum):
+    """What moves the bytes."""
+
+    NEW = "new"
+    OFFERED = "offered"
+    PENDING = "pending"
+    RING = "ring"
+    KERNEL = "kernel"
+    CLOSED = "closed"
+
+
+class BrokenPipe(Exception):
+    """EPIPE."""
+
+
+class Socket:
+    """One end of a connection.
+
+    Attributes:
+        out, into: the streams that the programs see.
+        end: the companion, or the kernel connection itself.
+        side: 0 client, 1 server.
+    """
+
+    def __init__(self, library: Library, name: str, side: int) -> None:
+        self.library = library
+        self.world = library.world
+        self.costs = library.world.costs
+        self.name = name
+        self.side = side
+        self.mode = Mode.NEW
+        self.end: End | None = None
+        self.slot: Slot | None = None
+        self.out = Stream(name + ".out")
+        self.into = self.out
+        self.tail = self.head_seen = self.head = self.tail_seen = 0
+        self.end_of_stream = self.last_send = self.gone = self.peer_dead = False
+        self.error = False
+        self.shut_write = False
+        self.ended = False
+        self.closed_in_order = False
+        self.deadline_ps: int | None = None
+        self.tries: Callable[[Thread], Steps] | None = None
+        self.withdraw: Callable[[Thread, ClientEvent], Steps] | None = None
+        self.accepted: Callable[[Thread], Steps] | None = None
+        self.on_mode: list[Callable[[], None]] = []
+
+    # Places in shared memory ------------------------------------------------------------------------------------------
+
+    def attach_slot(self, slot: Slot) -> None:
+        """Use the rings of a slot from now on."""
+        self.slot = slot
+        slot.ends[self.side] = self
+        self.tx_dir: Direction = slot.dirs[self.side]
+        self.rx_dir: Direction = slot.dirs[1 - self.side]
+        self.tx = self.world.start("ring_tx", self.name)
+        self.rx = self.world.start("ring_rx", self.name)
+        self.teardown = self.world.start("teardown", self.name)
+
+    def _audit_tx(self) -> None:
+        if not self.world.settings.check:
+            return
+        in_ring = self.tail - self.tx_dir.head.value
+        unseen = self.tx_dir.head.value - self.head_seen
+        free = self.tx.regs["free"]
+        if free + in_ring + unseen != RING_BYTES:
+            raise Violation(
+                f"credits conserved: {self.tx_dir.name}: {free} free, {in_ring} in the ring, {unseen} given back"
+            )
+
+    def _audit_rx(self) -> None:
+        if not self.world.settings.check:
+            return
+        known = self.tail_seen - self.head
+        if self.rx.regs["avail"] != known:
+            raise Violation(
+                f"credits conserved: {self.rx_dir.name}: avail {self.rx.regs['avail']}, {known} bytes are known"
+            )
+
+    # Sending ----------------------------------------------------------------------------------------------------------
+
+    def send(self, thread: Thread, size: int) -> Steps:
+        """Send `size` bytes, waiting for room. Raises BrokenPipe or Reset."""
+        left = size
+        while left:
+            if self.mode is Mode.RING:
+                left -= yield from self._ring_send(thread, left)
+            elif self.mode is Mode.OFFERED:
+                left -= yield from self._offered_send(thread, left)
+            elif self.mode is Mode.PENDING:
+                yield from self._settle_pending(thread)
+            else:
+                left -= yield from self._kernel_send(thread, left)
+
+    def _kernel_send(self, thread: Thread, size: int) -> Steps:
+        if self.end is None:
+            raise BrokenPipe(self.name)
+        yield from self.library.kernel.send(thread, self.end, self.out.take_in(size))
+        return size
+
+    def _offered_send(self, thread: Thread, size: int) -> Steps:
+        """Into the ring, but only so much before the offer is accepted."""
+        yield from self._look_offered(thread)
+        part = min(size, layout.OFFER_BYTES - self.tail)
+        if self.mode is not Mode.OFFERED:
+            return 0
+        if part > 0:
+            return (yield from self._ring_send(thread, part))
+        yield from wait(thread, _News(self, self._offer_decided, "room"), self.library.patience)
+        return 0
+
+    def _offer_decided(self) -> bool:
+        return self.mode is not Mode.OFFERED or (self.slot is not None and self.slot.offer == ACCEPTED)
+
+    def _ring_send(self, thread: Thread, size: int) -> Steps:
+        """One SEND; returns the bytes put, 0 if it has to be tried again."""
+        if self.last_send or self.error:
+            self._break_after_last()
+        effects = self.tx.feed(TxEvent.SEND, size)
+        if effects == ALL_PUT:
+            yield from self._put(thread, size)
+            return size
+        return (yield from self._tx_effects(thread, effects, size))
+
+    def _tx_effects(self, thread: Thread, effects: tuple[Effect, ...], size: int) -> Steps:
+        put = 0
+        for effect in effects:
+            match effect:
+                case TxDo.PUT_ALL:
+                    put += yield from self._put(thread, size)
+                case TxDo.PUT_FREE:
+                    put += yield from self._put(thread, RING_BYTES - (self.tail - self.head_seen))
+                case TxDo.LOOK:
+                    yield thread.work(self.costs.cache_line)
+                    put += yield from self._tx_effects(thread, self._feed_credit(), size)
+                case TxDo.WAIT_ROOM:
+                    yield from self._wait_room(thread)
+                case TxDo.SEND_COMPANION:
+                    put += yield from self._kernel_send(thread, size)
+                case TxDo.BROKEN_PIPE:
+                    raise BrokenPipe(self.name)
+                case TxDo.PUBLISH_FIN:
+                    self.publish_flags(layout.TX_FIN)
+                case TxDo.PUBLISH_MOVED:
+                    self.publish_flags(layout.TX_MOVED)
+                case TxDo.RETRY:
+                    pass
+        return put
+
+    def _feed_credit(self) -> tuple[Effect, ...]:
+        head = self.tx_dir.head.load(self.world.now)
+        more = head - self.head_seen
+        self.head_seen = head
+        effects = self.tx.feed(TxEvent.CREDIT, more)
+        self._audit_tx()
+        return effects
+
+    def _put(self, thread: Thread, size: int) -> Steps:
+        """Copy, publish tail, attend to the peer."""
+        if thread.core.queue:
+            yield from thread.breathe()
+        yield thread.work(self.costs.ring_message + self._move(size))
+        span = self.out.take_in(size)
+        direction = self.tx_dir
+        if direction.content.size + size > RING_BYTES:
+            raise Violation(f"credits conserved: {direction.name} holds more than its ring")
+        direction.content.put(span)
+        self.tail += size
+        self._publish(thread, direction)
+        self._audit_tx()
+        return size
+
+    def _move(self, size: int) -> int:
+        """Time for the bytes themselves: copied, or mapped from a certain size on."""
+        if size >= self.library.map_from_bytes:
+            return self.costs.map(size)
+        return self.costs.copy(size) if size < PAGE_BYTES else self.costs.copy(size)
+
+    def _publish(self, thread: Thread, direction: Direction) -> None:
+        visible = self.world.now + 2 * self.costs.cache_line
+        direction.tail.store(self.tail, visible)
+        if direction.data_wait.armed or direction.data_wait.spinners:
+            self._attend(thread, direction.data_wait, 2 * self.costs.cache_line)
+
+    def publish_flags(self, flags: int) -> None:
+        """Set TX_* beside the tail, and tell the peer."""
+        direction = self.tx_dir
+        direction.tx_flags.store(direction.tx_flags.value | flags, self.world.now + self.costs.cache_line)
+        self._attend(None, direction.data_wait, self.costs.cache_line)
+
+    def _attend(self, thread: Thread | None, attention: Attention, delay_ps: int) -> None:
+        """Tell whoever waits. Spinning threads see the line by themselves once it has come."""
+        for spinner in attention.spinners:
+            self.world.later(delay_ps, spinner.notify)
+        if attention.watch is not None and self.slot is not None:
+            attention.watch.mark(self.slot, 1 - self.side, delay_ps)
+        sleepers, attention.sleepers = attention.sleepers, []
+        for sleeper in sleepers:
+            self.library.ring_bell(thread, sleeper)
+
+    def _wait_room(self, thread: Thread) -> Steps:
+        yield from wait(thread, _News(self, self._room_came, "room"), self.library.patience)
+
+    def _room_came(self) -> bool:
+        gone = self.gone or self.error or bool(self.tx_dir.rx_flags.load(self.world.now))
+        return gone or self.tx_dir.head.load(self.world.now) != self.head_seen
+
+    def _break_after_last(self) -> None:
+        """The peer has closed: Linux lets one more send succeed."""
+        if self.error:
+            self.tx.feed(TxEvent.BREAK)
+        elif self.last_send:
+            self.error = True
+
+    # Receiving --------------------------------------------------------------------------------------------------------
+
+    def receive(self, thread: Thread, most: int) -> Steps:
+        """Up to `most` bytes, waiting for the first; returns their number, 0 at the end. Raises Reset."""
+        while True:
+            if self.mode in (Mode.RING, Mode.OFFERED):
+                got = yield from self._ring_receive(thread, most)
+            elif self.mode is Mode.PENDING:
+                yield from self._settle_pending(thread)
+                continue
+            else:
+                got = yield from self._kernel_receive(thread, most)
+            if got or self.ended:
+                return got
+
+    def _kernel_receive(self, thread: Thread, most: int) -> Steps:
+        assert self.end is not None
+        spans = yield from self.library.kernel.receive(thread, self.end, most)
+        self.ended = not spans
+        return self.into.give_out(spans)
+
+    def _ring_receive(self, thread: Thread, most: int) -> Steps:
+        effects = self.rx.feed(RxEvent.RECV, most)
+        if effects == ALL_TAKEN:
+            return (yield from self._take(thread, most))
+        return (yield from self._rx_effects(thread, effects, most))
+
+    def _rx_effects(self, thread: Thread, effects: tuple[Effect, ...], most: int) -> Steps:
+        got = 0
+        for effect in effects:
+            match effect:
+                case RxDo.TAKE_ALL:
+                    got += yield from self._take(thread, most)
+                case RxDo.TAKE_AVAIL:
+                    got += yield from self._take(thread, self.tail_seen - self.head)
+                case RxDo.LOOK:
+                    got += yield from self._rx_effects(thread, (yield from self._look(thread)), most)
+                case RxDo.RETRY:
+                    got += yield from self._ring_receive(thread, most)
+                case RxDo.WAIT_DATA:
+                    yield from self._look_offered(thread)
+                    if self.mode in (Mode.RING, Mode.OFFERED):
+                        yield from wait(thread, _News(self, self._data_came, "data"), self.library.patience)
+                case RxDo.END_OF_STREAM:
+                    self.ended = True
+                case RxDo.RECV_COMPANION:
+                    got += yield from self._kernel_receive(thread, most)
+                case RxDo.RAISE_RESET:
+                    raise Reset(self.name)
+        return got
+
+    def _look(self, thread: Thread) -> Steps:
+        """Flags, then tail: what is new?"""
+        del thread
+        now = self.world.now
+        flags = self.rx_dir.tx_flags.load(now)
+        tail = self.rx_dir.tail.load(now)
+        new = tail - self.tail_seen
+        self.tail_seen = tail
+        if new:
+            return self.rx.feed(RxEvent.DATA, new)
+        if flags & ~layout.TX_MOVED or self.gone:
+            self.settle()
+        if self.end_of_stream or flags & layout.TX_FIN:
+            return self.rx.feed(RxEvent.FIN)
+        if flags & layout.TX_MOVED:
+            return self.rx.feed(RxEvent.MOVED)
+        return self.rx.feed(RxEvent.BREAK) if self.error else self.rx.feed(RxEvent.DATA, 0)
+        yield  # makes this a generator: looks may cost time
+
+    def _take(self, thread: Thread, size: int) -> Steps:
+        """Copy out, publish head, attend to the peer. Copying may stop at the end of what is there."""
+        self.head += size
+        yield thread.work(self.costs.ring_message + self._move(size))
+        spans = self.rx_dir.content.take(size)
+        got = self.into.give_out(spans)
+        if got != size:
+            raise Violation(f"byte streams equal: {self.rx_dir.name}: {size} bytes to take, {got} are there")
+        self._audit_rx()
+        direction = self.rx_dir
+        direction.head.store(self.head, self.world.now + self.costs.cache_line)
+        waits = direction.room_wait
+        if (waits.armed or waits.spinners) and RING_BYTES - (self.tail_seen - self.head) >= ROOM_WAKE_BYTES:
+            self._attend(thread, waits, self.costs.cache_line)
+        return size
+
+    def _data_came(self) -> bool:
+        now = self.world.now
+        if self.mode is Mode.KERNEL:
+            return True
+        if self.rx_dir.tail.load(now) != self.tail_seen or self.rx_dir.tx_flags.load(now):
+            return True
+        return self.gone or self.error or (self.mode is Mode.OFFERED and self._offer_decided())
+
+    def _look_offered(self, thread: Thread) -> Steps:
+        """An offer may have been accepted, or must be taken back."""
+        if self.mode is not Mode.OFFERED or self.slot is None:
+            return
+        assert self.end is not None and self.accepted is not None and self.withdraw is not None
+        if self.slot.offer == ACCEPTED:
+            yield from self.accepted(thread)
+        elif self.end.readable:
+            yield from self.withdraw(thread, ClientEvent.COMPANION_DATA)
+        elif self.deadline_ps is not None and self.world.now >= self.deadline_ps:
+            yield from self.withdraw(thread, ClientEvent.EXPIRED)
+
+    def _settle_pending(self, thread: Thread) -> Steps:
+        assert self.tries is not None
+        yield from self.tries(thread)
+
+    def readable_now(self) -> bool:
+        """Whether receive would not wait, as an epoll set sees it."""
+        if self.mode in (Mode.RING, Mode.OFFERED):
+            return self.tail_seen != self.head or self._data_came()
+        return self.end is not None and self.end.readable
+
+    # Ending -----------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """What the peer did, as events of the teardown machine."""
+        flags = self.rx_dir.tx_flags.load(self.world.now)
+        unread = self.tail - self.tx_dir.head.value
+        if flags & layout.TX_RESET:
+            self._feed_teardown(TeardownEvent.PEER_RESET)
+        elif flags & layout.TX_CLOSED:
+            self._feed_teardown(TeardownEvent.PEER_CLOSED)
+        elif self.gone:
+            self.peer_dead = True
+            self._feed_teardown(TeardownEvent.PEER_GONE, unread)
+        elif flags & layout.TX_FIN:
+            self._feed_teardown(TeardownEvent.PEER_FIN)
+
+    def _feed_teardown(self, event: TeardownEvent, arg: int = 0) -> None:
+        for effect in self.teardown.feed(event, arg):
+            match effect:
+                case TeardownDo.PUBLISH_FIN:
+                    if self.tx.feed(TxEvent.SHUTDOWN):
+                        self.publish_flags(layout.TX_FIN)
+                case TeardownDo.PUBLISH_CLOSED:
+                    self._publish_closed(layout.TX_CLOSED)
+                case TeardownDo.PUBLISH_RESET:
+                    self._publish_closed(layout.TX_RESET | layout.TX_CLOSED)
+                case TeardownDo.DELIVER_EOF:
+                    self.end_of_stream = True
+                case TeardownDo.LAST_SEND:
+                    self.last_send = True
+                case TeardownDo.BREAK_SEND | TeardownDo.RAISE_RESET:
+                    self.error = True
+                    self.tx.feed(TxEvent.BREAK)
+                case TeardownDo.CLOSE_COMPANION:
+                    assert self.end is not None
+                    end = self.end
+                    self.world.later(self.costs.tcp_send, lambda: self.library.kernel.close(end))
+                case TeardownDo.RELEASE_SLOT:
+                    assert self.slot is not None
+                    self.slot.release(2 if self.peer_dead else 1)
+
+    def _publish_closed(self, flags: int) -> None:
+        self.tx_dir.rx_flags.value |= layout.RX_CLOSED
+        self.rx_dir.rx_flags.store(layout.RX_CLOSED, self.world.now + self.costs.cache_line)
+        self.publish_flags(flags)
+        self._attend(None, self.rx_dir.room_wait, self.costs.cache_line)
+
+    def shutdown(self, thread: Thread) -> Steps:
+        """shutdown(SHUT_WR)."""
+        yield from self._decide(thread)
+        if self.mode is Mode.RING:
+            yield thread.work(self.costs.cache_line)
+            self._feed_teardown(TeardownEvent.SHUT_WR)
+        elif self.end is not None:
+            yield from thread.system_call()
+            self.library.kernel.shutdown(self.end)
+
+    def _decide(self, thread: Thread) -> Steps:
+        """Ring or kernel, before anything ends."""
+        while self.mode is Mode.OFFERED:
+            yield from self._look_offered(thread)
+            if self.mode is Mode.OFFERED:
+                assert self.withdraw is not None
+                yield from self.withdraw(thread, ClientEvent.CLOSE)
+
+    def close(self, thread: Thread) -> Steps:
+        """close() of the last descriptor."""
+        yield from self._decide(thread)
+        yield from thread.system_call()
+        if self.mode is Mode.RING:
+            self.settle()
+            unread = self.rx_dir.content.size
+            self._feed_teardown(TeardownEvent.CLOSE, unread)
+        elif self.end is not None:
+            self.library.kernel.close(self.end)
+        self.closed_in_order = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Nobody asks this socket any more."""
+        self.mode = Mode.CLOSED
+        self.library.sockets.discard(self)
+
+    def die(self) -> None:
+        """The process is dead: the kernel closes for it, and nothing is published."""
+        if self.end is not None:
+            self.library.kernel.close(self.end)
+        self.forget()
+
+    def companion_news(self) -> None:
+        """Something came on the companion: wake who sleeps on it. Who spins looks at it before sleeping."""
+        if self.slot is None:
+            return
+        waits = (self.rx_dir.data_wait, self.tx_dir.room_wait)
+        if any(wait.armed for wait in waits):
+            self._look_at_companion()
+        for attention in waits:
+            for thread in attention.sleepers:
+                thread.ring()
+            if attention.watch is not None:
+                attention.watch.mark(self.slot, self.side, 0)
+
+    def _look_at_companion(self) -> None:
+        if self.mode is Mode.RING and self.end is not None and (self.end.eof or self.end.reset):
+            self.gone = True
+
+
+class _News:
+    """What a thread waits for at one direction of one socket."""
+
+    def __init__(self, socket: Socket, look: Callable[[], bool], kind: str) -> None:
+        self.socket = socket
+        self.look = look
+        self.attention = socket.rx_dir.data_wait if kind == "data" else socket.tx_dir.room_wait
+
+    def watch(self, thread: Thread) -> None:
+        self.attention.spinners.append(thread)
+
+    def unwatch(self, thread: Thread) -> None:
+        self.attention.spinners.remove(thread)
+
+    def announce(self, thread: Thread) -> None:
+        self.attention.sleepers.append(thread)
+
+    def retract(self, thread: Thread) -> None:
+        if thread in self.attention.sleepers:
+            self.attention.sleepers.remove(thread)
+
+    def before_sleep(self) -> int | None:
+        socket = self.socket
+        socket._look_at_companion()
+        return socket.deadline_ps if socket.mode is Mode.OFFERED else None
+
+
+def decided(socket: Socket) -> bool:
+    """Whether this end knows what moves its bytes."""
+    return socket.mode in (Mode.RING, Mode.KERNEL, Mode.CLOSED)
+
+
+__all__ = ["BrokenPipe", "ClientState", "Mode", "Socket", "Span", "decided"]

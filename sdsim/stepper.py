@@ -1,0 +1,117 @@
+"""The protocol's machines, made fast: each row of a table becomes a few instructions of Python.
+
+`sdcore.protocol.kit.Instance` interprets a table's expressions one by one. Here each (state, event) of a table is
+compiled to one function, as `gen_machines` prints it for C; nothing but the table decides what it does. That both take
+the same rows is a property test.
+
+    ring = compiled(RING_TX).start(hook)
+    ring.feed(TxEvent.SEND, 64)          # -> (TxDo.PUT_ALL,); hook(ring, row, 64) is called behind it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from sdcore.protocol.expr import ALWAYS, MASK, Always, Arg, Binary, Expr, Logic, Number, Reg
+from sdcore.protocol.kit import Effect, Event, LocalError, Machine, PeerError, Row, State
+
+Hook = Callable[["Runner", Row, int], None]
+Step = Callable[[dict[str, int], int], Row | None]
+
+
+class Program:
+    """A machine whose rows are compiled."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.name = machine.name
+        self.first: State = next(iter(machine.State))
+        self.registers = {reg.name: reg.start for reg in machine.registers}
+        self.steps: dict[State, dict[Event, Step]] = {state: {} for state in machine.State}
+        for (state, event), rows in machine.groups.items():
+            self.steps[state][event] = _compile(rows)  # type: ignore[index]
+
+    def start(self, owner: str, hook: Hook | None = None, **registers: int) -> Runner:
+        """A new instance in the first state; `owner` names it in traces."""
+        return Runner(self, owner, hook, registers)
+
+
+class Runner:
+    """One running machine: `state` and `regs` are plain values."""
+
+    __slots__ = ("hook", "owner", "program", "regs", "state")
+
+    def __init__(self, program: Program, owner: str, hook: Hook | None, registers: Mapping[str, int]) -> None:
+        self.program = program
+        self.owner = owner
+        self.hook = hook
+        self.state = program.first
+        self.regs = {**program.registers, **registers}
+
+    @property
+    def machine(self) -> Machine:
+        """The table."""
+        return self.program.machine
+
+    def feed(self, event: Event, arg: int = 0) -> tuple[Effect, ...]:
+        """Take the first row that holds; its effects, in order.
+
+        Raises:
+            LocalError, PeerError: no row; nothing changed.
+        """
+        step = self.program.steps[self.state].get(event)
+        row = step(self.regs, arg) if step is not None else None
+        if row is None:
+            error = PeerError if event.from_peer else LocalError
+            raise error(f"{self.owner}: {self.program.name}: {event.name} in state {self.state.name}")
+        self.state = row.next
+        if self.hook is not None:
+            self.hook(self, row, arg)
+        return row.effects
+
+
+@lru_cache(maxsize=None)
+def compiled(machine: Machine) -> Program:
+    """The program of a machine; one for each table object."""
+    return Program(machine)
+
+
+def _compile(rows: tuple[Row, ...]) -> Step:
+    lines = ["def step(r, arg):"]
+    for number, row in enumerate(rows):
+        indent = "    "
+        if row.if_ is not ALWAYS:
+            lines.append(f"    if {_text(row.if_)}:")
+            indent = "        "
+        if row.updates:
+            names = ", ".join(f"r[{reg.name!r}]" for reg, _ in row.updates)
+            values = ", ".join(f"({_text(value)}) & {reg.mask}" for reg, value in row.updates)
+            lines.append(f"{indent}{names} = {values}")
+        lines.append(f"{indent}return rows[{number}]")
+        if row.if_ is ALWAYS:
+            break
+    lines.append("    return None")
+    scope: dict[str, Any] = {"rows": rows}
+    exec("\n".join(lines), scope)
+    step: Step = scope["step"]
+    return step
+
+
+def _text(expr: Expr) -> str:
+    match expr:
+        case Logic():
+            return f"({_text(expr.left)} {'and' if expr.sign == '&&' else 'or'} {_text(expr.right)})"
+        case Binary():
+            text = f"({_text(expr.left)} {expr.sign} {_text(expr.right)})"
+            return f"({text} & {MASK})" if expr.sign in "+-" else text
+        case Reg():
+            return f"r[{expr.name!r}]"
+        case Number():
+            return str(expr.number)
+        case Arg():
+            return "arg"
+        case Always():
+            return "True"
+    raise TypeError(f"{expr!r} is not an expression of a table")

@@ -1,0 +1,358 @@
+"""What programs do: the workloads of scenarios.
+
+Each takes a site and its parameters, starts the threads, and returns a `Result` that is filled in as the run goes on.
+A workload of your own is a function with the same signature; `docs/howto/simulate.md` shows one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sdsim.epoll import EpollSet
+from sdsim.host import Thread
+from sdsim.kernel import Reset
+from sdsim.library import Library, Listening, Refused
+from sdsim.site import Site
+from sdsim.socket import BrokenPipe, Mode, Socket
+from sdsim.units import SECOND, US
+from sdsim.world import Steps, Violation
+
+FAULTS = (BrokenPipe, Reset, Refused)
+"""What a program may get when something was killed."""
+
+MakeLibrary = Callable[[Site, int], Library]
+"""Makes a process on a host."""
+
+
+@dataclass
+class Result:
+    """What a workload measured.
+
+    Attributes:
+        latencies_ps: of single round trips or connections.
+        messages: that arrived whole.
+        connections: that were served.
+        modes: how many connections the rings or the kernel carried.
+        faults: errors that programs were given.
+        began_ps, ended_ps: of the measured part.
+    """
+
+    latencies_ps: list[int] = field(default_factory=list)
+    messages: int = 0
+    sent_bytes: int = 0
+    connections: int = 0
+    modes: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    began_ps: int = 0
+    ended_ps: int = 0
+
+    @property
+    def elapsed_ps(self) -> int:
+        """Length of the measured part."""
+        return max(1, self.ended_ps - self.began_ps)
+
+    @property
+    def mean_us(self) -> float:
+        """Mean latency."""
+        return sum(self.latencies_ps) / len(self.latencies_ps) / US if self.latencies_ps else 0.0
+
+    def percentile_us(self, percent: int) -> float:
+        """A latency that so many percent do not exceed."""
+        ordered = sorted(self.latencies_ps)
+        return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] / US if ordered else 0.0
+
+    @property
+    def messages_per_second(self) -> float:
+        """Rate of the measured part."""
+        return self.messages * SECOND / self.elapsed_ps
+
+    @property
+    def connections_per_second(self) -> float:
+        """Rate of the measured part."""
+        return self.connections * SECOND / self.elapsed_ps
+
+    @property
+    def gbit_per_second(self) -> float:
+        """Bandwidth of the measured part."""
+        return self.sent_bytes * 8 * SECOND / self.elapsed_ps / 1e9
+
+    def count(self, fault: BaseException) -> None:
+        """A program got an error."""
+        name = type(fault).__name__
+        self.faults[name] = self.faults.get(name, 0) + 1
+
+    def served(self, socket: Socket) -> None:
+        """One more connection, and what carried it."""
+        self.connections += 1
+        name = "ring" if socket.mode in (Mode.RING, Mode.OFFERED) else "kernel"
+        self.modes[name] = self.modes.get(name, 0) + 1
+
+
+def read_exactly(thread: Thread, socket: Socket, size: int) -> Steps:
+    """Read `size` bytes; returns whether the stream did not end before."""
+    left = size
+    while left:
+        got = yield from socket.receive(thread, left)
+        if not got:
+            return False
+        left -= got
+    return True
+
+
+def ping_pong(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
+    """Pairs of processes send a message there and back, each pair by itself.
+
+    Options: pairs, size (bytes), count (round trips of each pair), shared_core (all servers on core 0).
+    """
+    result = Result()
+    for pair in range(options["pairs"]):
+        _ping_pong_pair(site, make, options, pair, result)
+    return result
+
+
+def _ping_pong_pair(site: Site, make: MakeLibrary, options: Mapping[str, Any], pair: int, result: Result) -> None:
+    size, count = options["size"], options["count"]
+    server, client = make(site, 0), make(site, 0)
+    address = site.address(port=7000 + pair)
+    shared = options.get("shared_core", False)
+
+    def serve(thread: Thread) -> Steps:
+        listening = yield from server.listen(thread, address)
+        socket = yield from server.accept(thread, listening)
+        result.served(socket)
+        try:
+            while (yield from read_exactly(thread, socket, size)):
+                yield from socket.send(thread, size)
+        except FAULTS as fault:
+            result.count(fault)
+        yield from socket.close(thread)
+        yield from server.stop_listening(thread, listening)
+        server.exit()
+
+    def ask(thread: Thread) -> Steps:
+        rng = site.world.rng
+        try:
+            socket = yield from client.connect(thread, address)
+            for number in range(-options["warm_up"], count):
+                if options.get("think_ps"):
+                    yield site.world.env.timeout(rng.randrange(2 * options["think_ps"]))
+                began = site.world.now
+                if number == 0:
+                    result.began_ps = result.began_ps or began
+                yield from socket.send(thread, size)
+                if not (yield from read_exactly(thread, socket, size)):
+                    break
+                if number >= 0:
+                    result.latencies_ps.append(site.world.now - began)
+                    result.messages += 2
+                    result.sent_bytes += 2 * size
+            result.ended_ps = site.world.now
+            yield from socket.close(thread)
+        except FAULTS as fault:
+            result.count(fault)
+        client.exit()
+
+    server.run(0 if shared else 2 * pair, serve)
+    client.run(pair + 1 if shared else 2 * pair + 1, ask, 50 * US)
+
+
+def stream(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
+    """Pairs of processes: one sends messages, the other takes them.
+
+    Options: pairs, size (bytes), count (messages of each pair).
+    """
+    result = Result()
+    for pair in range(options["pairs"]):
+        _stream_pair(site, make, options, pair, result)
+    return result
+
+
+def _stream_pair(site: Site, make: MakeLibrary, options: Mapping[str, Any], pair: int, result: Result) -> None:
+    size, count = options["size"], options["count"]
+    server, client = make(site, 0), make(site, 0)
+    address = site.address(port=7000 + pair)
+
+    def serve(thread: Thread) -> Steps:
+        listening = yield from server.listen(thread, address)
+        socket = yield from server.accept(thread, listening)
+        result.served(socket)
+        try:
+            yield from read_exactly(thread, socket, size * options["warm_up"])
+            result.began_ps = result.began_ps or site.world.now
+            while (yield from read_exactly(thread, socket, size)):
+                result.messages += 1
+                result.sent_bytes += size
+                result.ended_ps = site.world.now
+        except FAULTS as fault:
+            result.count(fault)
+        yield from socket.close(thread)
+        yield from server.stop_listening(thread, listening)
+        server.exit()
+
+    def fill(thread: Thread) -> Steps:
+        try:
+            socket = yield from client.connect(thread, address)
+            for _ in range(count + options["warm_up"]):
+                yield from socket.send(thread, size)
+            yield from socket.shutdown(thread)
+            while (yield from socket.receive(thread, size)):
+                pass
+            yield from socket.close(thread)
+        except FAULTS as fault:
+            result.count(fault)
+        client.exit()
+
+    server.run(2 * pair, serve)
+    client.run(2 * pair + 1, fill, 50 * US)
+
+
+def many(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
+    """One thread serves many connections from an epoll set; clients keep one message outstanding on each.
+
+    Options: connections, clients (processes), size, count (round trips of each connection).
+    """
+    result = Result()
+    server = make(site, 0)
+    address = site.address()
+    listening: list[Listening] = []
+
+    def serve(thread: Thread) -> Steps:
+        listening.append((yield from server.listen(thread, address)))
+        yield from _serve_epoll(thread, server, listening[0], options, result)
+        yield from server.stop_listening(thread, listening[0])
+        server.exit()
+
+    server.run(0, serve)
+    clients = options["clients"]
+    for number in range(clients):
+        share = options["connections"] // clients + (number < options["connections"] % clients)
+        client = make(site, 0)
+        client.run(1 + number, _asker(site, client, address, share, options, result), 50 * US)
+    return result
+
+
+def _serve_epoll(
+    thread: Thread, server: Library, listening: Listening, options: Mapping[str, Any], result: Result
+) -> Steps:
+    """Accept and echo until every connection has come and gone."""
+    watched = EpollSet(server)
+    watched.add_listener(listening.kernel)
+    left = options["connections"]
+    while left:
+        found, incoming = yield from watched.wait(thread)
+        while incoming and listening.kernel.backlog:
+            socket = yield from server.accept(thread, listening)
+            watched.add(socket)
+            result.served(socket)
+        for socket in found:
+            try:
+                got = yield from socket.receive(thread, options["size"])
+                if got:
+                    yield from socket.send(thread, got)
+            except FAULTS as fault:
+                result.count(fault)
+                got = 0
+            if got:
+                watched.ready[socket] = None
+            else:
+                watched.remove(socket)
+                yield from socket.close(thread)
+                left -= 1
+
+
+def _asker(
+    site: Site, client: Library, address: Any, share: int, options: Mapping[str, Any], result: Result
+) -> Callable[[Thread], Steps]:
+    size = options["size"]
+
+    def ask(thread: Thread) -> Steps:
+        try:
+            sockets = []
+            for _ in range(share):
+                sockets.append((yield from client.connect(thread, address)))
+            result.began_ps = result.began_ps or site.world.now
+            for _ in range(options["count"]):
+                began = site.world.now
+                for socket in sockets:
+                    yield from socket.send(thread, size)
+                for socket in sockets:
+                    if not (yield from read_exactly(thread, socket, size)):
+                        raise Reset(socket.name)
+                    result.messages += 2
+                    result.sent_bytes += 2 * size
+                result.latencies_ps.append(site.world.now - began)
+            result.ended_ps = site.world.now
+            for socket in sockets:
+                yield from socket.close(thread)
+        except FAULTS as fault:
+            result.count(fault)
+        client.exit()
+
+    return ask
+
+
+def storm(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
+    """Pairs of processes open a connection, send one message there and back, close, and begin again.
+
+    Options: pairs, size, count (connections of each pair).
+    """
+    result = Result()
+    for pair in range(options["pairs"]):
+        _storm_pair(site, make, options, pair, result)
+    return result
+
+
+def _storm_pair(site: Site, make: MakeLibrary, options: Mapping[str, Any], pair: int, result: Result) -> None:
+    size, count = options["size"], options["count"]
+    server, client = make(site, 0), make(site, 0)
+    address = site.address(port=7000 + pair)
+    listenings: list[Listening] = []
+
+    def serve(thread: Thread) -> Steps:
+        listening = yield from server.listen(thread, address)
+        listenings.append(listening)
+        while (socket := (yield from server.accept(thread, listening))) is not None:
+            try:
+                if (yield from read_exactly(thread, socket, size)):
+                    yield from socket.send(thread, size)
+                    yield from read_exactly(thread, socket, 1)
+            except FAULTS as fault:
+                result.count(fault)
+            yield from socket.close(thread)
+        server.exit()
+
+    def connect_all(thread: Thread) -> Steps:
+        result.began_ps = result.began_ps or site.world.now
+        try:
+            for _ in range(count):
+                began = site.world.now
+                socket = yield from client.connect(thread, address)
+                yield from socket.send(thread, size)
+                if not (yield from read_exactly(thread, socket, size)):
+                    raise Reset(socket.name)
+                result.messages += 2
+                result.served(socket)
+                yield from socket.close(thread)
+                result.latencies_ps.append(site.world.now - began)
+        except FAULTS as fault:
+            result.count(fault)
+        result.ended_ps = site.world.now
+        for listening in tuple(server.listenings):
+            server.listenings.remove(listening)
+            site.leave_listener(listening.kernel)
+        client.exit()
+
+    server.run(2 * pair, serve)
+    client.run(2 * pair + 1, connect_all, 50 * US)
+
+
+WORKLOADS: Mapping[str, Callable[[Site, MakeLibrary, Mapping[str, Any]], Result]] = {
+    "ping-pong": ping_pong,
+    "stream": stream,
+    "many": many,
+    "storm": storm,
+}
+
+__all__ = ["FAULTS", "WORKLOADS", "Result", "Violation", "many", "ping_pong", "storm", "stream"]

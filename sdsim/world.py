@@ -1,0 +1,164 @@
+"""The world: one clock, one seed, one trace, and the tables that everybody follows.
+
+Everything that is drawn comes from the world's generator, and everything that happens is an event of one queue whose
+order is time and then the order of scheduling. So a seed and the options determine a run, byte for byte.
+
+    world = World(Settings(seed=7, options={"scenario": "ping-pong"}))
+    world.spawn(...); world.run()
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+import simpy
+
+from sdcore.protocol.kit import Machine, Row
+from sdcore.protocol.machines import MACHINES
+from sdsim.costs import Costs, costs_of
+from sdsim.stepper import Program, Runner, compiled
+from sdsim.units import text_of
+
+Steps = Generator[simpy.Event, Any, Any]
+"""What a simulated activity is: a generator that waits for events."""
+
+LAST_STEPS = 24
+"""Transitions that a failure shows."""
+
+TABLES: Mapping[str, Machine] = {machine.name: machine for machine in MACHINES}
+
+
+class Violation(Exception):
+    """A law was broken, or a program got what it must never get. The text says which law, and where."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines a run.
+
+    Attributes:
+        options: everything else that was chosen, for the first line of the trace.
+        tables: the machines to follow, by name; tests replace some.
+        check: whether the laws are checked after every step.
+        trace: where each transition is written as a line; None writes nothing.
+    """
+
+    seed: int = 1
+    options: Mapping[str, object] = field(default_factory=dict)
+    costs: Costs = field(default_factory=lambda: costs_of("paper-2019"))
+    tables: Mapping[str, Machine] = field(default_factory=lambda: TABLES)
+    check: bool = True
+    trace: TextIO | None = None
+
+
+class World:
+    """A simulated data centre and its clock.
+
+    Attributes:
+        env: the queue of events; `env.now` is in picoseconds.
+        rng: the only source of chance.
+        rows: how often each row was taken.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.costs = settings.costs
+        self.env = simpy.Environment(initial_time=0)
+        self.rng = random.Random(settings.seed)
+        self.rows: Counter[Row] = Counter()
+        self.laws: list[Callable[[], None]] = []
+        self._programs: dict[str, Program] = {name: compiled(table) for name, table in settings.tables.items()}
+        self._recent: deque[tuple[int, Runner, Row, int]] = deque(maxlen=LAST_STEPS)
+        self._names: Counter[str] = Counter()
+        self._failure: Violation | None = None
+        self._write(self.head())
+
+    # What happens -----------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """Picoseconds since the start."""
+        return int(self.env.now)
+
+    def head(self) -> str:
+        """The first line of the trace: seed and options."""
+        options = "".join(f" {name}={value}" for name, value in self.settings.options.items())
+        return f"# sdsim seed={self.settings.seed}{options}"
+
+    def spawn(self, steps: Steps) -> simpy.Process:
+        """Start an activity."""
+        return self.env.process(steps)
+
+    def later(self, delay_ps: int, action: Callable[[], None]) -> None:
+        """Call `action` once, `delay_ps` from now."""
+        timeout = self.env.timeout(delay_ps)
+        assert timeout.callbacks is not None
+        timeout.callbacks.append(lambda _: action())
+
+    def name(self, kind: str) -> str:
+        """A name that nothing has had before."""
+        self._names[kind] += 1
+        return f"{kind}{self._names[kind]}"
+
+    def run(self, until_ps: int | None = None) -> None:
+        """Let everything happen: until nothing is left to do, or until a time.
+
+        Raises:
+            Violation: a law was broken.
+        """
+        self.env.run(until=until_ps)
+        if self._failure is not None:
+            raise self._failure
+
+    # Machines ---------------------------------------------------------------------------------------------------------
+
+    def start(self, machine: str, owner: str, **registers: int) -> Runner:
+        """An instance of the table that this world follows."""
+        return self._programs[machine].start(owner, self._stepped, **registers)
+
+    def _stepped(self, runner: Runner, row: Row, arg: int) -> None:
+        self.rows[row] += 1
+        self._recent.append((self.now, runner, row, arg))
+        if self.settings.trace is not None:
+            regs = "".join(f" {name}={value}" for name, value in runner.regs.items())
+            self._write(_line(self.now, runner, row, arg) + regs)
+
+    def note(self, who: str, what: str) -> None:
+        """A line of the trace that is not a machine's step."""
+        if self.settings.trace is not None:
+            self._write(f"{self.now} {who} {what}")
+
+    def last_steps(self) -> list[str]:
+        """The last transitions, oldest first, as in the trace."""
+        return [_line(*step) for step in self._recent]
+
+    def _write(self, line: str) -> None:
+        if self.settings.trace is not None:
+            self.settings.trace.write(line + "\n")
+
+    # Laws -------------------------------------------------------------------------------------------------------------
+
+    def at_end(self, law: Callable[[], None]) -> None:
+        """Check a law when everything is over."""
+        self.laws.append(law)
+
+    def check_end(self) -> None:
+        """Check what must hold when everything is over. Raises Violation."""
+        for law in self.laws:
+            law()
+
+    def report(self, violation: BaseException) -> str:
+        """Everything that is needed to understand and repeat a failure."""
+        lines = [f"FAILED: {violation}", f"seed {self.settings.seed}, at {self.now} ps ({text_of(self.now)})"]
+        lines += ["last transitions:", *(f"  {line}" for line in self.last_steps())]
+        return "\n".join(lines)
+
+
+def _line(now: int, runner: Runner, row: Row, arg: int) -> str:
+    effects = "".join(f" {effect.name}" for effect in row.effects)
+    step = f"{row.state.name} {row.event.name}({arg}) -> {row.next.name}"
+    return f"{now} {runner.owner} {runner.program.name} {step}{' :' if effects else ''}{effects}"

@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "core/state.h"
+#include "core/thread.h"
 #include "core/wait.h"
 
 #define SD_RING_MASK ((uint64_t)SD_RING_BYTES - 1)
@@ -101,12 +102,12 @@ static inline long sd_ring_new_room(struct sd_tx *tx)
     return (long)room;
 }
 
-/* Bytes that the producer's tail newly shows; -EPROTO if tail is impossible. Only with nothing left to read. */
+/* Bytes that the producer's tail newly shows; -EPROTO if tail is impossible: beyond the ring, or behind what it was. */
 static inline long sd_ring_new_bytes(struct sd_rx *rx)
 {
     uint64_t tail = sd_load_acquire(&rx->dir->p.tail); /* pairs with sd_ring_publish: bytes and base are there */
     uint64_t bytes = tail - rx->tail_seen;
-    if (sd_unlikely(tail - rx->head > SD_RING_BYTES))
+    if (sd_unlikely(bytes > SD_RING_BYTES - (rx->tail_seen - rx->head)))
         return -EPROTO;
     if (bytes)
         rx->base = sd_load(&rx->dir->p.base);
@@ -138,6 +139,26 @@ static inline void sd_notify(struct sd_socket *s, struct sd_attention *attention
     uint32_t armed = sd_load(&attention->armed);
     if (sd_unlikely(armed))
         sd_attend(s, attention, armed, data);
+}
+
+/* The end of a fast transfer: does the peer wait, and leave. We look while the token is held, and hold the object by a pin
+ * then: as soon as the token is left another thread may close the socket, and the object may become another one. */
+static inline void sd_leave_and_notify(struct sd_socket *s, struct sd_token *token, struct sd_attention *attention,
+                                       bool data)
+{
+    if (sd_unlikely(sd_g.heavy_fence))
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        sd_compiler_fence(); /* pairs with the membarrier in sd_fence_sleeper */
+    uint32_t armed = sd_load(&attention->armed);
+    if (sd_likely(!armed)) {
+        sd_token_leave(token);
+        return;
+    }
+    sd_pin(s);
+    sd_token_leave(token);
+    sd_attend(s, attention, armed, data);
+    sd_unpin(s);
 }
 
 #endif

@@ -16,6 +16,26 @@
 
 #define CHECK_COMPANION_NS 5000000u /* a program that polls without sleeping notices a dead peer so fast */
 
+/* With a token: does the descriptor still mean this object, and do rings move its bytes? It may have been closed, and the
+ * object be another one's, before we had the token; who closes now waits for us. */
+static inline bool is_still(int fd, struct sd_socket *s)
+{
+    return sd_load(&sd_g.files[fd].sock) == s && sd_mode_uses_ring(sd_load(&s->mode));
+}
+
+/* The object of a descriptor, pinned; NULL if there is none or it is plain. */
+static struct sd_socket *pinned(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
+        return NULL;
+    sd_pin(s);
+    if (sd_socket_of(fd) == s)
+        return s;
+    sd_unpin(s); /* closed meanwhile: the object may be another one's already */
+    return NULL;
+}
+
 /* --- a walk over the program's buffers --- */
 
 struct cursor {
@@ -302,13 +322,12 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 
 long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
 {
-    struct sd_socket *s = sd_socket_of(fd);
     struct cursor c;
-    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
-        return SD_PASS;
     if (!cursor_start(&c, iov, count))
-        return -EINVAL;
-    sd_pin(s);
+        return sd_socket_of(fd) ? -EINVAL : SD_PASS;
+    struct sd_socket *s = pinned(fd);
+    if (!s)
+        return SD_PASS;
     long r = send_loop(s, fd, &c, flags);
     sd_unpin(s);
     return r;
@@ -329,17 +348,16 @@ long sd_send(int fd, const void *buf, size_t n, int flags)
         return send_slow(fd, buf, n, flags);
     struct sd_tx *tx = &s->tx;
     /* the mode changes only under both tokens: look again now that we hold one */
-    bool fast = sd_mode_uses_ring(sd_load(&s->mode)) && !sd_load(&s->slow_send) && !sd_ring_may_rewind(tx) &&
+    bool fast = is_still(fd, s) && !sd_load(&s->slow_send) && !sd_ring_may_rewind(tx) &&
                 !(sd_load(&tx->dir->data_wait.armed) & SD_ARM_POKE) && tx->m.free >= n &&
                 sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
-    if (sd_likely(fast)) {
-        sd_ring_put(tx, tx->tail, buf, n);
-        sd_ring_publish(tx, n);
-    }
-    sd_token_leave(&s->tx.token);
-    if (sd_unlikely(!fast))
+    if (sd_unlikely(!fast)) {
+        sd_token_leave(&tx->token);
         return send_slow(fd, buf, n, flags);
-    sd_notify(s, &tx->dir->data_wait, true);
+    }
+    sd_ring_put(tx, tx->tail, buf, n);
+    sd_ring_publish(tx, n);
+    sd_leave_and_notify(s, &tx->token, &tx->dir->data_wait, true);
     return (long)n;
 }
 
@@ -459,8 +477,10 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
     sd_token_leave(&s->rx.token);
     if (r > 0)
         sd_notify(s, &s->rx.dir->room_wait, false);
-    if (r == SD_PASS)
+    if (r == SD_PASS) {
+        sd_move_attend(s, sd_fd_of(s));
         sd_move_finish(s);
+    }
     settle_violation(s);
     return r == -ECONNRESET ? reset_error(s) : r;
 }
@@ -484,6 +504,13 @@ static long recv_rest_by_kernel(int fd, struct cursor *c, int flags)
     return done;
 }
 
+static long recv_strays(struct sd_socket *s, int fd, struct cursor *c, int flags)
+{
+    long r = recv_rest_by_kernel(fd, c, flags | MSG_DONTWAIT);
+    sd_move_strays_taken(s);
+    return r ? r : -EAGAIN;
+}
+
 /* What came out of the ring may be the first part only of what Linux would have given. */
 static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
@@ -505,6 +532,8 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, c, flags);
         if (nothing && r == 0 && !(sd_readiness(s) & POLLIN))
             r = -EAGAIN;
+        if (sd_unlikely(r == -EAGAIN && c->left && sd_move_has_strays(s)))
+            r = recv_strays(s, fd, c, flags);
         if (r == SD_PASS)
             return done ? done + recv_rest_by_kernel(fd, c, flags) : SD_PASS;
         if (r > 0)
@@ -524,15 +553,14 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 
 long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)
 {
-    struct sd_socket *s = sd_socket_of(fd);
     struct cursor c;
-    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
-        return SD_PASS;
     if (!cursor_start(&c, iov, count))
-        return -EINVAL;
+        return sd_socket_of(fd) ? -EINVAL : SD_PASS;
+    struct sd_socket *s = pinned(fd);
+    if (!s)
+        return SD_PASS;
     if (msg_flags)
         *msg_flags = 0;
-    sd_pin(s);
     long r = recv_loop(s, fd, &c, flags);
     sd_unpin(s);
     return r;
@@ -544,11 +572,16 @@ static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int
     return sd_recvv(fd, &iov, 1, flags, NULL);
 }
 
-static __attribute__((noinline)) long recv_behind_plain(struct sd_socket *s, int fd, void *buf, size_t n, int flags)
+static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_t n, int flags)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = n};
     struct cursor c;
-    return cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags) : 0;
+    struct sd_socket *s = pinned(fd);
+    if (!s)
+        return 0;
+    long r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags) : 0;
+    sd_unpin(s);
+    return r;
 }
 
 #define RECV_SLOW_FLAGS (MSG_PEEK | MSG_TRUNC | MSG_WAITALL)
@@ -563,7 +596,7 @@ long sd_recv(int fd, void *buf, size_t n, int flags)
     struct sd_rx *rx = &s->rx;
     long taken = 0;
     /* the mode changes only under both tokens: look again now that we hold one */
-    if (sd_likely(sd_mode_uses_ring(sd_load(&s->mode)))) {
+    if (sd_likely(is_still(fd, s))) {
         if (rx->m.state == SD_RING_RX_OPEN && rx->m.avail < n)
             top_up(s);
         uint64_t avail = rx->m.avail;
@@ -574,11 +607,11 @@ long sd_recv(int fd, void *buf, size_t n, int flags)
             sd_ring_release(rx, (size_t)taken);
         }
     }
-    sd_token_leave(&s->rx.token);
-    if (sd_unlikely(!taken))
+    if (sd_unlikely(!taken)) {
+        sd_token_leave(&rx->token);
         return recv_slow(fd, buf, n, flags);
-    sd_notify(s, &rx->dir->room_wait, false);
-    if (sd_unlikely((size_t)taken < n) && sd_unlikely(sd_load(&rx->dir->p.flags) & SD_TX_MOVED))
-        return taken + recv_behind_plain(s, fd, (uint8_t *)buf + taken, n - (size_t)taken, flags);
-    return taken;
+    }
+    bool behind = sd_unlikely((size_t)taken < n) && sd_unlikely(sd_load(&rx->dir->p.flags) & SD_TX_MOVED);
+    sd_leave_and_notify(s, &rx->token, &rx->dir->room_wait, false);
+    return behind ? taken + recv_behind_plain(fd, (uint8_t *)buf + taken, n - (size_t)taken, flags) : taken;
 }

@@ -43,7 +43,7 @@ static bool peer_moved(struct sd_socket *s)
 
 bool sd_move_uses_companion(struct sd_socket *s)
 {
-    return tx_moved(s) || rx_moved(s) || asked(s) || peer_moved(s);
+    return tx_moved(s) || rx_moved(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s);
 }
 
 bool sd_move_resends(const struct sd_socket *s)
@@ -185,6 +185,7 @@ static bool receiving_over(struct sd_socket *s)
     return rx_moved(s) || (ended && (companion_events(sd_fd_of(s)) & ENDED_EVENTS));
 }
 
+/* With both tokens. The slot is given back by leave_slot, after that. */
 static void become_kernel(struct sd_socket *s)
 {
     int fd = sd_fd_of(s);
@@ -195,7 +196,16 @@ static void become_kernel(struct sd_socket *s)
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     sd_wake_own_sleepers(s);
-    sd_release_slot(s, false);
+    sd_pin(s);
+}
+
+/* After become_kernel, without tokens. First the sets take their marks off the slot: once it is given back it may be
+ * another connection's, which would lose its own. */
+static void leave_slot(struct sd_socket *s)
+{
+    sd_mode_announce(s);
+    sd_release_slot(s, s->peer_dead);
+    sd_unpin(s);
 }
 
 void sd_move_finish(struct sd_socket *s)
@@ -207,7 +217,7 @@ void sd_move_finish(struct sd_socket *s)
         become_kernel(s);
     sd_both_leave(s);
     if (finished)
-        sd_mode_announce(s);
+        leave_slot(s);
 }
 
 /* --- leaving --- */
@@ -303,10 +313,14 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
     const struct sd_slot *slot = s->slot;
     uint32_t word = slot ? sd_load((_Atomic uint32_t *)&slot->offer) : 0;
     bool settled = true;
-    if (sd_load(&s->mode) == SD_MODE_RING && (leave || !tx_moved(s)))
+    bool moves = sd_load(&s->mode) == SD_MODE_RING && (leave || !tx_moved(s));
+    if (moves)
         settled = move_ring(s, fd, reason, leave);
     sd_both_leave(s);
-    sd_mode_announce(s);
+    if (moves && leave)
+        leave_slot(s);
+    else
+        sd_mode_announce(s);
     if (!settled)
         await_answer(slot, s->rec.side, word);
     return 0;
@@ -332,10 +346,21 @@ long sd_move_shutdown(struct sd_socket *s, int fd, int how)
 
 /* --- the peer --- */
 
-void sd_move_surprised(struct sd_socket *s, int fd)
+void sd_move_surprised(struct sd_socket *s)
 {
-    if (sd_load(&s->mode) == SD_MODE_RING && !sd_move_uses_companion(s))
-        sd_move_to_kernel(fd, SD_REASON_MOVED_PEER, false);
+    if (!peer_moved(s)) /* looked at after the bytes: then they are none that it sent after moving */
+        sd_store(&s->strays, 1);
+}
+
+bool sd_move_has_strays(const struct sd_socket *s)
+{
+    return sd_load(&((struct sd_socket *)s)->strays);
+}
+
+void sd_move_strays_taken(struct sd_socket *s)
+{
+    if (!sd_move_leftover(s))
+        sd_store(&s->strays, 0);
 }
 
 bool sd_move_leftover(struct sd_socket *s)
@@ -382,8 +407,10 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
     uint32_t events = ring;
     if (sd_move_received(s))
         events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT);
-    else if (peer_moved(s))
+    else
         events |= tcp & (POLLPRI | POLLRDHUP); /* these tell of what is behind the bytes in the ring */
+    if (sd_move_has_strays(s))
+        events |= tcp & POLLIN;
     if (tx_moved(s)) {
         uint32_t room = s->tx.resending ? 0 : POLLOUT;
         events = (events & ~(uint32_t)POLLOUT) | (tcp & (room | POLLERR | POLLHUP));

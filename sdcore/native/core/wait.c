@@ -248,22 +248,27 @@ long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline
 
 /* --- waking the peer --- */
 
-static void ring_watchers(struct sd_socket *s, struct sd_attention *attention, _Atomic uint8_t *ready)
+/* The sets of one side that watch a connection: there is news. */
+static void tell_watchers(struct sd_side *side, struct sd_attention *attention, _Atomic uint8_t *ready)
 {
-    struct sd_side *peer = &s->slab->side[!s->rec.side];
     sd_store_release(ready, 1); /* pairs with the exchange in the epoll scan */
     if (sd_unlikely(sd_g.heavy_fence))
         atomic_thread_fence(memory_order_seq_cst);
     else
         sd_compiler_fence(); /* pairs with the membarrier of a set that goes to sleep */
-    uint64_t wake = sd_load(&peer->asleep) & sd_load(&attention->watch);
+    uint64_t wake = sd_load(&side->asleep) & sd_load(&attention->watch);
     while (sd_unlikely(wake)) {
         unsigned place = (unsigned)__builtin_ctzll(wake);
         uint64_t bit = 1ull << place;
         wake &= ~bit;
-        if (atomic_fetch_and(&peer->asleep, ~bit) & bit)
-            sd_bell_ring(sd_load(&peer->doorbell[place]));
+        if (atomic_fetch_and(&side->asleep, ~bit) & bit)
+            sd_bell_ring(sd_load(&side->doorbell[place]));
     }
+}
+
+static void ring_watchers(struct sd_socket *s, struct sd_attention *attention, _Atomic uint8_t *ready)
+{
+    tell_watchers(&s->slab->side[!s->rec.side], attention, ready);
 }
 
 static void ring_sleepers(struct sd_attention *attention)
@@ -353,12 +358,26 @@ bool sd_watch_room(struct sd_socket *s)
     return true;
 }
 
+/* Another set began to watch while we believed that the last one had left, and we took its mark away. What the peer did
+ * meanwhile rang no bell: look for it. */
+static void rewatch(struct sd_socket *s, struct sd_attention *line)
+{
+    atomic_fetch_or(&line->armed, SD_ARM_WATCHED);
+    sd_fence_sleeper(); /* pairs with the fence in sd_notify: the peer sees the mark, or the sets see its tail */
+    struct sd_side *own = sd_own_side(s->slab, s->rec.side);
+    tell_watchers(own, line, &own->ready[s->rec.slot]);
+}
+
 void sd_unwatch(struct sd_socket *s, int place)
 {
     struct sd_attention *lines[2] = {&s->rx.dir->data_wait, &s->tx.dir->room_wait};
-    for (int i = 0; i < 2; i++)
-        if ((atomic_fetch_and(&lines[i]->watch, ~(1ull << place)) & ~(1ull << place)) == 0)
-            atomic_fetch_and(&lines[i]->armed, ~(uint32_t)SD_ARM_WATCHED);
+    for (int i = 0; i < 2; i++) {
+        if (atomic_fetch_and(&lines[i]->watch, ~(1ull << place)) & ~(1ull << place))
+            continue;
+        atomic_fetch_and(&lines[i]->armed, ~(uint32_t)SD_ARM_WATCHED);
+        if (sd_unlikely(sd_load(&lines[i]->watch)))
+            rewatch(s, lines[i]);
+    }
 }
 
 void sd_leave_slab(struct sd_slab *slab, uint32_t side, int place)

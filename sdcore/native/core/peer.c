@@ -30,6 +30,38 @@ void sd_both_leave(struct sd_socket *s)
     sd_token_leave(&s->tx.token);
 }
 
+/* A holder that was killed in the middle has counted bytes that it did not put or take: count anew from the positions. */
+static void recount_tx(struct sd_socket *s)
+{
+    struct sd_tx *tx = &s->tx;
+    uint64_t size = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : SD_RING_BYTES;
+    tx->m.free = size - (tx->tail - tx->head_seen);
+    if (tx->m.free && tx->m.state == SD_RING_TX_STARVED)
+        tx->m.state = SD_RING_TX_OPEN;
+}
+
+static void recount_rx(struct sd_socket *s)
+{
+    struct sd_rx *rx = &s->rx;
+    rx->m.avail = rx->tail_seen - rx->head;
+    if (rx->m.avail && rx->m.state == SD_RING_RX_DRY)
+        rx->m.state = SD_RING_RX_OPEN;
+}
+
+void sd_token_taken_over(struct sd_token *token)
+{
+    uintptr_t at = (uintptr_t)token - (uintptr_t)sd_g.sockets;
+    if (at >= SD_SOCKETS * sizeof(struct sd_socket))
+        return;
+    struct sd_socket *s = &sd_g.sockets[at / sizeof(struct sd_socket)];
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
+        return;
+    if (token == &s->tx.token)
+        recount_tx(s);
+    else
+        recount_rx(s);
+}
+
 int sd_fd_of(const struct sd_socket *s)
 {
     uint32_t guess = sd_load(&((struct sd_socket *)s)->rec.fd);
@@ -72,6 +104,7 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_ring_rx_start(&rx->m);
     sd_teardown_start(&s->teardown);
     sd_store(&s->gone, 0);
+    sd_store(&s->strays, 0);
     sd_store(&s->error, 0);
     sd_store(&s->shut, 0);
 }
@@ -249,7 +282,7 @@ static uint64_t look_ring(struct sd_socket *s, int fd)
         return UINT64_MAX;
     long seen = peek(fd);
     if (seen > 0)
-        sd_move_surprised(s, fd);
+        sd_move_surprised(s);
     else if (seen != -EAGAIN && seen != -EINTR)
         note_gone(s, seen == 0 ? SD_GONE_EOF : SD_GONE_RESET);
     return UINT64_MAX;

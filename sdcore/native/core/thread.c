@@ -10,6 +10,7 @@
 #define TAKEOVERS_BEFORE_LOCK  4 /* a token that moved so often is contended: a lock is cheaper than membarriers */
 #define SPINS_BEFORE_YIELD     64
 #define CLAIMED                0x80000000u /* in owner: this thread takes the token over, but may not be inside yet */
+#define NOBODY                 CLAIMED     /* claimed by a thread that is dead */
 #define YIELDS_BEFORE_LIVENESS 64          /* then ask whether the holder still lives */
 
 __thread struct sd_thread *sd_self __attribute__((tls_model("initial-exec")));
@@ -43,13 +44,38 @@ static void make_key(void)
     pthread_key_create(&leaving, detach);
 }
 
+static struct sd_token *unmarked(struct sd_token *token)
+{
+    return (struct sd_token *)((uintptr_t)token & ~(uintptr_t)3);
+}
+
+/* What a dead thread held or was about to hold, now that its number is ours: others shall see that it is dead, for we live,
+ * and its number in a token means us from now on. */
+static void disown(const struct sd_thread *slot, struct sd_token *token)
+{
+    uint32_t id = (uint32_t)(slot - sd_g.threads) + 1;
+    uint32_t owner = id | CLAIMED, biased = id, lock = id;
+    atomic_compare_exchange_strong(&token->owner, &owner, NOBODY);
+    atomic_compare_exchange_strong(&token->owner, &biased, NOBODY);
+    atomic_compare_exchange_strong(&token->lock, &lock, NOBODY);
+}
+
 /* A slot is free if nobody is in it, or its thread died without leaving. */
 static bool slot_claim(struct sd_thread *slot, uint32_t tid)
 {
     uint32_t old = sd_load(&slot->tid);
     if (old != 0 && thread_lives(slot))
         return false;
-    return atomic_compare_exchange_strong(&slot->tid, &old, tid);
+    if (!atomic_compare_exchange_strong(&slot->tid, &old, tid))
+        return false;
+    sd_store(&slot->pid, sd_g.pid);
+    for (int b = 0; b < SD_BUSY; b++) {
+        struct sd_token *token = unmarked(sd_load(&slot->busy[b]));
+        if (token)
+            disown(slot, token);
+        sd_store_release(&slot->busy[b], NULL); /* after it is disowned: who waits for the dead one goes on now */
+    }
+    return true;
 }
 
 struct sd_thread *sd_thread_attach(void)
@@ -63,9 +89,6 @@ struct sd_thread *sd_thread_attach(void)
         struct sd_thread *slot = &sd_g.threads[(i + tid) % SD_THREADS];
         if (!slot_claim(slot, tid))
             continue;
-        sd_store(&slot->pid, sd_g.pid);
-        for (int b = 0; b < SD_BUSY; b++)
-            sd_store(&slot->busy[b], NULL);
         slot->id = (uint32_t)(slot - sd_g.threads) + 1;
         slot->bell_fd = -1;
         slot->bell_name = 0;
@@ -77,12 +100,13 @@ struct sd_thread *sd_thread_attach(void)
     return NULL;
 }
 
+/* Without membarrier nobody can be asked to give a token up: then it is a lock from the beginning. */
 void sd_token_reset(struct sd_token *token)
 {
     struct sd_thread *self = sd_thread_attach();
     sd_store(&token->takeovers, 0);
     sd_store(&token->lock, 0);
-    sd_store_release(&token->owner, self ? self->id : 0);
+    sd_store_release(&token->owner, sd_g.no_membarrier ? SD_TOKEN_LOCKED : self ? self->id : 0);
 }
 
 static struct sd_thread *thread_by_id(uint32_t id)
@@ -94,6 +118,20 @@ static struct sd_thread *thread_by_id(uint32_t id)
 static struct sd_token *marked(struct sd_token *token)
 {
     return (struct sd_token *)((uintptr_t)token | 1);
+}
+
+/* A thread on its way to a token carries this mark: it is not inside, but a signal handler of it must not wait for it. */
+static struct sd_token *wished(struct sd_token *token)
+{
+    return (struct sd_token *)((uintptr_t)token | 2);
+}
+
+static bool concerns(struct sd_thread *self, struct sd_token *token)
+{
+    for (int i = 0; i < SD_BUSY; i++)
+        if (unmarked(sd_load(&self->busy[i])) == token)
+            return true;
+    return false;
 }
 
 static bool uses(struct sd_thread *thread, struct sd_token *token)
@@ -131,22 +169,21 @@ static void wait_until_nobody(struct sd_thread *self, struct sd_token *token)
     }
 }
 
-/* The lock of a token in locked mode. A dead holder's lock is broken. */
-static void lock_take(struct sd_token *token, uint32_t id)
+/* The lock of a token in locked mode. A dead holder's lock is broken: then true. */
+static bool lock_take(struct sd_token *token, uint32_t id)
 {
     for (uint32_t round = 0;; round++) {
         uint32_t holder = 0;
         if (atomic_compare_exchange_weak_explicit(&token->lock, &holder, id, memory_order_acquire,
                                                   memory_order_relaxed))
-            return; /* pairs with the release in sd_token_leave_locked */
+            return false; /* pairs with the release in sd_token_leave_locked */
         if (round < SPINS_BEFORE_YIELD)
             sd_cpu_pause();
         else
             sd_sys_yield();
-        struct sd_thread *other = holder ? thread_by_id(holder) : NULL;
-        if (other && round % YIELDS_BEFORE_LIVENESS == YIELDS_BEFORE_LIVENESS - 1 && !thread_lives(other) &&
-            atomic_compare_exchange_strong(&token->lock, &holder, id))
-            return;
+        if (holder && round % YIELDS_BEFORE_LIVENESS == YIELDS_BEFORE_LIVENESS - 1 &&
+            !thread_lives(thread_by_id(holder)) && atomic_compare_exchange_strong(&token->lock, &holder, id))
+            return true;
     }
 }
 
@@ -160,6 +197,7 @@ static bool claim(struct sd_thread *self, uint32_t old, struct sd_token *token, 
     sd_sys_membarrier(sd_g.no_membarrier ? MEMBARRIER_CMD_GLOBAL : MEMBARRIER_CMD_GLOBAL_EXPEDITED);
     if (previous && ((old & CLAIMED) || !wait_until_left(previous, token)))
         wait_until_nobody(self, token);
+    sd_token_taken_over(token);
     bool often = atomic_fetch_add(&token->takeovers, 1) >= TAKEOVERS_BEFORE_LOCK;
     if (often)
         sd_store(&token->lock, self->id);
@@ -195,13 +233,16 @@ bool sd_token_enter_slow(struct sd_token *token)
     if (!self)
         return false;
     int i = busy_place(self, NULL);
-    if (i < 0 || uses(self, token))
+    if (i < 0 || concerns(self, token))
         return false; /* a signal handler inside the very operation that it interrupted, or too many handlers deep */
+    sd_store(&self->busy[i], wished(token));
     for (;;) {
         uint32_t owner = sd_load_acquire(&token->owner);
         if (owner == SD_TOKEN_LOCKED) {
-            lock_take(token, self->id);
+            bool broken = lock_take(token, self->id);
             sd_store(&self->busy[i], marked(token));
+            if (broken)
+                sd_token_taken_over(token);
             return true;
         }
         if (owner == self->id) {
@@ -209,7 +250,7 @@ bool sd_token_enter_slow(struct sd_token *token)
             sd_compiler_fence(); /* pairs with the membarrier in claim */
             if (sd_load_acquire(&token->owner) == owner)
                 return true;
-            sd_store_release(&self->busy[i], NULL);
+            sd_store_release(&self->busy[i], wished(token));
             continue;
         }
         if ((owner & CLAIMED) && await_claim(owner, token))

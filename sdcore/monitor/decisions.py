@@ -59,7 +59,7 @@ from sdcore.protocol import layout
 from sdcore.protocol.attach import ATTACH_MONITOR, AttachMonitorDo, AttachMonitorEvent
 from sdcore.protocol.kit import Effect as Do
 from sdcore.protocol.kit import Event as Input
-from sdcore.protocol.kit import Instance, PeerError, Step
+from sdcore.protocol.kit import Instance, Machine, PeerError, Step
 from sdcore.protocol.lease import LEASE, LeaseDo, LeaseEvent, LeaseState
 from sdcore.protocol.listener import LISTENER_MONITOR, ListenerMonitorDo, ListenerMonitorEvent
 
@@ -80,13 +80,20 @@ class Monitor:
         policy: the rules at the start.
         leases_max: slabs that may exist at a time.
         trace: sees each step of each machine.
+        start: makes an instance of a machine, in place of `machine.start(trace)`; the simulator follows any table.
     """
 
-    def __init__(self, policy: Policy, leases_max: int = 4096, trace: Callable[[Step], Any] | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        leases_max: int = 4096,
+        trace: Callable[[Step], Any] | None = None,
+        start: Callable[[Machine], Instance] | None = None,
+    ) -> None:
         self.leases_max = leases_max
         self.counts: Counter[str] = Counter()
         self._policy = policy
-        self._trace = trace
+        self._start = start or (lambda machine: machine.start(trace))
         self._registry = Registry()
         self._now_ns = 0
         self._out: list[Effect] = []
@@ -229,7 +236,7 @@ class Monitor:
         process = Process(
             number=self._registry.next_number(),
             identity=event.process,
-            machine=ATTACH_MONITOR.start(self._trace),
+            machine=self._start(ATTACH_MONITOR),
             fences=event.fences,
             child_secret=event.child_secret,
             attached_ns=self._now_ns,
@@ -309,7 +316,7 @@ class Monitor:
             endpoint=(socket.netns, socket.local),
             uid=process.identity.uid,
             dual=socket.dual,
-            machine=LISTENER_MONITOR.start(self._trace),
+            machine=self._start(LISTENER_MONITOR),
         )
 
     def _leave(self, process: Process, listener: Listener, *, died: bool) -> None:
@@ -339,7 +346,7 @@ class Monitor:
             return
         lease = process.leases.get(listener)
         if lease is None:
-            lease = process.leases[listener] = Lease(process, listener, LEASE.start(self._trace))
+            lease = process.leases[listener] = Lease(process, listener, self._start(LEASE))
             listener.leases.add(lease)
         lease.netns = event.socket.netns
         self._request(lease, event.full_lease, allowed=allowed)

@@ -14,6 +14,8 @@
 #include "core/transfer.h"
 #include "core/wait.h"
 
+#define NO_PLACE_NAP_NS    1000000
+#define PEEK_NAP_NS        1000000
 #define CHECK_COMPANION_NS 5000000u /* a program that polls without sleeping notices a dead peer so fast */
 
 /* With a token: does the descriptor still mean this object, and do rings move its bytes? It may have been closed, and the
@@ -191,13 +193,23 @@ static bool poked(struct sd_socket *s)
     return sd_mode_uses_ring(sd_load(&s->mode)) && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_POKE);
 }
 
+/* The token cannot be had: by a signal handler that interrupted the very operation, which would wait for itself; or because
+ * the family has no place for one more thread until another one ends. */
+static long no_token(void)
+{
+    if (sd_self)
+        return -EDEADLK; /* the loops make it EAGAIN, also for who blocks */
+    sd_sys_ppoll(NULL, 0, &(struct timespec){.tv_nsec = NO_PLACE_NAP_NS}, NULL);
+    return -EAGAIN;
+}
+
 /* One attempt, taking and leaving the token. */
 static long send_once(struct sd_socket *s, struct cursor *c)
 {
     if (poked(s))
         sd_peer_look(s);
     if (!sd_token_enter(&s->tx.token))
-        return -EAGAIN;
+        return no_token();
     if (!sd_mode_uses_ring(sd_load(&s->mode))) {
         sd_token_leave(&s->tx.token);
         return SD_PASS;
@@ -237,25 +249,25 @@ static uint64_t deadline_of(int fd, int option)
     struct timeval timeout = {0};
     socklen_t len = sizeof timeout;
     sd_sys_getsockopt(fd, SOL_SOCKET, option, &timeout, &len);
-    if (!timeout.tv_sec && !timeout.tv_usec)
+    if ((!timeout.tv_sec && !timeout.tv_usec) || timeout.tv_sec > INT32_MAX)
         return UINT64_MAX;
     return sd_now_ns() + (uint64_t)timeout.tv_sec * 1000000000u + (uint64_t)timeout.tv_usec * 1000u;
 }
 
-/* Wait until trying again is worth while: 0, -EAGAIN after the option's timeout, or -EINTR. */
-static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option)
+/* Wait until trying again is worth while: 0, -EAGAIN after the option's timeout, or -EINTR. The deadline is the call's: the
+ * first wait sets it. */
+static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option, uint64_t *deadline)
 {
     struct sd_patience patience;
-    uint64_t deadline = 0;
     sd_patience_start(&patience);
     for (;;) {
         if (worth_trying(s, events))
             return 0;
         if (sd_patience_more(&patience))
             continue;
-        if (!deadline)
-            deadline = deadline_of(fd, option);
-        long r = sd_sleep_on(s, fd, events, deadline);
+        if (!*deadline)
+            *deadline = deadline_of(fd, option);
+        long r = sd_sleep_on(s, fd, events, *deadline);
         if (r < 0)
             return r;
         sd_patience_woken(&patience);
@@ -289,7 +301,7 @@ static bool blocks(const struct sd_socket *s, int flags)
 long sd_wait_for_room(struct sd_socket *s, int fd)
 {
     if (blocks(s, 0))
-        return wait_until(s, fd, POLLOUT, SO_SNDTIMEO);
+        return wait_until(s, fd, POLLOUT, SO_SNDTIMEO, &(uint64_t){0});
     look_now_and_then(s, fd);
     return -EAGAIN;
 }
@@ -297,6 +309,7 @@ long sd_wait_for_room(struct sd_socket *s, int fd)
 static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
+    uint64_t deadline = 0;
     for (;;) {
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_once(s, c);
         if (r == SD_PASS && done)
@@ -308,13 +321,13 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             if (r > 0)
                 continue; /* until it says that there is no room: a set that watches us is told of room only then */
         } else {
-            return done ? done : r;
+            return done ? done : r == -EDEADLK ? -EAGAIN : r;
         }
         if (!blocks(s, flags)) {
             look_now_and_then(s, fd);
             return done ? done : -EAGAIN;
         }
-        r = wait_until(s, fd, POLLOUT, SO_SNDTIMEO);
+        r = wait_until(s, fd, POLLOUT, SO_SNDTIMEO, &deadline);
         if (r < 0)
             return done ? done : r;
     }
@@ -413,10 +426,10 @@ static void top_up(struct sd_socket *s)
         sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_DATA, (uint64_t)bytes);
 }
 
-static long peek_some(struct sd_socket *s, struct cursor *c)
+static long peek_some(struct sd_socket *s, struct cursor *c, int flags)
 {
     size_t n = sd_min_u64(c->left, s->rx.m.avail);
-    get(&s->rx, c, n, false);
+    get(&s->rx, c, n, flags & MSG_TRUNC);
     return (long)n;
 }
 
@@ -449,7 +462,7 @@ static long take_some(struct sd_socket *s, struct cursor *c, int flags)
     for (;;) {
         size_t n = sd_min_u64(c->left, rx->m.avail);
         if ((flags & MSG_PEEK) && n)
-            return peek_some(s, c);
+            return peek_some(s, c, flags);
         uint32_t effect = sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, c->left);
         if (effect == SD_RING_RX_DO_LOOK)
             effect = look_for_data(s);
@@ -468,7 +481,7 @@ static long take_some(struct sd_socket *s, struct cursor *c, int flags)
 static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
 {
     if (!sd_token_enter(&s->rx.token))
-        return -EAGAIN;
+        return no_token();
     if (!sd_mode_uses_ring(sd_load(&s->mode))) {
         sd_token_leave(&s->rx.token);
         return SD_PASS;
@@ -524,29 +537,59 @@ static bool wants_more(const struct cursor *c, int flags)
     return (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && c->left;
 }
 
+/* MSG_PEEK with MSG_WAITALL: until other bytes than the `seen` ones lie there (0), or none will come (-EAGAIN), or -EINTR.
+ * What makes a socket readable does not help here, and it is rare: look in short steps. */
+static long await_more(struct sd_socket *s, int fd, uint64_t seen, uint64_t deadline)
+{
+    while (sd_mode_uses_ring(sd_load_acquire(&s->mode))) {
+        bool last = sd_load_acquire(&s->rx.dir->p.flags) || sd_load(&s->gone) || (sd_load(&s->shut) & 1);
+        if (sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s) != seen)
+            return 0;
+        if (last || seen >= SD_RING_BYTES || sd_now_ns() >= deadline)
+            return -EAGAIN;
+        sd_look_at_companion(s, fd);
+        if (sd_sys_ppoll(NULL, 0, &(struct timespec){.tv_nsec = PEEK_NAP_NS}, NULL) < 0)
+            return -EINTR;
+    }
+    return 0;
+}
+
+static bool peeks_for_all(int flags)
+{
+    return (flags & (MSG_PEEK | MSG_WAITALL)) == (MSG_PEEK | MSG_WAITALL);
+}
+
 static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
+    uint64_t deadline = 0;
     bool nothing = c->left == 0; /* asks only whether something is there */
     for (;;) {
-        long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, c, flags);
+        struct cursor at = *c; /* a look begins anew each time */
+        long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
         if (nothing && r == 0 && !(sd_readiness(s) & POLLIN))
             r = -EAGAIN;
         if (sd_unlikely(r == -EAGAIN && c->left && sd_move_has_strays(s)))
             r = recv_strays(s, fd, c, flags);
         if (r == SD_PASS)
             return done ? done + recv_rest_by_kernel(fd, c, flags) : SD_PASS;
+        if (r > 0 && at.left && peeks_for_all(flags) && blocks(s, flags)) {
+            deadline = deadline ? deadline : deadline_of(fd, SO_RCVTIMEO);
+            if (await_more(s, fd, (uint64_t)r, deadline) == 0)
+                continue;
+        }
+        *c = at;
         if (r > 0)
             done += r;
         if (r > 0 && !wants_more(c, flags))
             return done + recv_behind(s, fd, c, flags);
         if (r == 0 || (r < 0 && r != -EAGAIN))
-            return done ? done : r;
+            return done ? done : r == -EDEADLK ? -EAGAIN : r;
         if (!blocks(s, flags)) {
             look_now_and_then(s, fd);
             return done ? done : -EAGAIN;
         }
-        if (r < 0 && (r = wait_until(s, fd, POLLIN, SO_RCVTIMEO)) < 0)
+        if (r < 0 && (r = wait_until(s, fd, POLLIN, SO_RCVTIMEO, &deadline)) < 0)
             return done ? done : r;
     }
 }

@@ -242,6 +242,22 @@ static void push_out(struct sd_socket *s, int fd)
     }
 }
 
+long sd_move_before_read(struct sd_socket *s, int fd, uint64_t deadline_ns)
+{
+    while (!flush_in_turn(s, fd)) {
+        struct pollfd p = {.fd = fd, .events = (short)(POLLIN | POLLRDHUP | (s->tx.held ? 0 : POLLOUT))};
+        struct timespec nap = {.tv_nsec = s->tx.held ? HELD_LOOK_NS : RESEND_LOOK_NS};
+        long r = sd_sys_ppoll(&p, 1, &nap, NULL);
+        if (r < 0)
+            return r;
+        if (r > 0 && (p.revents & ~POLLOUT))
+            return 0;
+        if (sd_now_ns() >= deadline_ns)
+            return -EAGAIN;
+    }
+    return 0;
+}
+
 void sd_move_close(struct sd_socket *s, int fd)
 {
     sd_move_attend(s, fd);

@@ -45,6 +45,10 @@ SD_API uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring);
 /* poll(2) events to hear of the companion while a thread sleeps that waits for `events`. */
 SD_API short sd_move_interest(struct sd_socket *s, uint32_t events);
 
+/* Before a read that may wait in the kernel: what is ours to send again goes out first, or both ends would wait for each
+ * other. 0: read now, something may be there. -EINTR. -EAGAIN: nothing came until deadline_ns. */
+SD_API long sd_move_before_read(struct sd_socket *s, int fd, uint64_t deadline_ns);
+
 /* Our direction has moved; with the send token. SD_PASS: the companion takes the bytes. 0: bytes wait to be sent again
  * first. -EPIPE. */
 SD_API long sd_move_turn(struct sd_socket *s);

@@ -173,7 +173,7 @@ long sd_tx_room(struct sd_socket *s, uint8_t **to)
     long r = sd_load(&s->error) ? take_error(s) : put_some(s, &one); /* nought bytes: asks whether we may send at all */
     if (r < 0)
         return r;
-    while (!tx->m.free)
+    while (!tx->m.free || tx->m.state == SD_RING_TX_MOVED) /* moved, but bytes have to be sent again first */
         if (sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, 1) != SD_RING_TX_DO_LOOK || !look_for_room(s))
             return -EAGAIN;
     uint64_t offset = (tx->tail - tx->base) & SD_RING_MASK;
@@ -559,6 +559,15 @@ static bool peeks_for_all(int flags)
     return (flags & (MSG_PEEK | MSG_WAITALL)) == (MSG_PEEK | MSG_WAITALL);
 }
 
+/* The kernel waits for bytes from now on, and nobody looks any more for what the peer asked of us. */
+static long pass_to_kernel(struct sd_socket *s, int fd, int flags)
+{
+    sd_move_attend(s, fd);
+    bool waits = sd_move_resends(s) && blocks(s, flags);
+    long r = waits ? sd_move_before_read(s, fd, deadline_of(fd, SO_RCVTIMEO)) : 0;
+    return r < 0 ? r : SD_PASS;
+}
+
 static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
@@ -570,9 +579,11 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
         if (nothing && r == 0 && !(sd_readiness(s) & POLLIN))
             r = -EAGAIN;
         if (sd_unlikely(r == -EAGAIN && c->left && sd_move_has_strays(s)))
-            r = recv_strays(s, fd, c, flags);
+            r = recv_strays(s, fd, &at, flags);
+        if (r == SD_PASS && done)
+            return done + recv_rest_by_kernel(fd, c, flags);
         if (r == SD_PASS)
-            return done ? done + recv_rest_by_kernel(fd, c, flags) : SD_PASS;
+            return pass_to_kernel(s, fd, flags);
         if (r > 0 && at.left && peeks_for_all(flags) && blocks(s, flags)) {
             deadline = deadline ? deadline : deadline_of(fd, SO_RCVTIMEO);
             if (await_more(s, fd, (uint64_t)r, deadline) == 0)

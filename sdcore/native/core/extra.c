@@ -71,7 +71,8 @@ long sd_unread_bytes(int fd)
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
     sd_move_attend(s, fd);
-    bool moved = sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_MOVED; /* before tail: then tail is final */
+    bool moved = (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_MOVED) || /* before tail: then tail is final */
+                 sd_move_has_strays(s);
     long unread = (long)sd_min_u64(sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s), SD_RING_BYTES);
     if (!sd_mode_uses_ring(sd_load(&s->mode)) || (!unread && moved))
         return SD_PASS;

@@ -8,6 +8,7 @@
 #include "core/thread.h"
 #include "core/wait.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define ANSWER_YIELDS  20 /* how long we wait for a peer that is awake to send again what we leave unread, */
@@ -373,10 +374,13 @@ bool sd_move_has_strays(const struct sd_socket *s)
     return sd_load(&((struct sd_socket *)s)->strays);
 }
 
-void sd_move_strays_taken(struct sd_socket *s)
+size_t sd_move_strays(struct sd_socket *s, int fd)
 {
-    if (!sd_move_leftover(s))
+    int there = 0;
+    sd_sys_ioctl(fd, FIONREAD, &there);
+    if (there <= 0)
         sd_store(&s->strays, 0);
+    return there <= 0 || peer_moved(s) ? 0 : (size_t)there;
 }
 
 bool sd_move_leftover(struct sd_socket *s)

@@ -32,8 +32,12 @@ SD_API void sd_move_attend(struct sd_socket *s, int fd);
 SD_API uint64_t sd_move_look(struct sd_socket *s, int fd);
 
 /* Bytes on the companion though the peer has not moved: somebody who does not know of the ring wrote them, such as a
- * child that inherited the descriptor. They follow what is in the ring; so our side moves, and asks the peer. */
-SD_API void sd_move_surprised(struct sd_socket *s, int fd);
+ * child that inherited the descriptor. Where they belong nobody knows; they are read when the ring is empty. */
+SD_API void sd_move_surprised(struct sd_socket *s);
+
+/* Such bytes may be there; how many of them may be read now. What the peer sends after it moved is not counted. */
+SD_API bool sd_move_has_strays(const struct sd_socket *s);
+SD_API size_t sd_move_strays(struct sd_socket *s, int fd);
 
 /* The peer is gone without having moved: is there something on the companion all the same? */
 SD_API bool sd_move_leftover(struct sd_socket *s);

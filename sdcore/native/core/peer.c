@@ -10,9 +10,9 @@
 #include "core/wait.h"
 
 #define ROOM_TO_WRITE_BYTES (SD_RING_BYTES / 4) /* POLLOUT from here on, as Linux waits for a part of its buffer */
-#define PENDING_LOOK_NS     200000u /* an offer that comes rings no bell */
-#define WARM_SLOTS          8       /* of each lease: their rings keep their pages when they are free */
-#define KEPT_BYTES          65536u  /* of each other ring */
+#define PENDING_LOOK_NS     200000u             /* an offer that comes rings no bell */
+#define WARM_SLOTS          8                   /* of each lease: their rings keep their pages when they are free */
+#define KEPT_BYTES          65536u              /* of each other ring */
 
 bool sd_both_enter(struct sd_socket *s)
 {

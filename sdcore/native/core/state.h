@@ -68,6 +68,7 @@ struct sd_socket {
     _Atomic uint32_t slow_send;  /* an error is pending or the next send is the last: leave the fast path */
     bool last_send;              /* the peer is closed: Linux takes one more send, then breaks */
     _Atomic uint32_t pins;       /* threads inside a slow path; the object is not reused before they left */
+    _Atomic uint32_t strays;     /* bytes on the companion that nobody announced */
     _Atomic uint32_t shut;       /* local shutdown: bit 0 read, bit 1 write */
     _Atomic uint32_t stays;      /* enum sd_reason: an option keeps it, and what it accepts, in the kernel; 0 none */
     int32_t family;

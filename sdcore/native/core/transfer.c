@@ -519,9 +519,15 @@ static long recv_rest_by_kernel(int fd, struct cursor *c, int flags)
 
 static long recv_strays(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
-    long r = recv_rest_by_kernel(fd, c, flags | MSG_DONTWAIT);
-    sd_move_strays_taken(s);
-    return r ? r : -EAGAIN;
+    size_t n = sd_min_u64(cursor_run(c, c->left), sd_move_strays(s, fd));
+    long r = n ? sd_sys_recvfrom(fd, cursor_at(c), n, flags | MSG_DONTWAIT, NULL, NULL) : -EAGAIN;
+    if (r <= 0)
+        return -EAGAIN;
+    sd_count_kernel(fd, 0, r);
+    cursor_skip(c, (size_t)r);
+    if (!(flags & MSG_PEEK))
+        sd_move_strays(s, fd);
+    return r;
 }
 
 /* What came out of the ring may be the first part only of what Linux would have given. */

@@ -2,6 +2,7 @@
 #include "core/forward.h"
 
 #include "core/address.h"
+#include "core/api.h"
 #include "core/ring.h"
 #include "core/sys.h"
 
@@ -88,6 +89,57 @@ static long borrow(struct sd_socket *s, int ours)
     return pid == sd_g.pid ? -ENOENT : borrow_from(pid, fd, ours);
 }
 
+/* --- a stand-in for an end that is closed --- */
+
+/* A connection to ourselves: ends[0] to write, ends[1] to read. Nobody else can have come in between. */
+static bool make_pair(int family, int ends[2])
+{
+    union sd_sockaddr at = {.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t len = family == AF_INET6 ? sizeof at.v6 : sizeof at.v4;
+    if (family == AF_INET6)
+        at.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    long listener = sd_sys_socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    long writer = sd_sys_socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), reader = -1;
+    if (listener >= 0 && writer >= 0 && sd_sys_bind((int)listener, &at, len) >= 0 &&
+        sd_syscall(SYS_listen, listener, 1, 0, 0, 0, 0) >= 0 && sd_sys_getsockname((int)listener, &at, &len) >= 0 &&
+        sd_sys_connect((int)writer, &at, len) >= 0)
+        reader = checked(sd_sys_accept4((int)listener, NULL, NULL, SOCK_CLOEXEC), (int)writer);
+    if (listener >= 0)
+        sd_sys_close((int)listener);
+    if (writer >= 0 && reader < 0)
+        sd_sys_close((int)writer);
+    ends[0] = (int)writer;
+    ends[1] = (int)reader;
+    return reader >= 0;
+}
+
+/* Every descriptor of this process for s becomes one for what `reader` reads from. */
+static void replace(struct sd_socket *s, int reader)
+{
+    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
+        long flags = sd_socket_of(fd) == s ? sd_sys_fcntl(fd, F_GETFD, 0) : -EBADF;
+        if (flags >= 0)
+            sd_syscall(SYS_dup3, reader, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0, 0);
+    }
+    if (sd_load(&s->nonblock))
+        sd_sys_fcntl(reader, F_SETFL, O_RDWR | O_NONBLOCK);
+}
+
+static bool put_through(struct sd_rx *rx, int end);
+
+static bool stand_in(struct sd_socket *s)
+{
+    int ends[2];
+    if (!make_pair(s->family, ends))
+        return false;
+    bool done = put_through(&s->rx, ends[0]);
+    sd_sys_close(ends[0]);
+    if (done)
+        replace(s, ends[1]);
+    sd_sys_close(ends[1]);
+    return done;
+}
+
 /* --- the bytes --- */
 
 /* True if the ring is empty; false if the kernel takes no more, or the peer's tail is impossible. */
@@ -114,15 +166,24 @@ static bool nothing_overtaken(const struct sd_direction *dir, int fd)
            sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == -EAGAIN;
 }
 
+/* It said so, or the kernel closed for it when it died. */
+static bool peer_closed(uint32_t flags, int fd)
+{
+    char byte;
+    return (flags & SD_TX_CLOSED) ||
+           (!(flags & SD_TX_FIN) && sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == 0);
+}
+
 bool sd_forward_unread(struct sd_socket *s, int fd)
 {
     struct sd_rx *rx = &s->rx;
     uint32_t flags = sd_load_acquire(&rx->dir->p.flags);
-    if (sd_load_acquire(&rx->dir->p.tail) == rx->head && !(flags & SD_TX_FIN))
-        return true;
+    bool empty = sd_load_acquire(&rx->dir->p.tail) == rx->head;
+    if (empty && (!(flags & SD_TX_FIN) || (flags & SD_TX_CLOSED)))
+        return true; /* and the kernel tells of the end by itself */
     long end = fd < 0 ? -EBADF : borrow(s, fd);
     if (end < 0)
-        return false;
+        return !(flags & SD_TX_MOVED) && peer_closed(flags, fd) && stand_in(s);
     atomic_fetch_or(&rx->dir->c.flags, SD_RX_FORWARDING); /* pairs with the load in sd_move_flush */
     bool done = nothing_overtaken(rx->dir, fd) && put_through(rx, (int)end);
     flags = sd_load_acquire(&rx->dir->p.flags);

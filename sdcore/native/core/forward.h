@@ -7,6 +7,9 @@
  *
  * Nothing may overtake these bytes. The peer sends over the companion only after TX_MOVED; so we announce
  * RX_FORWARDING and look for TX_MOVED, and the peer sets TX_MOVED and looks for RX_FORWARDING: one of us sees the other.
+ *
+ * A peer that has closed has no end to borrow. Then the descriptor gets a connection of its own to read from: over
+ * loopback, the unread bytes in it and its other end closed. Only the names of its ends differ.
  */
 #ifndef SD_FORWARD_H
 #define SD_FORWARD_H

@@ -103,6 +103,44 @@ SCENARIO(unread_bytes_and_the_end_follow_at_once, ANY)
     SHOW_PEER(peer(OP_RECV_ONCE, 16));
 }
 
+SCENARIO(unread_bytes_of_a_peer_that_has_closed, ANY)
+{
+    int fd = pair();
+
+    SHOW_PEER(peer(OP_SEND, 400000));
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    sleep_ms(20);
+    fd = passed(fd);
+    show_all(fd, 500000);
+    SHOW(recv(fd, (char[16]){0}, 16, 0));
+}
+
+SCENARIO(unread_bytes_of_a_peer_that_was_killed, ANY | OTHER)
+{
+    int fd = pair();
+
+    SHOW_PEER(peer(OP_SEND, 400000));
+    order_start((struct order){.op = OP_DIE});
+    sleep_ms(50);
+    fd = passed(fd);
+    show_all(fd, 500000);
+}
+
+SCENARIO(nonblocking_after_the_peer_has_closed, ANY)
+{
+    int fd = pair();
+
+    set_nonblocking(fd, true);
+    peer_text("last words");
+    await_queued(fd, 10);
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    sleep_ms(20);
+    fd = passed(fd);
+    SHOW_BOOL(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    SHOW(recv(fd, (char[16]){0}, 16, 0));
+    SHOW(recv(fd, (char[16]){0}, 16, 0));
+}
+
 SCENARIO(unread_bytes_of_a_sender_that_goes_on, ANY)
 {
     int fd = pair();

@@ -34,8 +34,8 @@
  * holder. A handler that leaves by longjmp from the midst of epoll_ctl or epoll_wait (not while they sleep) leaves a
  * lock taken.
  *
- * Where Linux keys registrations by open file, a watch is keyed by (set, descriptor): closing the descriptor ends it,
- * also when a duplicate lives on; only the registration of a mode KERNEL socket lives as long as in Linux.
+ * Like a registration in Linux, a watch is keyed by open file and descriptor and outlives the descriptor while this
+ * process holds a duplicate. Unlike there, a duplicate that only another process holds does not keep it.
  */
 #ifndef SD_EPOLL_H
 #define SD_EPOLL_H
@@ -44,14 +44,14 @@
 
 /* Hooks for the life of descriptors and sockets. All are async-signal-safe; none needs a lock of the caller, and none
  * may be called in a child of vfork. */
-SD_API void sd_epoll_forget(int fd);                     /* before a socket's descriptor closes, object still there */
-SD_API void sd_epoll_closed(int epfd);                   /* before an epoll descriptor (kind EPOLL) closes */
-SD_API void sd_epoll_dup(int old_epfd, int new_epfd);    /* after dup of an epoll descriptor */
-SD_API void sd_epoll_renumbered(int old_fd, int new_fd); /* a hidden descriptor moved: adopt it if it is a bell */
-SD_API void sd_epoll_mode_changed(struct sd_socket *s);  /* after the mode, or what moves over the companion, changed */
-SD_API void sd_epoll_news(struct sd_socket *s);          /* readiness changed by our own doing: shutdown, error, gone */
-SD_API void sd_epoll_fork_prepare(void);                 /* outermost of the locks taken over fork */
-SD_API void sd_epoll_fork_parent(bool forked);           /* false: fork failed */
+SD_API void sd_epoll_forget(struct sd_socket *s, int fd); /* fd refers to s no more; s is still there */
+SD_API void sd_epoll_closed(int epfd);                    /* before an epoll descriptor (kind EPOLL) closes */
+SD_API void sd_epoll_dup(int old_epfd, int new_epfd);     /* after dup of an epoll descriptor */
+SD_API void sd_epoll_renumbered(int old_fd, int new_fd);  /* a hidden descriptor moved: adopt it if it is a bell */
+SD_API void sd_epoll_mode_changed(struct sd_socket *s); /* after the mode, or what moves over the companion, changed */
+SD_API void sd_epoll_news(struct sd_socket *s);         /* readiness changed by our own doing: shutdown, error, gone */
+SD_API void sd_epoll_fork_prepare(void);                /* outermost of the locks taken over fork */
+SD_API void sd_epoll_fork_parent(bool forked);          /* false: fork failed */
 SD_API void sd_epoll_fork_child(void);
 
 /* --- below: for the files epoll_*.c and poll.c alone --- */
@@ -77,7 +77,7 @@ struct sd_watch {
     struct sd_group *group;                    /* where its ready byte is expected; NULL if it has none */
     uint64_t data;                             /* the program's */
     uint64_t due_ns;                           /* offered or pending: when to look at the companion */
-    uint64_t seen_tail, seen_head, seen_flags; /* stamp */
+    uint64_t seen_tail, seen_head, seen_state; /* stamp */
     uint32_t events;                           /* the program's */
     int32_t fd;
     uint32_t round; /* of attend_timed that looked at it */
@@ -87,6 +87,7 @@ struct sd_watch {
     bool bare;            /* on the rings without a ready byte: no bell or no place could be had */
     bool room_wanted;     /* the companion is registered with EPOLLOUT too */
     bool disarmed;        /* one-shot, reported */
+    bool orphan;          /* its descriptor is closed, a duplicate lives on: see sd_watch_fd */
     uint32_t fresh_since; /* set->fences then */
     bool parked;          /* taken out of the set by the program, kept for when it comes again; always disarmed too */
     bool forced;          /* news that no stamp shows */
@@ -120,14 +121,17 @@ struct sd_epoll {
     uint32_t bare;            /* of these, bare ones: sleep in short steps */
     uint32_t round;
     uint32_t calls;
-    uint64_t kernel_ns; /* when the kernel was last asked */
+    uint64_t kernel_ns; /* when it was last the kernel's turn */
+    _Atomic bool eager; /* the kernel had something when it was last asked, or has not been asked since we slept */
     bool plain;         /* the kernel set may hold what is not ours */
+    bool holds_sets;    /* one of these is a set */
     bool nested;        /* in another set or in poll */
+    bool poked;         /* nested, and we rang its bell */
     bool stale;         /* inherited over fork, places in slabs are not claimed yet */
     bool closed;
 };
 
-#define sd_container(link, type, part) ((type *)((char *)(link) - offsetof(type, part)))
+#define sd_container(link, type, part) ((type *)((char *)(link)-offsetof(type, part)))
 
 static inline void sd_link_init(struct sd_link *link)
 {
@@ -170,7 +174,10 @@ SD_API void sd_kin_make_direct(struct sd_socket *s); /* registry held, no set */
 SD_API struct sd_watch *sd_watch_find(const struct sd_epoll *set, struct sd_socket *s, int fd); /* registry held */
 SD_API bool sd_watch_is_alone(const struct sd_watch *w); /* registry held: no other watch of the same socket */
 SD_API struct sd_watch *sd_watch_from(uint64_t data);    /* the watch that kernel data names, or NULL: the program's */
-SD_API void sd_epoll_untidy(void); /* asks that whoever drops the last lock bring watches and descriptors in line */
+SD_API int sd_watch_fd(const struct sd_watch *w);        /* a descriptor of its socket; -1 if none is left */
+SD_API void sd_each_set(void (*act)(struct sd_epoll *set, void *arg),
+                        void *arg); /* with the registry and the set held */
+SD_API void sd_epoll_untidy(void);  /* asks that whoever drops the last lock bring watches and descriptors in line */
 
 /* epoll_watch.c: what a set knows of its watches; set held throughout. */
 SD_API void sd_watch_sync(struct sd_watch *w);       /* follow the socket's mode */
@@ -191,10 +198,17 @@ SD_API void sd_set_poke(struct sd_epoll *set); /* wake a sleeper, if there is on
  * meanwhile: the caller must hold the registry or be a guest. */
 SD_API void sd_set_pass_on(struct sd_epoll *set);
 
-/* epoll_ctl.c */
-SD_API void sd_epoll_polled(int epfd); /* is about to be polled, or was put into another set */
+/* epoll_wait.c; set held, and the registry or a place as guest */
+SD_API void sd_set_attend_timed(struct sd_epoll *set); /* looks at offered and pending sockets, each once */
+SD_API uint64_t sd_set_due(const struct sd_epoll *set, uint64_t least_ns,
+                           uint64_t now_ns); /* when again, or least_ns */
 
-#define SD_COMPANION_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
+/* epoll_nested.c; no lock held */
+SD_API void sd_epoll_polled(int epfd); /* is about to be polled, or was put into another set */
+SD_API void sd_nested_settle(void);    /* before the kernel is asked about sets */
+SD_API uint64_t sd_nested_due(void);   /* until when one may sleep on sets; UINT64_MAX: for ever */
+
+#define SD_COMPANION_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 /* The further names of POLLIN and POLLOUT. */
 static inline uint32_t sd_widen(uint32_t ready)

@@ -5,20 +5,6 @@
 
 /* --- descriptors that are not ours --- */
 
-void sd_epoll_polled(int epfd)
-{
-    if (sd_epoll_busy())
-        return;
-    struct sd_epoll *set = sd_set_enter(epfd);
-    if (!set)
-        return;
-    bool known = set->nested;
-    set->nested = true;
-    if (!known)
-        sd_set_pass_on(set);
-    sd_set_leave(set, false);
-}
-
 /* Is epfd an epoll descriptor? Only then does the kernel look for fd in it. fd is not in it: it is new in a new set, or
  * holds epfd itself, which would be a loop. */
 static bool is_epoll(int epfd, int fd)
@@ -34,6 +20,7 @@ static void added_plain(int epfd, int fd)
     if (outer) {
         sd_set_take(outer);
         outer->plain = true;
+        outer->holds_sets |= epoll;
         sd_set_drop(outer);
     }
     if (epoll)

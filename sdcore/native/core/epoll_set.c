@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/control.h"
+#include "core/peer.h"
 
 enum {
     WATCHES_MOST = 1 << 18,
@@ -207,6 +208,11 @@ struct sd_watch *sd_watch_from(uint64_t data)
     return (struct sd_watch *)(uintptr_t)data;
 }
 
+int sd_watch_fd(const struct sd_watch *w)
+{
+    return sd_unlikely(w->orphan) ? sd_fd_of(w->sock) : w->fd;
+}
+
 void sd_kin_make_direct(struct sd_socket *s)
 {
     _Atomic(struct sd_watch *) *kin = kin_of(s);
@@ -376,42 +382,58 @@ void sd_epoll_dup(int old_epfd, int new_epfd)
     sd_registry_drop();
 }
 
-void sd_epoll_renumbered(int old_fd, int new_fd)
+void sd_each_set(void (*act)(struct sd_epoll *set, void *arg), void *arg)
 {
-    if (sd_epoll_busy())
-        return;
     sd_registry_take();
     for (struct sd_link *at = registry.sets.next; at != &registry.sets; at = at->next) {
         struct sd_epoll *set = sd_container(at, struct sd_epoll, sets);
         sd_set_take(set);
-        if (set->bell.fd == old_fd)
-            set->bell.fd = new_fd;
+        act(set, arg);
         sd_set_drop(set);
     }
     sd_registry_drop();
 }
 
+static void renumber(struct sd_epoll *set, void *fds)
+{
+    if (set->bell.fd == ((int *)fds)[0])
+        set->bell.fd = ((int *)fds)[1];
+}
+
+void sd_epoll_renumbered(int old_fd, int new_fd)
+{
+    if (!sd_epoll_busy())
+        sd_each_set(renumber, (int[]){old_fd, new_fd});
+}
+
 /* --- sockets that close or change --- */
 
+static void end_watch(struct sd_watch *w)
+{
+    sd_watch_leave_ring(w);
+    sd_watch_free(w);
+}
+
+/* With a duplicate left the watches of fd live on; without one all end, those of descriptors closed earlier too. */
 static void forget_locked(struct sd_socket *s, int fd)
 {
+    bool lives_on = sd_load(&s->rec.refs) > 1 && sd_fd_of(s) >= 0;
     struct sd_watch *next;
     for (struct sd_watch *w = sd_load(kin_of(s)); w; w = next) {
         next = w->kin;
-        if (w->fd != fd)
-            continue;
         struct sd_epoll *set = sd_load(&w->set);
         sd_set_take(set);
-        sd_watch_leave_ring(w);
-        sd_watch_free(w);
+        if (!lives_on)
+            end_watch(w);
+        else if (w->fd == fd)
+            w->orphan = true;
         sd_set_drop(set);
     }
 }
 
-void sd_epoll_forget(int fd)
+void sd_epoll_forget(struct sd_socket *s, int fd)
 {
-    struct sd_socket *s = sd_socket_of(fd);
-    if (!s || !watched(s))
+    if (!watched(s))
         return;
     if (sd_epoll_busy()) {
         sd_epoll_untidy();
@@ -444,7 +466,7 @@ static void each_kin(struct sd_socket *s, void (*act)(struct sd_watch *w))
 static void act_on_news(struct sd_watch *w)
 {
     if (w->on_ring)
-        sd_watch_activate(w, true);
+        sd_watch_activate(w, false); /* the stamp tells whether it is news */
 }
 
 void sd_epoll_mode_changed(struct sd_socket *s)
@@ -463,13 +485,12 @@ static void tidy_set(struct sd_epoll *set)
     for (struct sd_link *at = set->watches.next; at != &set->watches; at = next) {
         next = at->next;
         struct sd_watch *w = sd_container(at, struct sd_watch, member);
-        if (sd_socket_of(w->fd) == w->sock) {
-            sd_watch_sync(w);
-            act_on_news(w);
+        if (sd_socket_of(sd_watch_fd(w)) != w->sock) {
+            end_watch(w);
             continue;
         }
-        sd_watch_leave_ring(w);
-        sd_watch_free(w);
+        sd_watch_sync(w);
+        act_on_news(w);
     }
     sd_set_poke(set);
 }
@@ -532,6 +553,7 @@ static void disown(struct sd_epoll *set)
         w->group = NULL;
         w->twin = NULL;
         w->bare = false;
+        sd_link_remove(&w->fresh);
     }
     while (set->groups) {
         struct sd_group *group = set->groups;
@@ -540,7 +562,7 @@ static void disown(struct sd_epoll *set)
         set->spare_groups = group;
     }
     sd_bell_close(&set->bell);
-    set->guests = set->sleepers = set->bare = 0;
+    set->guests = set->sleepers = set->bare = set->fresh_count = 0;
     set->stale = true;
 }
 

@@ -1,18 +1,22 @@
 /* epoll_wait: ready bytes and the kernel's set in turns, then patience, then sleep. Theory: epoll.h.
  *
  * While there is news in shared memory the kernel is asked only now and then, so that its descriptors get their share
- * and companions are not forgotten; otherwise it is asked on every look but the quickest ones.
+ * and companions are not forgotten: first, when it was not asked for some time or some calls; after our own sockets, in
+ * what room is left, as long as it has something each time, and once after every sleep. So a program whose sockets are
+ * busy makes no system call here, and one that is told of a few events now and then is told of all kinds at once.
  */
 #include "core/epoll.h"
 
 #include <limits.h>
+
+#include "core/move.h"
 
 #include "core/control.h"
 
 enum {
     CALLS_PER_KERNEL_LOOK = 32,
     CALLS_PER_CLOCK = 4,
-    PLAIN_DUE_NS = 200000,       /* what kernel descriptors wait at most while sockets of ours keep us busy */
+    PLAIN_DUE_NS = 50000,        /* what kernel descriptors wait at most while sockets of ours keep us busy */
     COMPANION_DUE_NS = 20000000, /* a companion tells only of the end */
     PATIENCE_NS = 150000,        /* many sockets make a look slow: the waiter machine counts looks, not time */
     PROBE_NS = 15000,            /* in patience: between looks at the kernel */
@@ -82,7 +86,7 @@ static int look_ring(struct wait *wait, int n, bool thorough)
 static bool look_at(struct sd_epoll *set, struct sd_watch *w, uint64_t now_ns)
 {
     struct sd_socket *s = w->sock;
-    int fd = w->fd;
+    int key = w->fd, fd = sd_watch_fd(w);
     uint32_t mode = sd_load(&s->mode);
     uint64_t due_ns = w->due_ns;
     sd_pin(s);
@@ -92,7 +96,7 @@ static bool look_at(struct sd_epoll *set, struct sd_watch *w, uint64_t now_ns)
     if (now_ns >= due_ns)
         due_ns = sd_look_at_companion(s, fd);
     sd_set_take(set);
-    bool same = sd_load(&w->set) == set && w->sock == s && w->fd == fd && w->on_ring;
+    bool same = sd_load(&w->set) == set && w->sock == s && w->fd == key && w->on_ring;
     if (same) {
         w->due_ns = due_ns;
         if (sd_load(&s->mode) != mode)
@@ -106,14 +110,12 @@ static void companion_event(struct sd_epoll *set, struct sd_watch *w)
 {
     sd_set_take(set);
     if (sd_load(&w->set) == set && w->on_ring && look_at(set, w, UINT64_MAX) && w->on_ring)
-        sd_watch_activate(w, true);
+        sd_watch_activate(w, sd_move_uses_companion(w->sock)); /* what the end tells, the stamp knows */
     sd_set_drop(set);
 }
 
-/* Offered and pending sockets, each once. */
-static void attend_timed(struct sd_epoll *set)
+void sd_set_attend_timed(struct sd_epoll *set)
 {
-    sd_set_take(set);
     uint32_t round = ++set->round;
     uint64_t now_ns = sd_link_alone(&set->timed) ? 0 : sd_now_ns();
     while (!sd_link_alone(&set->timed)) {
@@ -125,7 +127,6 @@ static void attend_timed(struct sd_epoll *set)
         sd_link_add(&set->timed, &w->timed);
         look_at(set, w, now_ns);
     }
-    sd_set_drop(set);
 }
 
 /* --- the kernel's set --- */
@@ -151,6 +152,7 @@ static void take_bell(struct wait *wait)
 {
     sd_set_take(wait->set);
     struct sd_bell bell = wait->set->bell;
+    wait->set->poked = false;
     sd_set_drop(wait->set);
     wait->rang = true;
     if (bell.fd >= 0)
@@ -182,13 +184,20 @@ static int look_kernel(struct wait *wait, int n, int64_t timeout_ns, const sigse
     long r = kernel_wait(wait, n, timeout_ns, mask);
     if (r < 0)
         return n ? n : (int)r;
-    return n + sort_out(wait, wait->events + n, (int)r);
+    int kept = sort_out(wait, wait->events + n, (int)r);
+    sd_store(&wait->set->eager,
+             kept && n + kept < wait->max); /* if they fill it, sockets of ours shall have their turn */
+    return n + kept;
 }
 
 /* Everything once, without waiting. The kernel goes first: it is asked less often. */
 static int look_all(struct wait *wait)
 {
-    attend_timed(wait->set);
+    sd_set_take(wait->set);
+    sd_set_attend_timed(wait->set);
+    sd_set_drop(wait->set);
+    if (sd_unlikely(wait->set->holds_sets))
+        sd_nested_settle();
     int n = look_kernel(wait, 0, 0, NULL);
     return n < 0 ? n : look_ring(wait, n, true);
 }
@@ -220,17 +229,16 @@ static int look_patiently(struct wait *wait)
     return 0;
 }
 
-/* When a sleep must end although nothing rings. Set held. */
-static uint64_t sleep_until(const struct sd_epoll *set, uint64_t deadline_ns, uint64_t now_ns)
+uint64_t sd_set_due(const struct sd_epoll *set, uint64_t least_ns, uint64_t now_ns)
 {
     if (set->bare)
-        deadline_ns = sd_min_u64(deadline_ns, now_ns + BARE_NAP_NS);
+        least_ns = sd_min_u64(least_ns, now_ns + BARE_NAP_NS);
     for (struct sd_link *at = set->timed.next; at != &set->timed; at = at->next) {
         struct sd_watch *w = sd_container(at, struct sd_watch, timed);
         uint64_t due_ns = sd_load(&w->sock->mode) == SD_MODE_PENDING ? now_ns + PENDING_NAP_NS : w->due_ns;
-        deadline_ns = sd_min_u64(deadline_ns, due_ns);
+        least_ns = sd_min_u64(least_ns, due_ns);
     }
-    return deadline_ns;
+    return least_ns;
 }
 
 static int64_t time_left(uint64_t until_ns, uint64_t now_ns)
@@ -251,8 +259,11 @@ static int64_t fall_asleep(struct wait *wait, uint32_t *fences)
     *fences = ++set->fences;
     bool on_ring = set->on_ring;
     sd_set_announce(set);
-    uint64_t until_ns = sleep_until(set, wait->deadline_ns, now_ns);
+    uint64_t until_ns = sd_set_due(set, wait->deadline_ns, now_ns);
+    bool holds_sets = set->holds_sets;
     sd_set_drop(set);
+    if (sd_unlikely(holds_sets))
+        until_ns = sd_min_u64(until_ns, sd_nested_due());
     if (on_ring)
         sd_fence_sleeper(); /* pairs with the compiler fence between publishing and reading asleep */
     return time_left(until_ns, now_ns);
@@ -281,6 +292,7 @@ static int sleep_once(struct wait *wait)
         return n;
     }
     n = look_kernel(wait, 0, left_ns, wait->mask);
+    sd_store(&wait->set->eager, wait->set->plain);
     awake(wait->set);
     if (n >= 0)
         return look_ring(wait, n, true);
@@ -319,16 +331,15 @@ static int wait_long(struct wait *wait)
 
 /* --- the call --- */
 
-/* Is it the kernel's turn? Set held. */
+/* Is it the kernel's turn to be asked first? Set held. */
 static bool kernel_due(struct sd_epoll *set)
 {
     uint32_t calls = ++set->calls;
-    if (!set->on_ring || (set->plain && calls % CALLS_PER_KERNEL_LOOK == 0))
-        return true;
-    if (calls % CALLS_PER_CLOCK)
+    if (!set->plain && calls % CALLS_PER_CLOCK)
         return false;
     uint64_t now_ns = sd_now_ns();
-    if (now_ns - set->kernel_ns < (set->plain ? PLAIN_DUE_NS : COMPANION_DUE_NS))
+    bool counted = set->plain && calls % CALLS_PER_KERNEL_LOOK == 0;
+    if (!counted && now_ns - set->kernel_ns < (set->plain ? PLAIN_DUE_NS : COMPANION_DUE_NS))
         return false;
     set->kernel_ns = now_ns;
     return true;
@@ -348,25 +359,34 @@ static void finish(struct wait *wait, bool guest)
     sd_set_leave(set, guest);
 }
 
+/* Nothing is known to be ready. `due`: shared memory was not looked at, the kernel goes first. */
+static int wait_after(struct wait *wait, bool due, int64_t timeout_ns)
+{
+    if (timeout_ns >= 0)
+        wait->deadline_ns = timeout_ns == 0 ? 0 : sd_now_ns() + (uint64_t)timeout_ns;
+    int n = due ? look_all(wait) : 0;
+    return n ? n : wait_long(wait);
+}
+
 /* Set held; not after. */
 static int wait_in(struct wait *wait, int64_t timeout_ns)
 {
     struct sd_epoll *set = wait->set;
     if (sd_unlikely(set->stale))
         sd_set_revive(set);
-    if (sd_likely(!kernel_due(set))) {
+    bool due = set->on_ring && kernel_due(set);
+    int n = 0;
+    if (sd_likely(set->on_ring && !due)) {
         sd_set_scan(set, false);
-        int n = take_ready(set, wait->events, wait->max);
-        if (n) {
+        n = take_ready(set, wait->events, wait->max);
+        if (sd_likely(n && !sd_load(&set->eager))) {
             finish(wait, false);
             return n;
         }
     }
     set->guests++;
     sd_set_drop(set);
-    if (timeout_ns >= 0)
-        wait->deadline_ns = timeout_ns == 0 ? 0 : sd_now_ns() + (uint64_t)timeout_ns;
-    int n = wait_long(wait);
+    n = n ? look_kernel(wait, n, 0, NULL) : wait_after(wait, due, timeout_ns);
     sd_set_take(set);
     finish(wait, true);
     return n;

@@ -104,6 +104,8 @@ static void become_bare(struct sd_epoll *set, struct sd_watch *w)
 static void become_fresh(struct sd_epoll *set, struct sd_watch *w)
 {
     w->fresh_since = set->fences;
+    if (!sd_link_alone(&w->fresh))
+        return; /* a child revives a set in which it was fresh already */
     sd_link_add(&set->fresh, &w->fresh);
     set->fresh_count++;
 }
@@ -213,7 +215,8 @@ static void to_kernel(struct sd_epoll *set, struct sd_watch *w)
         sd_watch_register(w, w->events, w->data);
         return;
     }
-    sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, sd_watch_fd(w), NULL); /* the kernel knows no registration that is quite silent */
+    sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, sd_watch_fd(w),
+                     NULL); /* the kernel knows no registration that is quite silent */
     w->in_kernel = false;
 }
 
@@ -351,6 +354,8 @@ static uint32_t events_that_hold(struct sd_watch *w)
     uint32_t ready = sd_readiness(w->sock);
     if (sd_unlikely(!(ready & POLLOUT)) && (w->events & POLLOUT))
         ready = await_room(w, ready);
+    else if (sd_unlikely(sd_mode_uses_ring(sd_load(&w->sock->mode)) && sd_move_resends(w->sock)))
+        want_room(w); /* nobody else would send again what the peer left to us */
     return sd_widen(ready) & (w->events | EPOLLERR | EPOLLHUP);
 }
 
@@ -453,27 +458,6 @@ void sd_set_poke(struct sd_epoll *set)
     sd_bell_ring(set->bell.name);
 }
 
-/* Who rings takes our announcement away first. */
-static bool bell_may_ring(const struct sd_epoll *set)
-{
-    bool rang = set->poked;
-    for (struct sd_group *group = set->groups; group && !rang; group = group->next)
-        rang = !(sd_load(&sd_own_side(group->slab, group->side)->asleep) & 1ull << group->place);
-    return rang && set->bell.fd >= 0;
-}
-
-void sd_set_settle_bell(struct sd_epoll *set)
-{
-    if (!set->nested || set->stale || !bell_may_ring(set))
-        return;
-    sd_set_scan(set, true);
-    if (sd_set_any_ready(set))
-        return;
-    set->poked = false;
-    sd_bell_drain(&set->bell);
-    sd_set_pass_on(set);
-}
-
 void sd_set_pass_on(struct sd_epoll *set)
 {
     if (set->stale)
@@ -485,6 +469,7 @@ void sd_set_pass_on(struct sd_epoll *set)
     sd_fence_sleeper();
     sd_set_take(set);
     sd_set_scan(set, true);
-    if (!sd_link_alone(&set->timed) || sd_set_any_ready(set))
+    bool timed = set->sleepers && !sd_link_alone(&set->timed); /* they must see how long they may sleep now */
+    if (timed || sd_set_any_ready(set))
         sd_set_poke(set);
 }

@@ -18,7 +18,6 @@ enum {
     PATIENCE_NS = 150000,
     BARE_NAP_NS = 1000000,   /* no bell, or no place for it */
     PENDING_NAP_NS = 200000, /* an offer that comes rings no bell */
-    MOVING_NAP_NS = 10000000,
 };
 
 /* The events of these that arming can announce. */
@@ -44,18 +43,20 @@ static struct sd_socket *ours(int fd)
     return s && sd_load_acquire(&s->mode) != SD_MODE_KERNEL ? s : NULL;
 }
 
-bool sd_poll_concerns(const struct pollfd *want, nfds_t n)
+bool sd_poll_concerns(struct sd_poll *poll)
 {
     bool any = false;
-    for (nfds_t i = 0; i < n; i++) {
-        int fd = want[i].fd;
+    for (nfds_t i = 0; i < poll->n; i++) {
+        int fd = poll->want[i].fd;
         if ((uint32_t)fd >= sd_g.file_count)
             continue;
         any = any || ours(fd) || sd_hidden(fd);
-        if (sd_unlikely(sd_load(&sd_g.files[fd].epoll)))
+        if (sd_unlikely(sd_load(&sd_g.files[fd].epoll))) {
             sd_epoll_polled(fd);
+            poll->sets = true;
+        }
     }
-    return any;
+    return any || (poll->sets && sd_nested_due() != UINT64_MAX);
 }
 
 /* --- looking --- */
@@ -107,6 +108,8 @@ static long look_all(struct sd_poll *poll)
     long ready = look_ring(poll);
     if (!poll->plain)
         return ready;
+    if (sd_unlikely(poll->sets))
+        sd_nested_settle();
     long r = sd_sys_ppoll(poll->kernel, poll->n, &at_once, ready ? NULL : poll->mask);
     if (r < 0)
         return ready ? ready : r;
@@ -138,29 +141,21 @@ static void nap(struct sd_poll *poll, uint64_t until_ns)
     poll->nap_ns = sd_min_u64(poll->nap_ns, until_ns);
 }
 
-/* What to hear of the companion. While bytes move over it, it is never silent: hear what the program asked for. */
-static short companion_events(struct sd_poll *poll, struct sd_socket *s, nfds_t i)
-{
-    if (sd_likely(!sd_mode_uses_ring(sd_load(&s->mode)) || !sd_move_uses_companion(s)))
-        return POLLIN | POLLRDHUP;
-    nap(poll, sd_now_ns() + MOVING_NAP_NS);
-    return poll->want[i].events;
-}
-
 static void arm_one(struct sd_poll *poll, nfds_t i, struct sd_socket *s, const struct sd_bell *bell)
 {
     int fd = poll->want[i].fd;
     sd_pin(s);
     poll->slept[i] = s;
     uint32_t mode = sd_load(&s->mode);
-    if (mode != SD_MODE_RING)
+    if (mode != SD_MODE_RING || sd_move_uses_companion(s))
         nap(poll, sd_look_at_companion(s, fd));
     if (mode == SD_MODE_PENDING)
         nap(poll, sd_now_ns() + PENDING_NAP_NS);
     if (!bell || !sd_arm(s, (uint16_t)poll->want[i].events & ARM_EVENTS, bell->name))
         nap(poll, sd_now_ns() + BARE_NAP_NS);
     bool wanted = sd_companion_wanted(s);
-    poll->kernel[i] = (struct pollfd){.fd = wanted ? fd : -1, .events = wanted ? companion_events(poll, s, i) : 0};
+    short events = sd_move_interest(s, (uint16_t)poll->want[i].events);
+    poll->kernel[i] = (struct pollfd){.fd = wanted ? fd : -1, .events = events};
 }
 
 /* A kernel descriptor whose events, as of the last time the kernel was asked, do not count (select, POLLHUP) would end
@@ -173,7 +168,7 @@ static void mute(struct pollfd *kernel)
 
 static void arm_all(struct sd_poll *poll, const struct sd_bell *bell)
 {
-    poll->nap_ns = poll->deadline_ns;
+    poll->nap_ns = sd_unlikely(poll->sets) ? sd_min_u64(poll->deadline_ns, sd_nested_due()) : poll->deadline_ns;
     for (nfds_t i = 0; i < poll->n; i++) {
         struct sd_socket *s = ours(poll->want[i].fd);
         if (s)
@@ -311,7 +306,7 @@ long sd_poll_deadline(struct sd_poll *poll, const struct timespec *timeout)
 long sd_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
     struct sd_poll poll = {.want = fds, .n = n, .mask = mask};
-    if (sd_g.disabled || n > sd_g.file_count || !sd_poll_concerns(fds, n))
+    if (sd_g.disabled || n > sd_g.file_count || !sd_poll_concerns(&poll))
         return SD_PASS;
     long r = sd_poll_deadline(&poll, timeout);
     return r < 0 ? r : sd_poll_run(&poll);

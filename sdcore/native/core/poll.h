@@ -15,11 +15,12 @@ struct sd_poll {
     struct pollfd *kernel;    /* same index as want; what the kernel is asked; [n] is the bell */
     struct sd_socket **slept; /* same index: pinned for a sleep, or NULL */
     nfds_t plain;             /* descriptors that are not ours, as of the last look */
+    bool sets;                /* there may be sets of ours among them */
     uint64_t nap_ns;          /* latest end of the next sleep */
 };
 
-/* True if a socket of ours that needs more than the kernel is in the list. Tells sets of ours that they are polled. */
-SD_API bool sd_poll_concerns(const struct pollfd *want, nfds_t n);
+/* True if something of ours that needs more than the kernel is in the list. Tells sets of ours that they are polled. */
+SD_API bool sd_poll_concerns(struct sd_poll *poll);
 
 /* The deadline of a timeout that may be NULL; -EINVAL if it is not a time. */
 SD_API long sd_poll_deadline(struct sd_poll *poll, const struct timespec *timeout);

@@ -103,7 +103,7 @@ static long answer(const struct sets *sets, const struct pollfd *list, nfds_t n)
 static long run(struct sd_poll *poll, const struct sets *sets, const struct timespec *timeout)
 {
     fill(sets, poll->want);
-    if (!sd_poll_concerns(poll->want, poll->n))
+    if (!sd_poll_concerns(poll))
         return SD_PASS;
     long r = sd_poll_deadline(poll, timeout);
     if (r == 0)

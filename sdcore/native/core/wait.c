@@ -15,8 +15,9 @@
 #define YIELDS            80   /* yields before sleeping, while nobody else wants the core: some 50 us */
 #define YIELDS_CONTENDED  6    /* yields that gave the core to others before we sleep */
 #define YIELD_LONG_NS     2000 /* a yield that took longer let somebody else run */
-#define PENDING_NAP_NS    200000u             /* an offer that comes rings no bell */
-#define UNPLACED_SLEEP_NS 1000000u            /* no place to announce ourselves: look again so soon */
+#define YIELD_LOST_NS     1000000  /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
+#define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
+#define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
 #define ROOM_WAKE_BYTES   (SD_RING_BYTES / 4) /* a producer is told of room in pieces of this size */
 
 /* --- doorbells --- */
@@ -416,8 +417,9 @@ static void yield_once(struct sd_patience *p)
     uint64_t before = sd_now_ns();
     sd_sys_yield();
     p->yield_cost_ns = sd_now_ns() - before;
+    uint64_t most = p->yield_cost_ns > YIELD_LOST_NS ? 0 : YIELDS_CONTENDED;
     if (p->yield_cost_ns > YIELD_LONG_NS)
-        sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, YIELDS_CONTENDED));
+        sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, most));
 }
 
 bool sd_patience_more(struct sd_patience *p)

@@ -238,7 +238,7 @@ static void push_out(struct sd_socket *s, int fd)
     uint64_t deadline = sd_now_ns() + SD_MOVE_LINGER_NS;
     while (!flush_in_turn(s, fd) && sd_now_ns() < deadline) {
         struct pollfd p = {.fd = s->tx.held ? -1 : fd, .events = POLLOUT};
-        struct timespec nap = {.tv_nsec = s->tx.held ? HELD_LOOK_NS : RESEND_LOOK_NS};
+        struct timespec nap = {.tv_nsec = HELD_LOOK_NS};
         sd_sys_ppoll(&p, 1, &nap, NULL);
     }
 }

@@ -66,8 +66,10 @@ SD_API bool sd_move_received(struct sd_socket *s);
 /* shutdown() after our direction has moved. 0 or -errno. */
 SD_API long sd_move_shutdown(struct sd_socket *s, int fd, int how);
 
-/* Before the last reference goes: what the peer abandoned is sent again, waiting SD_MOVE_LINGER_NS for it at most. */
-#define SD_MOVE_LINGER_NS 1000000000u
+/* Before the last reference goes: what the peer abandoned is sent again. A fresh companion takes a whole ring at once
+ * (Linux gives a loopback connection 4 MB), and forwarding takes as long as a copy; so the wait is short, for a peer that
+ * never lets it end shall not keep a server from others. */
+#define SD_MOVE_LINGER_NS 5000000u
 SD_API void sd_move_close(struct sd_socket *s, int fd);
 
 /* Both directions are over: the mode becomes KERNEL. */

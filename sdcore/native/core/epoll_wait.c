@@ -16,7 +16,7 @@
 enum {
     CALLS_PER_KERNEL_LOOK = 32,
     CALLS_PER_CLOCK = 4,
-    PLAIN_DUE_NS = 50000,        /* what kernel descriptors wait at most while sockets of ours keep us busy */
+    PLAIN_DUE_NS = 100000,       /* what kernel descriptors wait at most while sockets of ours keep us busy */
     COMPANION_DUE_NS = 20000000, /* a companion tells only of the end */
     PATIENCE_NS = 150000,        /* many sockets make a look slow: the waiter machine counts looks, not time */
     PROBE_NS = 15000,            /* in patience: between looks at the kernel */
@@ -335,7 +335,7 @@ static int wait_long(struct wait *wait)
 static bool kernel_due(struct sd_epoll *set)
 {
     uint32_t calls = ++set->calls;
-    if (!set->plain && calls % CALLS_PER_CLOCK)
+    if (calls % CALLS_PER_CLOCK)
         return false;
     uint64_t now_ns = sd_now_ns();
     bool counted = set->plain && calls % CALLS_PER_KERNEL_LOOK == 0;

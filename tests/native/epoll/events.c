@@ -262,7 +262,7 @@ static void kernel_descriptors_get_their_share(void)
     put(pair.client, "a");
     CHECK_EQUAL(write(pipes[1], "a", 1), 1);
     for (int i = 0; i < 1000; i++) {
-        struct got got = wait_for(epfd, 1, 0);
+        struct got got = wait_for(epfd, 1, i < 500 ? 0 : -1);
         CHECK_EQUAL(got.n, 1);
         seen_pipe += events_of(&got, pipes[0]) != 0;
         seen_ring += events_of(&got, pair.server) != 0;
@@ -280,9 +280,25 @@ static void end_of_stream_is_reported(void)
     CHECK_EQUAL(events_of(&got, pair.server), EPOLLIN | EPOLLRDHUP);
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 0);
     close_end(pair.client);
+    CHECK_EQUAL(wait_for(epfd, 8, 5 * MS).n, 0); /* the companion tells the same once more */
     CHECK_EQUAL(sd_shutdown(pair.server, SHUT_WR), 0);
     got = wait_for(epfd, 8, 0);
     CHECK(events_of(&got, pair.server) & EPOLLHUP);
+}
+
+static void a_reset_is_one_edge(void)
+{
+    struct pair pair = make_pair();
+    int epfd = make_set();
+    add(epfd, pair.server, EPOLLIN | EPOLLET);
+    struct linger at_once = {.l_onoff = 1};
+    CHECK_EQUAL(setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close_end(pair.client);
+    struct got got = wait_soon(epfd);
+    CHECK_EQUAL(events_of(&got, pair.server), EPOLLIN | EPOLLERR | EPOLLHUP);
+    CHECK_EQUAL(wait_for(epfd, 8, 5 * MS).n, 0);
+    CHECK_EQUAL(sd_take_error(pair.server), ECONNRESET);
+    CHECK_EQUAL(wait_for(epfd, 8, 5 * MS).n, 0);
 }
 
 static void a_socket_in_two_sets_is_news_to_both(void)
@@ -351,6 +367,7 @@ const struct test event_tests[] = {
     {"many_connections_in_many_slabs_are_told_apart", many_connections_in_many_slabs_are_told_apart},
     {"kernel_descriptors_get_their_share", kernel_descriptors_get_their_share},
     {"end_of_stream_is_reported", end_of_stream_is_reported},
+    {"a_reset_is_one_edge", a_reset_is_one_edge},
     {"a_socket_in_two_sets_is_news_to_both", a_socket_in_two_sets_is_news_to_both},
     {"duplicates_are_reported_each", duplicates_are_reported_each},
     {"only_the_kernel_is_asked_when_nothing_is_ours", only_the_kernel_is_asked_when_nothing_is_ours},

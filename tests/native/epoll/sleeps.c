@@ -259,6 +259,22 @@ static void edge_threads_lose_nothing(void)
     many_threads_share_a_set(EPOLLIN | EPOLLET);
 }
 
+static void after_a_sleep_all_kinds_are_told_at_once(void)
+{
+    struct pair pair = make_pair();
+    struct later writer;
+    int epfd = make_set(), pipes[2];
+    CHECK_EQUAL(pipe(pipes), 0);
+    add(epfd, pair.server, EPOLLIN);
+    add(epfd, pipes[0], EPOLLIN);
+    later(&writer, 10 * MS, put_x, pair.client);
+    CHECK_EQUAL(wait_soon(epfd).n, 1);
+    join(&writer);
+    CHECK_EQUAL(write(pipes[1], "a", 1), 1);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQUAL(wait_for(epfd, 8, -1).n, 2);
+}
+
 /* --- chance --- */
 
 static void *produce(void *argument)
@@ -368,6 +384,28 @@ static void an_inner_set_is_ready_when_its_socket_is(void)
     }
 }
 
+static void an_inner_set_whose_data_is_read_is_ready_no_more(void)
+{
+    struct pair pair = make_pair();
+    int outer = make_set(), inner = make_set();
+    struct timespec at_once = {0};
+    add(outer, inner, EPOLLIN);
+    add(inner, pair.server, EPOLLIN);
+    struct pollfd list = {.fd = inner, .events = POLLIN};
+    for (int i = 0; i < 3; i++) {
+        put(pair.client, "a");
+        CHECK_EQUAL(wait_soon(outer).n, 1);
+        CHECK_EQUAL(take(pair.server), 1);
+        CHECK_EQUAL(wait_for(outer, 8, 0).n, 0);
+        put(pair.client, "a");
+        CHECK_EQUAL(sd_ppoll(&list, 1, &at_once, NULL), SD_PASS);
+        CHECK_EQUAL(sd_sys_ppoll(&list, 1, &at_once, NULL), 1);
+        CHECK_EQUAL(take(pair.server), 1);
+        CHECK_EQUAL(sd_ppoll(&list, 1, &at_once, NULL), SD_PASS);
+        CHECK_EQUAL(sd_sys_ppoll(&list, 1, &at_once, NULL), 0);
+    }
+}
+
 static void a_polled_set_is_ready_when_its_socket_is(void)
 {
     struct pair pair = make_pair();
@@ -401,9 +439,11 @@ const struct test sleep_tests[] = {
     {"one_shot_threads_lose_nothing", one_shot_threads_lose_nothing},
     {"edge_threads_lose_nothing", edge_threads_lose_nothing},
     {"two_producers_at_any_time_lose_nothing", two_producers_at_any_time_lose_nothing},
+    {"after_a_sleep_all_kinds_are_told_at_once", after_a_sleep_all_kinds_are_told_at_once},
     {"a_signal_ends_the_sleep", a_signal_ends_the_sleep},
     {"the_mask_holds_while_it_sleeps", the_mask_holds_while_it_sleeps},
     {"an_inner_set_is_ready_when_its_socket_is", an_inner_set_is_ready_when_its_socket_is},
+    {"an_inner_set_whose_data_is_read_is_ready_no_more", an_inner_set_whose_data_is_read_is_ready_no_more},
     {"a_polled_set_is_ready_when_its_socket_is", a_polled_set_is_ready_when_its_socket_is},
     {0},
 };

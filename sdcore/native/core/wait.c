@@ -11,9 +11,10 @@
 #include "core/thread.h"
 
 #define SPINS             200  /* looks before the first yield, some 4 us: a peer on another core answers within */
-#define SPIN_PROBE        32   /* a thread whose spinning never helps (the peer shares its core) tries again so often */
+#define SPIN_PROBE        512   /* a thread whose spinning never helps (the peer shares its core) tries again so often */
 #define YIELDS            80   /* yields before sleeping, while nobody else wants the core: some 50 us */
 #define YIELDS_CONTENDED  6    /* yields that gave the core to others before we sleep */
+#define CALIBRATION_NS    1000000u
 #define YIELD_LONG_NS     2000 /* a yield that took longer let somebody else run */
 #define YIELD_LOST_NS     1000000  /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
@@ -412,11 +413,42 @@ void sd_patience_start(struct sd_patience *p)
     p->m.yields_left = YIELDS;
 }
 
+/* The processor's own counter: reading the clock touches three pages more, and after a switch each is a miss. */
+static inline uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    uint64_t t;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+    return t;
+#endif
+}
+
+/* Ticks of a microsecond, measured once over at least a millisecond; 0 until then. */
+static uint64_t ticks_per_us(void)
+{
+    static _Atomic uint64_t known, first_ticks, first_ns;
+    uint64_t rate = sd_load(&known);
+    if (sd_likely(rate))
+        return rate;
+    uint64_t now_ns = sd_now_ns(), now = ticks(), begun_ns = sd_load(&first_ns);
+    if (!begun_ns) {
+        sd_store(&first_ticks, now);
+        sd_store(&first_ns, now_ns);
+    } else if (now_ns - begun_ns > CALIBRATION_NS) {
+        sd_store(&known, (now - sd_load(&first_ticks)) * 1000 / (now_ns - begun_ns) + 1);
+    }
+    return 0;
+}
+
 static void yield_once(struct sd_patience *p)
 {
-    uint64_t before = sd_now_ns();
+    uint64_t rate = ticks_per_us(), before = ticks();
     sd_sys_yield();
-    p->yield_cost_ns = sd_now_ns() - before;
+    if (!rate)
+        return;
+    p->yield_cost_ns = (ticks() - before) * 1000 / rate;
     uint64_t most = p->yield_cost_ns > YIELD_LOST_NS ? 0 : YIELDS_CONTENDED;
     if (p->yield_cost_ns > YIELD_LONG_NS)
         sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, most));

@@ -49,7 +49,7 @@ def pytest(session: nox.Session, *args: str, **env: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All ordinary tests, real programs among them."""
-    system_packages(session, "programs", "namespaces", "examples")
+    system_packages(session, "programs", "tests")
     install_project(session, "test")
     pytest(session, "tests")
 

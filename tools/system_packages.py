@@ -26,6 +26,11 @@ def program(name: str) -> Callable[[], bool]:
     return lambda: shutil.which(name, path=SEARCH_PATH) is not None
 
 
+def found(pattern: str) -> Callable[[], bool]:
+    """Tell whether any file has a path of this pattern, which is absolute."""
+    return lambda: any(Path("/").glob(pattern.lstrip("/")))
+
+
 def header(path: Path) -> Callable[[], bool]:
     """Tell whether this header file exists."""
     return path.is_file
@@ -59,11 +64,16 @@ GROUPS: dict[str, tuple[Need, ...]] = {
         Need("nginx-light", program("nginx")),
         Need("nodejs", program("node")),
         Need("openssl", program("openssl")),
+        Need("postgresql", found("/usr/lib/postgresql/*/bin/initdb")),
         Need("socat", program("socat")),
         Need("wrk", program("wrk")),
     ),
-    "examples": (Need("make", program("make")),),
-    "namespaces": (Need("iproute2", program("ip")),),
+    "tests": (
+        Need("git", program("git")),
+        Need("iproute2", program("ip")),
+        Need("make", program("make")),
+        Need("valgrind", program("valgrind")),
+    ),
     "docs": (Need("graphviz", program("dot")),),
     "package": (Need("git", program("git")),),
 }

@@ -21,7 +21,8 @@ _COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DO
 @cache
 def kept_files() -> tuple[Path, ...]:
     """Return every file that is committed or would be: not ignored by git, and still there."""
-    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    # A container's root may look at a tree that belongs to somebody else.
+    command = ("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     return tuple(path for path in (ROOT / name for name in sorted(names) if name) if path.is_file())
 

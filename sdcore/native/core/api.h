@@ -59,7 +59,7 @@ SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);
 SD_API void sd_stay_in_kernel(int fd, enum sd_reason reason); /* and if not connected yet: never leave it */
 SD_API void sd_leave_by_exec(void); /* last before exec: gives back what this process refers to */
 SD_API void sd_exec_failed(void);
-SD_API void sd_before_exec(void); /* moves what a child's program will inherit */
+SD_API void sd_before_exec(void);                 /* moves what a child's program will inherit */
 SD_API void sd_before_shell(const char *command); /* of these, only descriptors whose number the command names */
 
 /* privileges.c: before the process drops to another user, root directory or namespace. */

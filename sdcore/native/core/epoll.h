@@ -131,7 +131,7 @@ struct sd_epoll {
     bool closed;
 };
 
-#define sd_container(link, type, part) ((type *)((char *)(link)-offsetof(type, part)))
+#define sd_container(link, type, part) ((type *)((char *)(link) - offsetof(type, part)))
 
 static inline void sd_link_init(struct sd_link *link)
 {

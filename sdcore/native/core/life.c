@@ -154,7 +154,8 @@ static struct sd_socket *claim_object(void)
         struct sd_socket *s = &sd_g.sockets[index];
         uint32_t free = 0;
         /* acquire: pairs with let_go; whoever pinned did so before it */
-        if (sd_load_acquire(&s->rec.refs) || sd_load(&s->pins) || !atomic_compare_exchange_strong(&s->rec.refs, &free, 1))
+        if (sd_load_acquire(&s->rec.refs) || sd_load(&s->pins) ||
+            !atomic_compare_exchange_strong(&s->rec.refs, &free, 1))
             continue;
         raise_high(&sd_g.region->socket_high, index + 1);
         return s;

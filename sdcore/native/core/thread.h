@@ -21,7 +21,7 @@ SD_API struct sd_thread *sd_thread_attach(void); /* gives this thread a slot; NU
 SD_API bool sd_token_enter_slow(struct sd_token *token);
 SD_API void sd_token_leave_locked(struct sd_token *token);
 SD_API void sd_token_taken_over(struct sd_token *token); /* peer.c: the holder before may have died in the middle */
-SD_API void sd_token_reset(struct sd_token *token); /* a fresh socket: the calling thread owns it */
+SD_API void sd_token_reset(struct sd_token *token);      /* a fresh socket: the calling thread owns it */
 
 /* Enter: afterwards this thread alone acts. False if no thread slot can be had. */
 static inline bool sd_token_enter(struct sd_token *token)

@@ -10,12 +10,12 @@
 #include "core/ring.h"
 #include "core/thread.h"
 
-#define SPINS             200  /* looks before the first yield, some 4 us: a peer on another core answers within */
-#define SPIN_PROBE        512   /* a thread whose spinning never helps (the peer shares its core) tries again so often */
-#define YIELDS            80   /* yields before sleeping, while nobody else wants the core: some 50 us */
-#define YIELDS_CONTENDED  6    /* yields that gave the core to others before we sleep */
+#define SPINS             200 /* looks before the first yield, some 4 us: a peer on another core answers within */
+#define SPIN_PROBE        512 /* a thread whose spinning never helps (the peer shares its core) tries again so often */
+#define YIELDS            80  /* yields before sleeping, while nobody else wants the core: some 50 us */
+#define YIELDS_CONTENDED  6   /* yields that gave the core to others before we sleep */
 #define CALIBRATION_NS    1000000u
-#define YIELD_LONG_NS     2000 /* a yield that took longer let somebody else run */
+#define YIELD_LONG_NS     2000     /* a yield that took longer let somebody else run */
 #define YIELD_LOST_NS     1000000  /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
 #define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */

@@ -1,4 +1,7 @@
-"""Imports point one way: protocol <- native, monitor <- rdma <- cli, and protocol <- sdsim."""
+"""Imports point one way: protocol <- native, monitor <- rdma <- cli, and protocol <- sdsim.
+
+The monitor's decisions do no I/O: the simulator runs them too, so they are a part of their own here.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,23 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.style.sources import module_of, name_of, python_files, tree_of
+from tests.style.sources import ROOT, module_of, name_of, python_files, tree_of
+
+DECISIONS = "the monitor's decisions"
+DECISION_MODULES = {f"sdcore.monitor.{name}" for name in ("decisions", "events", "identity", "policy", "registry")}
+WHAT_DOES_IO = {"asyncio", "os", "random", "select", "socket", "subprocess", "threading", "time"}
 
 # Each part, and the parts that it may import besides itself. A new part needs a row here.
 MAY_IMPORT: dict[str, set[str]] = {
     "sdcore.protocol": set(),
+    DECISIONS: {"sdcore.protocol"},
     "sdcore.config": {"sdcore.protocol"},
     "sdcore.native": {"sdcore.protocol"},
-    "sdcore.monitor": {"sdcore.protocol", "sdcore.config"},
-    "sdcore.rdma": {"sdcore.protocol", "sdcore.config", "sdcore.native", "sdcore.monitor"},
+    "sdcore.monitor": {"sdcore.protocol", "sdcore.config", DECISIONS},
+    "sdcore.rdma": {"sdcore.protocol", "sdcore.config", "sdcore.native", "sdcore.monitor", DECISIONS},
     "sdcore.socket": {"sdcore.protocol", "sdcore.native"},
     "sdcore.cli": {
+        DECISIONS,
         "sdcore.protocol",
         "sdcore.config",
         "sdcore.native",
@@ -24,12 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sdcore.rdma",
         "sdcore.socket",
     },
-    "sdsim": {"sdcore.protocol"},
+    "sdsim": {"sdcore.protocol", DECISIONS},
 }
 
 
 def part_of(module: str) -> str:
     """Return the part to which a module of ours belongs: its package, or sdsim as a whole."""
+    if module in DECISION_MODULES:
+        return DECISIONS
     parts = module.split(".")
     return parts[0] if parts[0] == "sdsim" else ".".join(parts[:2])
 
@@ -51,10 +62,14 @@ def _from_names(node: ast.ImportFrom, package: str) -> Iterator[str]:
     if node.level:
         above = package.split(".")[: len(package.split(".")) - node.level + 1]
         base = ".".join([*above, *([base] if base else [])])
-    if base == "sdcore":
-        yield from (f"sdcore.{alias.name}" for alias in node.names)
-    else:
-        yield base
+    for alias in node.names:
+        inner = f"{base}.{alias.name}"
+        yield inner if base == "sdcore" or _is_module(inner) else base
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def wrong_imports(module: str, tree: ast.Module, package: str) -> list[str]:
@@ -80,6 +95,20 @@ def test_imports_point_one_way() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_monitors_decisions_do_no_io() -> None:
+    wrong = []
+    for path in (path for path in python_files("sdcore") if module_of(path) in DECISION_MODULES):
+        names = {name.split(".")[0] for node in ast.walk(tree_of(path)) for name in _named(node)}
+        wrong += [f"{name_of(path)} imports {name}" for name in sorted(names & WHAT_DOES_IO)]
+    assert not wrong, "\n".join(wrong)
+
+
+def _named(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
 def test_a_wrong_import_is_seen_in_each_form() -> None:
     forms = (
         "import sdcore.cli.main",
@@ -93,7 +122,10 @@ def test_a_wrong_import_is_seen_in_each_form() -> None:
     )
     for form in forms:
         assert wrong_imports("sdcore.protocol.ring", ast.parse(form), "sdcore.protocol"), form
-    assert not wrong_imports("sdsim.world", ast.parse("from sdcore.protocol import ring"), "sdsim")
+    for form in ("from sdcore.protocol import ring", "from sdcore.monitor import events"):
+        assert not wrong_imports("sdsim.world", ast.parse(form), "sdsim"), form
+    for form in ("from sdcore.monitor import events, daemon", "import sdcore.monitor", "from sdcore import _native"):
+        assert wrong_imports("sdsim.world", ast.parse(form), "sdsim"), form
 
 
 def test_rows_name_parts_that_may_exist() -> None:

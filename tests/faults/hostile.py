@@ -2,6 +2,8 @@
 
 Usage: python -m tests.faults.hostile client|server PORT SEED SECONDS
        python -m tests.faults.hostile words PORT SEED PID
+       python -m tests.faults.hostile hold PORT SEED CONNECTIONS
+       python -m tests.faults.hostile liar PORT SEED PID
 
 It runs without the library and does all by hand: attaches to the monitor, gets a lease, makes (or takes up) an offer.
 From then on it overwrites words of the slab with values that are chosen to hurt: bounds and their neighbours, huge
@@ -250,6 +252,34 @@ def attack_word_by_word(attacker: Attacker, port: int, server: int) -> None:
                     break  # one value is enough: what is stuck may take the time that others need
 
 
+def hold_back(attacker: Attacker, port: int, connections: int) -> None:
+    """Ask the server to move, say that bytes are still being forwarded, and close: it must not wait for them."""
+    for slot in range(connections):
+        with socket.socket() as sock:
+            attacker.accelerated += connect(attacker, sock, port, slot)
+            assert attacker.slab is not None
+            inward = attacker.slab.slot[slot].dir[1]
+            inward.c.flags = layout.RX_FORWARDING | layout.RX_ABANDONED
+            inward.data_wait.armed |= layout.ARM_MOVE
+            put(attacker, slot, b"x" * 100)
+            attacker.rouse(slot)
+
+
+def lie(attacker: Attacker, port: int, server: int) -> None:
+    """Name each descriptor of the server as our end of the companion, so that its bytes go astray."""
+    for slot, number in enumerate(sorted(int(path.name) for path in Path(f"/proc/{server}/fd").iterdir())):
+        with socket.socket() as sock:
+            if not connect(attacker, sock, port, slot):
+                continue
+            assert attacker.slab is not None
+            attacker.accelerated += 1
+            producer = attacker.slab.slot[slot].dir[0].p
+            producer.pid, producer.fd = server, number
+            put(attacker, slot, b"astray")
+            attacker.rouse(slot)
+            time.sleep(0.05)
+
+
 def thread_count(pid: int) -> int:
     """How many threads a process has."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -289,12 +319,15 @@ def attack_as_server(attacker: Attacker, listener: socket.socket) -> None:
         attacker.attack(slot, sock)
 
 
+BY_HAND = {"words": attack_word_by_word, "hold": hold_back, "liar": lie}
+
+
 def main() -> None:
     """Attack until the time is up; print how many connections were accelerated before they were spoilt."""
     role, port, seed, seconds = sys.argv[1:]
     attacker = Attacker(int(seed))
-    if role == "words":
-        attack_word_by_word(attacker, int(port), server=int(seconds))
+    if role in BY_HAND:
+        BY_HAND[role](attacker, int(port), int(seconds))
         print(f"accelerated {attacker.accelerated}", flush=True)
         return
     end = time.monotonic() + float(seconds)

@@ -17,6 +17,7 @@ from tests.support.processes import Processes, free_port, wait_until
 SECONDS = 2.0
 BYTES = 200_000
 ANSWER_S = 10.0
+HELD_UP_S = 0.5
 SEEDS = range(2)
 
 
@@ -74,6 +75,35 @@ def test_no_word_alone_leaves_a_thread_behind(own_host: Host, processes: Process
     *stuck, last = processes.log(attacker).splitlines()
     assert not stuck, "\n".join(stuck)
     assert int(last.split()[1]) > 500, "the attack did not reach shared memory"
+    assert server.process.poll() is None
+
+
+def test_a_peer_that_forwards_for_ever_delays_nobody(own_host: Host, processes: Processes) -> None:
+    own_host.start_monitor()
+    server = Server(own_host, processes)
+    with Client(own_host) as honest:
+        honest.must("open", "long", server.port)
+        attacker = hostile(own_host, processes, "hold", server.port, 1, last=20)
+        longest = 0.0
+        while attacker.poll() is None:
+            before = time.monotonic()
+            honest.must("echo", "long", 1000)
+            longest = max(longest, time.monotonic() - before)
+        assert processes.log(attacker).split() == ["accelerated", "20"]
+        assert longest < HELD_UP_S
+
+
+def test_bytes_go_to_no_descriptor_that_a_peer_names(own_host: Host, processes: Processes) -> None:
+    own_host.start_monitor()
+    server = Server(own_host, processes, "passing_server.py")
+    with Client(own_host) as honest:
+        honest.must("open", "good", server.port)
+        honest.must("echo", "good", 1000)
+        attacker = hostile(own_host, processes, "liar", server.port, 1, last=server.process.pid)
+        assert attacker.wait(30) == 0, processes.log(attacker)
+        assert int(processes.log(attacker).split()[1]) > 3
+        for _ in range(3):
+            honest.must("echo", "good", 1000)  # compares what comes back
     assert server.process.poll() is None
 
 

@@ -8,6 +8,7 @@
 #include "core/address.h"
 #include "core/control.h"
 #include "core/epoll.h"
+#include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
@@ -241,10 +242,11 @@ static void become_ring(struct sd_socket *s)
     sd_store_release(&s->mode, SD_MODE_RING);
 }
 
+/* Without a token: another thread may withdraw the offer and leave the slot meanwhile. */
 static bool word_accepted(const struct sd_socket *s)
 {
-    uint32_t word = sd_load_acquire(&((struct sd_socket *)s)->slot->offer);
-    return word == offer_word(s->offer, SD_OFFER_ACCEPTED);
+    struct sd_slot *slot = __atomic_load_n(&s->slot, __ATOMIC_RELAXED);
+    return slot && sd_load_acquire(&slot->offer) == offer_word(s->offer, SD_OFFER_ACCEPTED);
 }
 
 bool sd_offer_accepted(struct sd_socket *s)
@@ -260,22 +262,6 @@ bool sd_offer_accepted(struct sd_socket *s)
     return true;
 }
 
-/* What went into the ring, out over the companion: at most OFFER_BYTES, which a fresh connection always takes. */
-static void resend(struct sd_socket *s, int fd)
-{
-    for (uint64_t at = 0; at < s->tx.tail;) {
-        uint64_t offset = (at - s->tx.base) & SD_RING_MASK;
-        size_t n = sd_min_u64(s->tx.tail - at, SD_RING_BYTES - offset);
-        long sent = sd_sys_sendto(fd, s->tx.data + offset, n, MSG_NOSIGNAL, NULL, 0);
-        if (sent < 0 && sent != -EINTR && sent != -EAGAIN)
-            return; /* the connection is dead; the program's next call learns it from the kernel */
-        if (sent == -EAGAIN)
-            sd_sys_yield();
-        at += sent > 0 ? (uint64_t)sent : 0;
-    }
-    atomic_fetch_add(&s->rec.kernel_sent_bytes, s->tx.tail);
-}
-
 static bool swap_offer(struct sd_socket *s)
 {
     uint32_t word = s->offer;
@@ -288,17 +274,21 @@ static void leave_port(struct sd_socket *s)
     atomic_compare_exchange_strong(&s->slab->port[s->rec.local.port], &ours, SD_PORT_EMPTY);
 }
 
+/* The offer is ours again. What the ring holds goes out over the companion; while TCP does not take all of it (its buffers
+ * may be small, and nobody need read yet) the connection keeps the slot, as one that moves. */
 static void become_kernel(struct sd_socket *s, int fd, enum sd_reason reason)
 {
     leave_port(s);
-    if (fd >= 0)
-        resend(s, fd);
-    if (sd_load(&s->shut) & 2)
-        sd_sys_shutdown(fd, SHUT_WR);
     use_kernel(s, reason);
+    if (!sd_move_withdrawn(s, fd)) {
+        sd_store_release(&s->mode, SD_MODE_RING);
+        return;
+    }
+    if ((sd_load(&s->shut) & 2) && fd >= 0)
+        sd_sys_shutdown(fd, SHUT_WR);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     unclaim_slot(s->slab, s->rec.slot);
-    s->slot = NULL;
+    __atomic_store_n(&s->slot, NULL, __ATOMIC_RELAXED); /* word_accepted */
 }
 
 void sd_offer_withdraw(struct sd_socket *s, int fd, enum sd_client_event why, enum sd_reason reason)

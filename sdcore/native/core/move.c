@@ -138,6 +138,22 @@ static void move_tx(struct sd_socket *s, int fd)
         flush(s, fd);
 }
 
+bool sd_move_withdrawn(struct sd_socket *s, int fd)
+{
+    struct sd_tx *tx = &s->tx;
+    sd_ring_tx_step(&tx->m, SD_RING_TX_EV_MOVE, 0);
+    tx->left = true;
+    tx->held = false;
+    tx->resend_from = 0;
+    tx->resending = tx->tail != 0;
+    if (fd < 0 || !tx->resending || flush(s, fd))
+        return true;
+    /* nobody is there to say so for the other direction, or to give the slot back */
+    atomic_fetch_or(&s->rx.dir->p.flags, SD_TX_MOVED);
+    s->peer_dead = true;
+    return false;
+}
+
 /* Wakes who waits there; what the peer asks of us meanwhile is looked at when no token is held. */
 static void wake_peer(struct sd_socket *s, struct sd_attention *attention)
 {

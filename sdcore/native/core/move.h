@@ -53,6 +53,10 @@ SD_API short sd_move_interest(struct sd_socket *s, uint32_t events);
  * other. 0: read now, something may be there. -EINTR. -EAGAIN: nothing came until deadline_ns. */
 SD_API long sd_move_before_read(struct sd_socket *s, int fd, uint64_t deadline_ns);
 
+/* An offer was taken back, with both tokens: nobody reads the rings. What we put there goes out over the companion first;
+ * true if TCP took all of it. If not, the stream goes on as one that has moved and sends again. */
+SD_API bool sd_move_withdrawn(struct sd_socket *s, int fd);
+
 /* Our direction has moved; with the send token. SD_PASS: the companion takes the bytes. 0: bytes wait to be sent again
  * first. -EPIPE. */
 SD_API long sd_move_turn(struct sd_socket *s);

@@ -30,7 +30,8 @@
 static inline void sd_copy(uint8_t *to, const uint8_t *from, size_t n)
 {
     if (n < SD_COPY_LOOP_BYTES) {
-        memcpy(to, from, n);
+        if (n) /* memcpy must not see a NULL, which is allowed when nothing is sent */
+            memcpy(to, from, n);
         return;
     }
     for (; n >= 64; n -= 64, to += 64, from += 64) {

@@ -1,5 +1,6 @@
 /* sendfile: the file is read straight into the ring, no copy of ours in between. */
 #include "core/api.h"
+#include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
 #include "core/thread.h"
@@ -27,7 +28,7 @@ static long send_piece(struct sd_socket *s, const struct source *source, size_t 
 {
     uint8_t *to;
     if (!sd_token_enter(&s->tx.token))
-        return -EAGAIN;
+        return -EDEADLK; /* a signal handler inside the call that it interrupted */
     long r = sd_tx_room(s, &to);
     if (r > 0) {
         r = read_piece(source, to, sd_min_u64(sd_min_u64((uint64_t)r, n), PIECE_BYTES));
@@ -37,6 +38,8 @@ static long send_piece(struct sd_socket *s, const struct source *source, size_t 
     sd_token_leave(&s->tx.token);
     if (r > 0)
         sd_notify(s, &s->tx.dir->data_wait, true);
+    if (r > 0 && s->last_send)
+        sd_peer_had_closed(s); /* or it would fill the ring for nobody, and wait for room */
     return r;
 }
 
@@ -54,7 +57,7 @@ static long send_all(struct sd_socket *s, int out_fd, const struct source *sourc
     size_t done = 0;
     long r = 0;
     while (done < n) {
-        r = send_piece(s, source, n - done);
+        r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_piece(s, source, n - done);
         if (r == SD_PASS)
             r = by_kernel(out_fd, source, n - done);
         else if (r == -EAGAIN && (r = sd_wait_for_room(s, out_fd)) == 0)
@@ -63,14 +66,14 @@ static long send_all(struct sd_socket *s, int out_fd, const struct source *sourc
             break;
         done += (size_t)r;
     }
-    return done ? (long)done : r;
+    return done ? (long)done : r == -EDEADLK ? -EAGAIN : r;
 }
 
 long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 {
     struct sd_socket *s = sd_socket_of(out_fd);
-    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
-        return s && sd_load(&s->mode) == SD_MODE_PENDING && sd_wait_for_room(s, out_fd) < 0 ? -EAGAIN : SD_PASS;
+    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
+        return SD_PASS;
     const struct source source = {in_fd, offset};
     sd_pin(s);
     long r = send_all(s, out_fd, &source, n);

@@ -122,7 +122,7 @@ static bool look_for_room(struct sd_socket *s)
         return true;
     long room = sd_ring_new_room(&s->tx);
     if (room == 0 && sd_watch_room(s))
-        return look_for_room(s);
+        room = sd_ring_new_room(&s->tx); /* once: a peer that takes our mark away again and again must not hold us */
     if (sd_unlikely(room < 0)) {
         violated(s);
         return false;
@@ -510,9 +510,10 @@ static long recv_rest_by_kernel(int fd, struct cursor *c, int flags)
             sd_count_kernel(fd, 0, r);
             done += r;
         }
+        if (r >= 0)
+            cursor_skip(c, (size_t)r);
         if (r < (long)run)
             break;
-        cursor_skip(c, run);
     }
     return done;
 }

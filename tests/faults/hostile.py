@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -253,16 +253,19 @@ def attack_word_by_word(attacker: Attacker, port: int, server: int) -> None:
 
 
 def hold_back(attacker: Attacker, port: int, connections: int) -> None:
-    """Ask the server to move, say that bytes are still being forwarded, and close: it must not wait for them."""
-    for slot in range(connections):
-        with socket.socket() as sock:
+    """Ask the server to move, say that bytes are still being forwarded, and end: it must not wait for them to close."""
+    with ExitStack() as stack:
+        for slot in range(connections):
+            sock = stack.enter_context(socket.socket())
             attacker.accelerated += connect(attacker, sock, port, slot)
             assert attacker.slab is not None
-            inward = attacker.slab.slot[slot].dir[1]
-            inward.c.flags = layout.RX_FORWARDING | layout.RX_ABANDONED
+            outward, inward = attacker.slab.slot[slot].dir
+            inward.c.flags = layout.RX_FORWARDING
             inward.data_wait.armed |= layout.ARM_MOVE
-            put(attacker, slot, b"x" * 100)
+            outward.p.flags = layout.TX_FIN
             attacker.rouse(slot)
+            time.sleep(0.02)
+        time.sleep(1)
 
 
 def lie(attacker: Attacker, port: int, server: int) -> None:

@@ -18,6 +18,7 @@
 #include "core/sys.h"
 #include "core/thread.h"
 
+#define FILES_LEAST  64u
 #define FILES_MAX    1048576u
 #define REGION_ALIGN 4096u
 
@@ -58,15 +59,22 @@ static void lay_out_region(struct sd_region *region, size_t sockets_at, size_t t
     sd_g.threads = (struct sd_thread *)((char *)region + threads_at);
 }
 
+static uint64_t limit_of(int resource)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+    sd_syscall(SYS_prlimit64, 0, resource, NULL, &limit, 0, 0);
+    return limit.rlim_cur;
+}
+
 static bool make_region(void)
 {
     size_t sockets_at = aligned(sizeof(struct sd_region));
     size_t threads_at = sockets_at + aligned(SD_SOCKETS * sizeof(struct sd_socket));
     size_t size = threads_at + aligned(SD_THREADS * sizeof(struct sd_thread));
-    struct rlimit largest = {.rlim_cur = RLIM_INFINITY};
-    sd_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &largest, 0, 0);
-    if (largest.rlim_cur < size)
+    if (limit_of(RLIMIT_FSIZE) < size)
         return false; /* to exceed it would raise SIGXFSZ in the program */
+    if (limit_of(RLIMIT_NOFILE) < FILES_LEAST)
+        return false; /* our few descriptors would be missed */
     long fd = sd_sys_memfd_create("sdcore-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return false;

@@ -44,7 +44,8 @@ static bool peer_moved(struct sd_socket *s)
 
 bool sd_move_uses_companion(struct sd_socket *s)
 {
-    return tx_moved(s) || rx_moved(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s);
+    /* what the receiving machine knows of it comes after the peer's flag, and is not ours to read without a token */
+    return tx_moved(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s);
 }
 
 bool sd_move_resends(const struct sd_socket *s)

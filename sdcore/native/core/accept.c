@@ -15,6 +15,9 @@
 #include "core/thread.h"
 #include "core/wait.h"
 
+#define BRIEF_NS        50000u
+#define LOOKS_PER_YIELD 16
+
 static void use_kernel(struct sd_socket *s, enum sd_reason reason)
 {
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
@@ -204,6 +207,22 @@ static void forget_declined(struct sd_socket *s, struct sd_grant *leases)
     }
 }
 
+/* The client is on its way out of connect() and makes its offer at once, unless it has no processor: wait that long, so
+ * that a server which turns to other things next does not leave the offer unseen. */
+static bool look_briefly(struct sd_socket *s)
+{
+    uint64_t until_ns = sd_now_ns() + BRIEF_NS;
+    for (uint32_t look = 1; !look_once(s); look++) {
+        if (look % LOOKS_PER_YIELD)
+            sd_cpu_pause();
+        else if (sd_now_ns() < until_ns)
+            sd_sys_yield();
+        else
+            return false;
+    }
+    return true;
+}
+
 static void accept_hinted(struct sd_socket *s, struct sd_socket *listener, int listen_fd)
 {
     struct sd_grant *leases = sd_leases_of(listener, listen_fd, true);
@@ -212,7 +231,7 @@ static void accept_hinted(struct sd_socket *s, struct sd_socket *listener, int l
     s->accepted_from = listener;
     sd_pin(listener);
     s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;
-    if (look_once(s)) {
+    if (look_briefly(s)) {
         drop_listener(s);
         settled(s);
         return;

@@ -625,7 +625,7 @@ SCENARIO(epoll_edge_wakes_one_of_two_threads, RING)
     SHOW_BOOL(apart > 50 || apart < -50);
 }
 
-SCENARIO(epoll_server_of_many, RING)
+SCENARIO(epoll_server_of_many, MIXED)
 {
     static int fd[100];
     int set = (int)MUST(epoll_create1(0)), answered = 0;

@@ -67,12 +67,12 @@ static void splice_text(int fd, const char *text)
 }
 
 /* Processor time of this process for something that waits. */
-#define SHOW_IDLE(waiting)                                                                                            \
-    do {                                                                                                              \
-        struct timespec before, after;                                                                                \
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);                                                             \
-        SHOW(waiting);                                                                                                \
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);                                                              \
+#define SHOW_IDLE(waiting)                                                                                           \
+    do {                                                                                                             \
+        struct timespec before, after;                                                                               \
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);                                                            \
+        SHOW(waiting);                                                                                               \
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);                                                             \
         show_bool("idle", (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 100); \
     } while (0)
 

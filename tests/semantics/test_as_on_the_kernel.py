@@ -15,6 +15,9 @@ from tests.support.processes import Outcome, Processes
 # What the checked and 64-bit names of libc could change: everything that moves bytes or waits.
 FORTIFIED_FILES = {"transfer", "polling", "rawcalls"}
 
+# What is known to differ, and stands in docs/reference/limitations.md: the tests insist that it still does.
+KNOWN_TO_DIFFER = {"close_does_not_wake_a_blocked_recv"}
+
 CASES = [(scenario, variant) for scenario in scenarios() for variant in variants(scenario)]
 
 
@@ -55,6 +58,9 @@ def check(program: Path, scenario: Scenario, variant: Variant, host: Host, proce
     shim = host.environment(shim=True)
     puppet_env = host.environment(shim=variant.puppet == "other")
     outcome = run(program, scenario, variant, processes, env=shim, puppet_env=puppet_env)
+    if scenario.name in KNOWN_TO_DIFFER and variant.puppet != "plain":
+        assert outcome.output != expected.output, "no longer differs: take it out of KNOWN_TO_DIFFER and the page"
+        return
     if outcome.output != expected.output:
         pytest.fail(difference(expected, outcome), pytrace=False)
     assert (outcome.code, outcome.errors) == (0, "")

@@ -333,6 +333,12 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
     }
 }
 
+/* Never pass a call on to a descriptor that was closed while it waited: the number may be another file's by now. */
+static long still_open(struct sd_socket *s, int fd, long r)
+{
+    return r == SD_PASS && sd_socket_of(fd) != s ? -EBADF : r;
+}
+
 long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
 {
     struct cursor c;
@@ -343,7 +349,7 @@ long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
         return SD_PASS;
     long r = send_loop(s, fd, &c, flags);
     sd_unpin(s);
-    return r;
+    return still_open(s, fd, r);
 }
 
 static __attribute__((noinline)) long send_slow(int fd, const void *buf, size_t n, int flags)
@@ -624,7 +630,7 @@ long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg
         *msg_flags = 0;
     long r = recv_loop(s, fd, &c, flags);
     sd_unpin(s);
-    return r;
+    return still_open(s, fd, r);
 }
 
 static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int flags)

@@ -148,7 +148,11 @@ class Socket:
         return 0
 
     def _offer_decided(self) -> bool:
-        return self.mode is not Mode.OFFERED or (self.slot is not None and self.slot.offer == ACCEPTED)
+        """The offer is accepted, or must be taken back: the companion has news, or the time is over."""
+        if self.mode is not Mode.OFFERED or self.slot is None or self.slot.offer == ACCEPTED:
+            return True
+        over = self.deadline_ps is not None and self.world.now >= self.deadline_ps
+        return over or (self.end is not None and self.end.readable)
 
     def _ring_send(self, thread: Thread, size: int) -> Steps:
         """One SEND; returns the bytes put, 0 if it has to be tried again."""

@@ -26,6 +26,9 @@ from sdsim.units import text_of
 Steps = Generator[simpy.Event, Any, Any]
 """What a simulated activity is: a generator that waits for events."""
 
+IDLE_STEPS_MAX = 500_000
+"""So many steps of waiting in a row, and nothing else, are a wait that never ends."""
+
 LAST_STEPS = 24
 """Transitions that a failure shows."""
 
@@ -62,6 +65,7 @@ class World:
         env: the queue of events; `env.now` is in picoseconds.
         rng: the only source of chance.
         rows: how often each row was taken.
+        last_ps: when a machine made its last step.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -74,7 +78,8 @@ class World:
         self._programs: dict[str, Program] = {name: compiled(table) for name, table in settings.tables.items()}
         self._recent: deque[tuple[int, Runner, Row, int]] = deque(maxlen=LAST_STEPS)
         self._names: Counter[str] = Counter()
-        self._failure: Violation | None = None
+        self._idle = 0
+        self.last_ps = 0
         self._write(self.head())
 
     # What happens -----------------------------------------------------------------------------------------------------
@@ -111,8 +116,6 @@ class World:
             Violation: a law was broken.
         """
         self.env.run(until=until_ps)
-        if self._failure is not None:
-            raise self._failure
 
     # Machines ---------------------------------------------------------------------------------------------------------
 
@@ -122,6 +125,10 @@ class World:
 
     def _stepped(self, runner: Runner, row: Row, arg: int) -> None:
         self.rows[row] += 1
+        self.last_ps = self.now
+        self._idle = self._idle + 1 if runner.program.name == "waiter" else 0
+        if self._idle > IDLE_STEPS_MAX:
+            raise Violation(f"progress: {runner.owner} and others only wait, {self._idle} steps long")
         self._recent.append((self.now, runner, row, arg))
         if self.settings.trace is not None:
             regs = "".join(f" {name}={value}" for name, value in runner.regs.items())

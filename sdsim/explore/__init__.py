@@ -1,0 +1,1 @@
+"""Exploration: every order of events of a small world, without time and without chance."""

@@ -1,0 +1,32 @@
+"""The small worlds that `sdsim explore` knows, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sdcore.protocol.kit import Machine
+from sdsim.explore.engine import Model
+from sdsim.explore.offer import OfferModel
+from sdsim.explore.ring import RingModel
+from sdsim.explore.teardown import TeardownModel
+from sdsim.explore.token import TokenModel
+
+Make = Callable[[Mapping[str, Machine]], Model]
+
+MODELS: Final[Mapping[str, tuple[str, Make]]] = {
+    "offer": ("one client, one listener, one death", lambda tables: OfferModel(tables)),
+    "offer-2x2": (
+        "two clients, two listeners, no death",
+        lambda tables: OfferModel(tables, clients=2, listeners=2, deaths=0, stale=False),
+    ),
+    "offer-2x2-death": (
+        "two clients, two listeners, one death: takes minutes",
+        lambda tables: OfferModel(tables, clients=2, listeners=2, deaths=1, stale=False),
+    ),
+    "ring": ("a producer, a consumer, late stores, sleeping on both sides", lambda tables: RingModel(tables)),
+    "token": ("three threads and one token, with deaths", lambda tables: TokenModel(tables)),
+    "teardown": ("both ends of a connection, with deaths", lambda tables: TeardownModel(tables)),
+}
+SLOW: Final = {"offer-2x2-death"}
+"""Left out unless named."""

@@ -1,0 +1,263 @@
+"""Offer: clients and listeners decide for each connection whether the rings or the kernel carry it.
+
+Each connection has a client and, once accepted, an end in one of the listening processes, which take from one backlog.
+Each of its two shared words changes by one swap a step, so everything that can cross does cross. Each client sends one
+message as soon as it may, into the ring or by the kernel; it must arrive by whichever the two agree on. Processes may
+die at every step, as many as `deaths` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sdcore.protocol.connection import ClientDo, ClientEvent, ClientState, ServerDo, ServerEvent, ServerState
+from sdcore.protocol.kit import Effect, Event, Machine
+from sdsim.explore.engine import Act, Table
+
+C, S = ClientState, ServerState
+Todo = tuple[Effect | Event | str, ...]
+ENTER_PORT = "enter the port"
+BACKLOG, NOWHERE = -1, -2
+
+
+class Word(Enum):
+    """The offer word."""
+
+    FREE = "free"
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    WITHDRAWN = "withdrawn"
+
+
+class Port(Enum):
+    """The entry of the client's port."""
+
+    EMPTY = "empty"
+    OURS = "ours"
+    OTHERS = "another connection's"
+    DECLINED = "declined"
+
+
+class Message(Enum):
+    """Where the client's message is."""
+
+    UNSENT = "unsent"
+    RING = "in the ring"
+    KERNEL = "in the kernel"
+    LOST = "lost"
+    READ = "read"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection. `at` is the listener that accepted it, or BACKLOG, or NOWHERE."""
+
+    port: Port = Port.EMPTY
+    word: Word = Word.FREE
+    client: ClientState = C.IDLE
+    client_todo: Todo = ()
+    client_dead: bool = False
+    at: int = NOWHERE
+    server: ServerState = S.IDLE
+    server_todo: Todo = ()
+    message: Message = Message.UNSENT
+    accepts: int = 0
+
+
+@dataclass(frozen=True)
+class World:
+    """All connections, and which listeners are dead."""
+
+    connections: tuple[Connection, ...]
+    dead: frozenset[int] = frozenset()
+    deaths: int = 0
+
+
+class OfferModel:
+    """Some clients, some listeners, some deaths."""
+
+    def __init__(
+        self, tables: Mapping[str, Machine], clients: int = 1, listeners: int = 1, deaths: int = 1, stale: bool = True
+    ) -> None:
+        self.name = f"offer, {clients} clients, {listeners} listeners, {deaths} deaths"
+        self.clients = Table(tables["client"])
+        self.servers = Table(tables["server"])
+        self.count, self.listeners, self.deaths, self.stale = clients, listeners, deaths, stale
+        self.parties = (
+            *(f"client{number + 1}" for number in range(clients)),
+            *(f"listener{number + 1}" for number in range(listeners)),
+        )
+
+    def first(self) -> Iterable[World]:
+        """Nothing connected; the first connection's port may have an entry left from before."""
+        rest = (Connection(),) * (self.count - 1)
+        ports = (Port.EMPTY, Port.OTHERS, Port.DECLINED) if self.stale else (Port.EMPTY,)
+        for port in ports:
+            yield World((Connection(port), *rest))
+
+    def wrong(self, w: World) -> str | None:
+        """Both ends agree, nothing is lost, nothing is accepted twice."""
+        for number, c in enumerate(w.connections, 1):
+            if c.message is Message.LOST and not self._dead(w, c):
+                return f"connection {number}: the client's message is lost"
+            if c.accepts > 1:
+                return f"connection {number}: accepted twice"
+            if self._settled(w, c) and (c.client is C.ESTABLISHED) != (c.server is S.ESTABLISHED):
+                return f"connection {number}: one end uses the rings, the other does not"
+        return None
+
+    def done(self, w: World) -> bool:
+        """Every connection is settled and its message read, or one of its ends is dead."""
+        return all(self._dead(w, c) or (self._settled(w, c) and c.message is Message.READ) for c in w.connections)
+
+    def _dead(self, w: World, c: Connection) -> bool:
+        return c.client_dead or c.at in w.dead or len(w.dead) == self.listeners
+
+    def _settled(self, w: World, c: Connection) -> bool:
+        ends = c.client in (C.ESTABLISHED, C.KERNEL) and c.server in (S.ESTABLISHED, S.KERNEL)
+        return ends and not c.client_todo and not c.server_todo and not self._dead(w, c)
+
+    def steps(self, w: World) -> Iterator[tuple[Act, World]]:
+        """What each client, each listener, and death may do."""
+        for number, c in enumerate(w.connections):
+            if not c.client_dead:
+                for act, new in self._client(w, c, self.parties[number]):
+                    yield act, self._with(w, number, new)
+            for act, new in self._server(w, c):
+                yield act, self._with(w, number, new)
+            if not c.client_dead and w.deaths < self.deaths:
+                dead = self._with(w, number, replace(c, client_dead=True, client_todo=()))
+                yield Act(self.parties[number], "is killed"), replace(dead, deaths=w.deaths + 1)
+        if w.deaths < self.deaths:
+            for listener in set(range(self.listeners)) - w.dead:
+                name = self.parties[self.count + listener]
+                yield Act(name, "is killed"), replace(w, dead=w.dead | {listener}, deaths=w.deaths + 1)
+
+    # The client -------------------------------------------------------------------------------------------------------
+
+    def _client(self, w: World, c: Connection, name: str) -> Iterator[tuple[Act, Connection]]:
+        if c.client_todo:
+            item, rest = c.client_todo[0], replace(c, client_todo=c.client_todo[1:])
+            if isinstance(item, Event):
+                yield self._feed_client(rest, item, name)
+            else:
+                text = item if isinstance(item, str) else item.name
+                for new in self._client_does(rest, item):
+                    yield Act(name, f"does {text}"), new
+            return
+        for event in self._client_events(w, c):
+            yield self._feed_client(c, event, name)
+        if c.message is Message.UNSENT and c.client in (C.OFFERED, C.ESTABLISHED):
+            yield Act(name, "sends into the ring"), replace(c, message=Message.RING)
+        if c.message is Message.UNSENT and c.client is C.KERNEL and c.at != NOWHERE:
+            yield Act(name, "sends by the kernel"), replace(c, message=Message.KERNEL)
+
+    def _client_events(self, w: World, c: Connection) -> Iterator[ClientEvent]:
+        if c.client is C.IDLE:
+            yield ClientEvent.CONNECT_LEASED
+        if c.client is C.OFFERED:
+            yield ClientEvent.EXPIRED
+            if c.word is Word.ACCEPTED:
+                yield ClientEvent.ACCEPTED
+            if c.server is S.KERNEL or self._dead(w, c):
+                yield ClientEvent.COMPANION_DATA
+
+    def _feed_client(self, c: Connection, event: Event, name: str) -> tuple[Act, Connection]:
+        (state, _), effects = self.clients.feed((c.client, ()), event)
+        names = "".join(f" {effect.name}" for effect in effects)
+        act = Act(name, f"client: {c.client.name} {event.name} -> {state.name}{names}")
+        assert isinstance(state, ClientState)
+        return act, replace(c, client=state, client_todo=(*effects, *c.client_todo))
+
+    def _client_does(self, c: Connection, item: Effect | str) -> Iterator[Connection]:
+        def then(event: Event | str) -> Todo:
+            return (event, *c.client_todo)
+
+        if item is ClientDo.CONNECT_KERNEL:
+            at = BACKLOG if c.at == NOWHERE else c.at
+            for event in (ClientEvent.KERNEL_OPEN, ClientEvent.KERNEL_SLOW):
+                yield replace(c, at=at, client_todo=(*c.client_todo, event))
+        elif item is ClientDo.MAKE_OFFER:
+            yield replace(c, word=Word.OFFERED, client_todo=then(ENTER_PORT))
+        elif item == ENTER_PORT and c.port is Port.EMPTY:
+            yield replace(c, port=Port.OURS)
+        elif item == ENTER_PORT:
+            taken = c.port is Port.OTHERS
+            yield replace(c, client_todo=then(ClientEvent.PORT_TAKEN if taken else ClientEvent.PORT_DECLINED))
+        elif item is ClientDo.TRY_WITHDRAW:
+            won = c.word is Word.OFFERED
+            event = ClientEvent.SWAP_WON if won else ClientEvent.SWAP_LOST
+            yield replace(c, word=Word.WITHDRAWN if won else c.word, client_todo=then(event))
+        elif item is ClientDo.RESEND_ON_COMPANION:
+            yield replace(c, message=Message.KERNEL if c.message is Message.RING else c.message)
+        elif item is ClientDo.FREE_SLOT:
+            lost = Message.LOST if c.message is Message.RING else c.message
+            port = Port.EMPTY if c.port is Port.OURS else c.port
+            yield replace(c, word=Word.FREE, port=port, message=lost)
+        else:
+            yield c
+
+    # The listener -----------------------------------------------------------------------------------------------------
+
+    def _server(self, w: World, c: Connection) -> Iterator[tuple[Act, Connection]]:
+        if c.at == BACKLOG:
+            for listener in sorted(set(range(self.listeners)) - w.dead):
+                name = self.parties[self.count + listener]
+                taken = replace(c, at=listener, accepts=c.accepts + 1)
+                yield self._feed_server(taken, ServerEvent.ACCEPT_HINTED, name)
+                yield self._feed_server(taken, ServerEvent.ACCEPT_PLAIN, name)
+            return
+        if c.at < 0 or c.at in w.dead:
+            return
+        name = self.parties[self.count + c.at]
+        if c.server_todo:
+            item, rest = c.server_todo[0], replace(c, server_todo=c.server_todo[1:])
+            if isinstance(item, Event):
+                yield self._feed_server(rest, item, name)
+            else:
+                yield Act(name, f"does {item if isinstance(item, str) else item.name}"), self._server_does(rest, item)
+            return
+        yield from self._server_events(c, name)
+
+    def _server_events(self, c: Connection, name: str) -> Iterator[tuple[Act, Connection]]:
+        if c.server is S.PENDING:
+            yield Act(name, "looks again"), replace(c, server_todo=(ServerDo.LOOK_UP,))
+            yield self._feed_server(c, ServerEvent.EXPIRED, name)
+            if c.message is Message.KERNEL:
+                yield self._feed_server(c, ServerEvent.COMPANION_DATA, name)
+            if c.client_dead:
+                yield self._feed_server(c, ServerEvent.COMPANION_EOF, name)
+        reads = {S.ESTABLISHED: Message.RING, S.KERNEL: Message.KERNEL}
+        if c.message is reads.get(c.server):
+            yield Act(name, "reads the message"), replace(c, message=Message.READ)
+
+    def _feed_server(self, c: Connection, event: Event, name: str) -> tuple[Act, Connection]:
+        (state, _), effects = self.servers.feed((c.server, ()), event)
+        names = "".join(f" {effect.name}" for effect in effects)
+        act = Act(name, f"server: {c.server.name} {event.name} -> {state.name}{names}")
+        assert isinstance(state, ServerState)
+        return act, replace(c, server=state, server_todo=(*effects, *c.server_todo))
+
+    def _server_does(self, c: Connection, item: Effect | str) -> Connection:
+        offered = c.port is Port.OURS and c.word is Word.OFFERED
+
+        def then(event: Event) -> Todo:
+            return (event, *c.server_todo)
+
+        if item is ServerDo.LOOK_UP:
+            return replace(c, server_todo=then(ServerEvent.FOUND if offered else ServerEvent.ABSENT))
+        if item is ServerDo.TRY_TAKE:
+            won = c.word is Word.OFFERED
+            event = ServerEvent.SWAP_WON if won else ServerEvent.SWAP_LOST
+            return replace(c, word=Word.ACCEPTED if won else c.word, server_todo=then(event))
+        if item is ServerDo.DECLARE_DECLINED and offered:
+            return replace(c, server_todo=then(ServerEvent.DECLINE_LOST))
+        if item is ServerDo.DECLARE_DECLINED:
+            port = Port.DECLINED if c.port is Port.EMPTY else c.port
+            return replace(c, port=port, server_todo=then(ServerEvent.DECLINE_WON))
+        return c
+
+    def _with(self, w: World, number: int, c: Connection) -> World:
+        return replace(w, connections=(*w.connections[:number], c, *w.connections[number + 1 :]))

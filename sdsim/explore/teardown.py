@@ -1,0 +1,151 @@
+"""Teardown: both ends shut down, close, leave bytes unread, or die, in every order.
+
+A world is both teardown machines, the flags that each side published, and the slot's count. An end looks at what the
+other published whenever it likes. Goal: both ends are closed or dead, and the slot is free unless a dead end left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sdcore.protocol.kit import Machine
+from sdcore.protocol.teardown import TeardownDo, TeardownEvent, TeardownState
+from sdsim.explore.engine import Act, Local, Table
+
+S, E = TeardownState, TeardownEvent
+
+
+@dataclass(frozen=True)
+class End:
+    """One end: its machine, what it published, what it reported to its program."""
+
+    machine: Local
+    fin: int = 0
+    closed: int = 0
+    reset: bool = False
+    companion_closed: bool = False
+    dead: bool = False
+    released: int = 0
+    unread: bool = False
+    saw_gone: bool = False
+    told: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class World:
+    """Both ends and the sides that are done with the slot."""
+
+    ends: tuple[End, End]
+    done: int = 0
+    wrong: str = ""
+
+
+class TeardownModel:
+    """One connection's end."""
+
+    name = "teardown"
+    parties = ("client", "server")
+
+    def __init__(self, tables: Mapping[str, Machine]) -> None:
+        self.table = Table(tables["teardown"])
+
+    def first(self) -> Iterable[World]:
+        """Both open; each with or without bytes that its program never reads."""
+        for one in (False, True):
+            for other in (False, True):
+                yield World((End(self.table.start, unread=one), End(self.table.start, unread=other)))
+
+    def wrong(self, w: World) -> str | None:
+        """Each direction ends once, a slot is released once by each side, an end that is told of nothing is open."""
+        if w.wrong:
+            return w.wrong
+        if w.done > 2:
+            return "the slot was released more often than it has sides"
+        for end, name in zip(w.ends, self.parties, strict=True):
+            if end.fin > 1 or end.closed > 1:
+                return f"{name} published its end twice"
+            if end.closed and not end.fin and not end.reset and not end.told & {"RAISE_RESET", "BREAK_SEND"}:
+                return f"{name} closed without ending its direction"
+        return None
+
+    def done(self, w: World) -> bool:
+        """Both are over, and the slot is free if both closed in order."""
+        if not all(end.dead or end.machine[0] is S.CLOSED for end in w.ends):
+            return False
+        return w.done == 2 or any(end.dead for end in w.ends)
+
+    def steps(self, w: World) -> Iterator[tuple[Act, World]]:
+        """What either program does, or either end sees."""
+        for me in (0, 1):
+            end, peer = w.ends[me], w.ends[1 - me]
+            if end.dead:
+                continue
+            state = end.machine[0]
+            if state is not S.CLOSED:
+                yield self._feed(w, me, E.CLOSE, int(end.unread))
+                yield Act(self.parties[me], "is killed"), self._with(w, me, replace(end, dead=True))
+                if state in (S.OPEN, S.PEER_SHUT):
+                    yield self._feed(w, me, E.SHUT_WR, 0)
+                yield from self._looks(w, me, peer)
+
+    def _looks(self, w: World, me: int, peer: End) -> Iterator[tuple[Act, World]]:
+        """The strongest of what the peer said; its silence, if its companion is closed."""
+        end = w.ends[me]
+        gone = peer.dead and not peer.closed
+        if peer.reset:
+            event = E.PEER_RESET
+        elif peer.closed:
+            event = E.PEER_CLOSED
+        elif gone:
+            event = E.PEER_GONE
+        elif peer.fin:
+            event = E.PEER_FIN
+        else:
+            return
+        act, new = self._feed(w, me, event, int(peer.unread) if event is E.PEER_GONE else 0)
+        if gone:
+            new = self._with(new, me, replace(new.ends[me], saw_gone=True))
+        if new != w and (new.ends[me] != end):
+            yield act, new
+
+    def _feed(self, w: World, me: int, event: E, arg: int) -> tuple[Act, World]:
+        end = w.ends[me]
+        machine, effects = self.table.feed(end.machine, event, arg)
+        end = replace(end, machine=machine)
+        done, wrong = w.done, w.wrong
+        for effect in effects:
+            match effect:
+                case TeardownDo.PUBLISH_FIN:
+                    end = replace(end, fin=end.fin + 1)
+                case TeardownDo.PUBLISH_CLOSED:
+                    end = replace(end, closed=end.closed + 1)
+                case TeardownDo.PUBLISH_RESET:
+                    end = replace(end, closed=end.closed + 1, reset=True)
+                case TeardownDo.CLOSE_COMPANION:
+                    wrong = wrong or ("" if end.closed else f"{self.parties[me]} closed the companion before it said so")
+                    end = replace(end, companion_closed=True)
+                case TeardownDo.RELEASE_SLOT:
+                    done += 2 if end.saw_gone and not w.ends[1 - me].released else 1
+                    end = replace(end, released=end.released + 1)
+                case _:
+                    end = replace(end, told=end.told | {effect.name})
+        wrong = wrong or self._told_wrong(w, me, event, machine, end)
+        names = "".join(f" {effect.name}" for effect in effects)
+        act = Act(self.parties[me], f"{w.ends[me].machine[0].name} {event.name}({arg}) -> {machine[0].name}{names}")
+        return act, replace(self._with(w, me, end), done=done, wrong=wrong)
+
+    def _told_wrong(self, w: World, me: int, event: E, machine: Local, end: End) -> str:
+        """What the program must have been told by now."""
+        name = self.parties[me]
+        lost = event is E.PEER_RESET or (event is E.PEER_GONE and w.ends[1 - me].unread)
+        if lost and not end.told & {"RAISE_RESET", "BREAK_SEND"}:
+            return f"{name}'s program is not told of the reset"
+        if event in (E.PEER_FIN, E.PEER_CLOSED) and not end.told & {"DELIVER_EOF", "RAISE_RESET"}:
+            return f"{name}'s readers are not told of the end"
+        if event is E.CLOSE and machine[0] is S.CLOSED and not end.released:
+            return f"{name} closed and kept its side of the slot"
+        return ""
+
+    def _with(self, w: World, me: int, end: End) -> World:
+        return replace(w, ends=(end, w.ends[1]) if me == 0 else (w.ends[0], end))

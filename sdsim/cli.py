@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sdsim.run import Run
     from sdsim.scenario import Scenario
 
-SETS = click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key, such as workload.size=64.")
+SETS = click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key, such as workload.size=64."
+)
 SEED = click.option("--seed", type=click.IntRange(min=0), help="In place of the scenario's seed.")
 
 
@@ -71,6 +73,55 @@ def run(
 def replay(scenario: str, seed: int, changes: tuple[str, ...]) -> None:
     """Repeat a run with every transition on standard output."""
     _run(scenario, _load(scenario, changes), seed, changes, True, sys.stdout)
+
+
+@main.command()
+@click.argument("worlds", nargs=-1, metavar="[WORLD]...")
+@click.option("--list", "only_list", is_flag=True, help="List the worlds.")
+@click.option("--most", type=click.IntRange(min=1), default=5_000_000, show_default=True, help="Worlds to visit.")
+@click.option("--mermaid", is_flag=True, help="Draw a counterexample as a Mermaid sequence diagram.")
+def explore(worlds: tuple[str, ...], only_list: bool, most: int, mermaid: bool) -> None:
+    """Visit every order of events of small worlds; without WORLD, of all but the slow ones."""
+    from sdsim.explore.models import MODELS, SLOW
+
+    unknown = [name for name in worlds if name not in MODELS]
+    if unknown:
+        _stop(f"{unknown[0]}: no such world; allowed are {', '.join(MODELS)}", 2)
+    if only_list:
+        for name, (text, _) in MODELS.items():
+            click.echo(f"{name:20}{text}")
+        return
+    fine = [_explore(name, most, mermaid) for name in worlds or [name for name in MODELS if name not in SLOW]]
+    sys.exit(0 if all(fine) else 1)
+
+
+def _explore(name: str, most: int, mermaid: bool) -> bool:
+    from sdsim.explore.chart import as_mermaid, as_text
+    from sdsim.explore.engine import explore as visit
+    from sdsim.explore.engine import tables
+    from sdsim.explore.models import MODELS
+
+    model = MODELS[name][1](tables({}))
+    found = visit(model, most)
+    click.echo(f"{name:20}{found.worlds:>10} worlds {found.steps:>10} steps, depth {found.depth}", nl=False)
+    click.echo("" if found.complete else "  (not all visited)")
+    if found.fault is not None:
+        click.echo((as_mermaid if mermaid else as_text)(found.fault, model.parties))
+    return found.fault is None
+
+
+@main.command()
+@click.argument("figures", nargs=-1)
+@click.option("--quick", is_flag=True, help="Every second point and fewer messages.")
+@click.option("--plots", type=click.Path(file_okay=False), help="Write a plot of each figure (SVG) into this folder.")
+def compare(figures: tuple[str, ...], quick: bool, plots: str | None) -> None:
+    """Compare the model with the paper's plotted points (profile paper-2019), point by point."""
+    from sdsim.compare import MODELLED, compare_all, show
+
+    unknown = [name for name in figures if name not in MODELLED]
+    if unknown:
+        _stop(f"{unknown[0]}: not a figure that is modelled; allowed are {', '.join(MODELLED)}", 2)
+    show(compare_all(figures or tuple(MODELLED), quick=quick), plots)
 
 
 def _load(name: str, changes: tuple[str, ...]) -> Scenario:

@@ -120,7 +120,9 @@ PAPER_2019: Final[Mapping[str, Figure]] = {
     "open_socket": Figure(1600, "ns", f"{_TABLE}: open a socket FD, 1.6 us"),
     "poll_queue": Figure(1.25, "ns", f"{_TABLE}: poll 32 empty queues, 0.04 us: one of them"),
     "ring_message": Figure(45.455, "ns", f"{_TABLE}: SocksDirect inside a host, 22 M/s: 1 s / 22 M"),
-    "tcp_send": Figure(1111, "ns", f"{_TABLE}: loopback TCP, 0.9 M/s: 1 s / 0.9 M; the sender's core is the slower one"),
+    "tcp_send": Figure(
+        1111, "ns", f"{_TABLE}: loopback TCP, 0.9 M/s: 1 s / 0.9 M; the sender's core is the slower one"
+    ),
     "tcp_receive": Figure(365, "ns", f"{_TABLE}: system call 0.20, lock 0.10, half of a buffer's 0.13 us"),
     "tcp_remote": Figure(9500, "ns", f"{_TABLE}: TCP between hosts 30 us less loopback TCP 11 us, one way"),
     "tcp_packet": Figure(3333, "ns", f"{_TABLE}: TCP between hosts, 0.3 M/s: 1 s / 0.3 M"),

@@ -1,9 +1,9 @@
 """Faults, by verb: scripted in a scenario, or drawn from the seed.
 
-    kill            a process dies; the kernel closes what it had, the monitor sweeps
-    pause           a process does not run for a while
-    crash-monitor   the monitor dies, and perhaps a new one comes
-    move            a process goes over to kernel TCP in the middle of its streams
+kill            a process dies; the kernel closes what it had, the monitor sweeps
+pause           a process does not run for a while
+crash-monitor   the monitor dies, and perhaps a new one comes
+move            a process goes over to kernel TCP in the middle of its streams
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ class Host:
 
     def _nobody_waits(self) -> None:
         """When nothing is left to happen, nobody may sleep for ever, least of all with something to do."""
-        waiting = [thread for thread in self.threads if thread.process.is_alive and not thread.daemon and not thread.idle]
+        waiting = [
+            thread for thread in self.threads if thread.process.is_alive and not thread.daemon and not thread.idle
+        ]
         lost = [thread.name for thread in self.threads if thread.process.is_alive and thread.has_news]
         if lost:
             raise Violation(f"no lost wake-up: {', '.join(lost[:4])} sleep, and what they wait for is there")
@@ -100,7 +102,9 @@ class Thread:
         "slice_from", "waits_for", "wake", "world",
     )  # fmt: skip
 
-    def __init__(self, core: Core, name: str, body: Callable[[Thread], Steps], delay_ps: int = 0, daemon: bool = False) -> None:
+    def __init__(
+        self, core: Core, name: str, body: Callable[[Thread], Steps], delay_ps: int = 0, daemon: bool = False
+    ) -> None:
         self.core = core
         self.world = core.world
         self.env = core.world.env

@@ -170,9 +170,7 @@ class Library:
                 destination.generation = -1
             yield from self._feed_attach(thread, AttachEvent.WELCOME)
         else:
-            yield from self._feed_attach(
-                thread, AttachEvent.CONNECTION_LOST if reply is None else AttachEvent.REFUSED
-            )
+            yield from self._feed_attach(thread, AttachEvent.CONNECTION_LOST if reply is None else AttachEvent.REFUSED)
 
     # Listening --------------------------------------------------------------------------------------------------------
 
@@ -288,9 +286,7 @@ class Library:
         if self.alive:
             destination.machine.feed(LeaseClientEvent.BACKOFF_OVER)
 
-    def _ask_lease(
-        self, thread: Thread, destination: Destination, attempt: Attempt, event: LeaseClientEvent
-    ) -> Steps:
+    def _ask_lease(self, thread: Thread, destination: Destination, attempt: Attempt, event: LeaseClientEvent) -> Steps:
         if self.attach.state is not AttachState.ATTACHED:
             return LeaseClientEvent.NO_ANSWER
         full = destination.slabs[-1].lease_id if event is LeaseClientEvent.FULL else 0
@@ -331,9 +327,7 @@ class Library:
         """Ask for slabs of leases that were granted since the last look."""
         while self.attach.state is AttachState.ATTACHED and listening.leases != self.page.leases:
             seen = self.page.leases
-            reply = yield from self._ask(
-                thread, events.WantLeasesOf(self.number, listening.socket, listening.after)
-            )
+            reply = yield from self._ask(thread, events.WantLeasesOf(self.number, listening.socket, listening.after))
             if not isinstance(reply, events.Leased) or not reply.lease_id:
                 listening.leases = seen
                 return

@@ -77,7 +77,9 @@ class Monitor:
         for slab in self.all_slabs:
             left = [slot.number for slot in slab.slots.values() if slot.used and slot.closed_in_order]
             if left:
-                raise Violation(f"everything is released: slot {left[0]} of {slab.name} is in use, and both ends closed")
+                raise Violation(
+                    f"everything is released: slot {left[0]} of {slab.name} is in use, and both ends closed"
+                )
 
     # Requests ---------------------------------------------------------------------------------------------------------
 

@@ -123,7 +123,9 @@ class TeardownModel:
                 case TeardownDo.PUBLISH_RESET:
                     end = replace(end, closed=end.closed + 1, reset=True)
                 case TeardownDo.CLOSE_COMPANION:
-                    wrong = wrong or ("" if end.closed else f"{self.parties[me]} closed the companion before it said so")
+                    wrong = wrong or (
+                        "" if end.closed else f"{self.parties[me]} closed the companion before it said so"
+                    )
                     end = replace(end, companion_closed=True)
                 case TeardownDo.RELEASE_SLOT:
                     done += 2 if end.saw_gone and not w.ends[1 - me].released else 1

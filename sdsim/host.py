@@ -2,7 +2,8 @@
 
 A thread runs on one core. While it runs, nobody else does there: others of the core stand in its queue until it yields,
 blocks, ends, or has used up its time slice (a thread that enters the kernel or looks for news then loses the core).
-A thread that blocks costs the waker a system call and comes back after a wake-up time, drawn between least and most.
+A thread that blocks costs the waker a system call. It comes back behind those in the queue and after a wake-up time,
+drawn between least and most, which its core spends: a core wakes only so many threads a second.
 
 Two ways of waiting that cost few events: `park` spins, but only until there is news; `block` sleeps in the kernel.
 """
@@ -220,9 +221,9 @@ class Thread:
             self.core.leave(self)
             yield event
             self.asleep = None
-            costs = self.world.costs
-            yield self.env.timeout(self.world.rng.randint(costs.wake_least, costs.wake_most))
             yield from self._get_core()
+            costs = self.world.costs
+            yield self.work(self.world.rng.randint(costs.wake_least, costs.wake_most))
         rung, self.rung = self.rung, False
         return rung
 

@@ -1,0 +1,101 @@
+"""Exploration: the tables are right in every order of events of small worlds, and wrong tables are found out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from sdcore.protocol.connection import CLIENT, SERVER, ClientDo, ClientEvent, ClientState, ServerEvent, ServerState
+from sdcore.protocol.kit import NOTHING, Machine
+from sdcore.protocol.ring import WAITER, WaiterDo, WaiterEvent, WaiterState
+from sdcore.protocol.teardown import TEARDOWN, TeardownEvent, TeardownState
+from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState
+from sdsim.explore.chart import as_mermaid, as_text
+from sdsim.explore.engine import Found, explore, tables
+from sdsim.explore.models import MODELS
+from tests.sim.changes import changed
+
+QUICK = ("offer", "ring", "token", "teardown")
+
+
+def found(name: str, *machines: Machine) -> Found:
+    """Explore a world, some of whose tables are replaced."""
+    return explore(MODELS[name][1](tables({machine.name: machine for machine in machines})))
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_no_order_of_events_breaks_a_law(name: str) -> None:
+    result = found(name)
+    assert result.fault is None
+    assert result.complete
+    assert result.worlds > 500
+
+
+def without(effect: object) -> object:
+    """Drop an effect from a row."""
+    return lambda row: dataclasses.replace(row, do=tuple(e for e in row.effects if e is not effect))
+
+
+def to(state: object) -> object:
+    """Let a row lead to another state."""
+    return lambda row: dataclasses.replace(row, next=state)
+
+
+MUTANTS = {
+    "sleeps without a second look": (
+        "ring",
+        changed(
+            WAITER, WaiterState.SPINNING, WaiterEvent.EMPTY,
+            lambda row: row if WaiterDo.LOOK not in row.effects else dataclasses.replace(
+                row, do=(WaiterDo.ANNOUNCE, WaiterDo.FENCE, WaiterDo.BLOCK), next=WaiterState.ASLEEP
+            ),
+        ),
+    ),
+    "does not fence": ("ring", changed(WAITER, WaiterState.SPINNING, WaiterEvent.EMPTY, without(WaiterDo.FENCE))),
+    "does not announce": ("ring", changed(WAITER, WaiterState.SPINNING, WaiterEvent.EMPTY, without(WaiterDo.ANNOUNCE))),
+    "forgets the bytes of a withdrawn offer": (
+        "offer",
+        changed(CLIENT, ClientState.WITHDRAWING, ClientEvent.SWAP_WON, without(ClientDo.RESEND_ON_COMPANION)),
+    ),
+    "uses the rings after it withdrew": (
+        "offer",
+        changed(CLIENT, ClientState.WITHDRAWING, ClientEvent.SWAP_WON, to(ClientState.ESTABLISHED)),
+    ),
+    "takes what was withdrawn": (
+        "offer",
+        changed(SERVER, ServerState.TAKING, ServerEvent.SWAP_LOST, to(ServerState.ESTABLISHED)),
+    ),
+    "ignores a dead client": (
+        "offer",
+        changed(SERVER, ServerState.DECLINING, ServerEvent.DECLINE_LOST, to(ServerState.KERNEL)),
+    ),
+    "grants a token that is held": (
+        "token",
+        changed(TOKEN_OWNER, TokenState.REVOKING, TokenEvent.WANT,
+                lambda row: dataclasses.replace(row, do=TokenDo.GRANT, set={})),
+    ),
+    "forgets who waits": ("token", changed(TOKEN_OWNER, TokenState.REVOKING, TokenEvent.RELEASE,
+                                           lambda row: dataclasses.replace(row, do=NOTHING))),
+    "does not fence for the next": (
+        "token",
+        changed(TOKEN_OWNER, TokenState.HELD, TokenEvent.WANT, without(TokenDo.FENCE)),
+    ),
+    "tells nobody of a reset": (
+        "teardown",
+        changed(TEARDOWN, TeardownState.OPEN, TeardownEvent.PEER_RESET,
+                lambda row: dataclasses.replace(row, do=NOTHING)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_table_is_found_out_with_its_shortest_history(name: str) -> None:
+    world, machine = MUTANTS[name]
+    result = found(world, machine)
+    assert result.fault is not None
+    parties = MODELS[world][1](tables({})).parties
+    assert as_text(result.fault, parties).splitlines()[0] == result.fault.what
+    chart = as_mermaid(result.fault, parties).splitlines()
+    assert chart[0] == "sequenceDiagram"
+    assert len(chart) == len(parties) + len(result.fault.history) + 2

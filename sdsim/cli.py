@@ -124,6 +124,28 @@ def compare(figures: tuple[str, ...], quick: bool, plots: str | None) -> None:
     show(compare_all(figures or tuple(MODELLED), quick=quick), plots)
 
 
+@main.command()
+@click.argument("machines", nargs=-1, metavar="[MACHINE]...")
+@click.option("--survivors", is_flag=True, help="List the mutants that nobody noticed.")
+def mutate(machines: tuple[str, ...], survivors: bool) -> None:
+    """Change every row of every table, and count which changes explorations and runs notice. Takes minutes."""
+    from sdsim.mutate import judge_all
+    from sdsim.world import TABLES
+
+    unknown = [name for name in machines if name not in TABLES]
+    if unknown:
+        _stop(f"{unknown[0]}: no such machine; allowed are {', '.join(TABLES)}", 2)
+    verdicts = list(judge_all(machines or tuple(TABLES)))
+    for name in dict.fromkeys(verdict.mutant.machine for verdict in verdicts):
+        mine = [verdict for verdict in verdicts if verdict.mutant.machine == name]
+        never = sum(verdict.killer is None for verdict in mine)
+        killed = sum(bool(verdict.killer) for verdict in mine)
+        click.echo(f"{name:18}{killed:>5} of {len(mine) - never} killed, {never} in rows that are never taken here")
+        for verdict in mine:
+            if survivors and verdict.killer == "":
+                click.echo(f"    survives: {verdict.mutant.kind}: {verdict.mutant.row}")
+
+
 def _load(name: str, changes: tuple[str, ...]) -> Scenario:
     from sdsim.scenario import BadScenario, load
 

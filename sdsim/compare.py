@@ -76,7 +76,7 @@ def _shared_core(system: str, processes: float, count: int) -> float:
     """The paper's servers never sleep; clients of the accelerated ones write at random times."""
     work: dict[str, Any] = {"kind": "ping-pong", "pairs": int(processes), "count": count, "shared_core": processes > 1}
     if system == "socksdirect" and processes > 1:
-        work["think_us"] = 20
+        work |= {"think_us": 20, "warm_up": 50, "count": 3 * count}
     return float(_simulate(system, work, yields=1_000_000, yields_contended=0).mean_us)
 
 

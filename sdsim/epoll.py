@@ -71,7 +71,7 @@ class EpollSet:
             self._spinner.notify()
 
     def _news(self, socket: Socket) -> None:
-        if socket in self.sockets and socket.mode is not Mode.RING:
+        if socket in self.sockets:
             self.ready[socket] = None
             self._wake()
 

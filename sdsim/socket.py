@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 from sdcore.protocol import layout
 from sdcore.protocol.connection import ClientEvent, ClientState
 from sdcore.protocol.kit import Effect
-from sdcore.protocol.ring import RxDo, RxEvent, TxDo, TxEvent
+from sdcore.protocol.ring import RxDo, RxEvent, RxState, TxDo, TxEvent
 from sdcore.protocol.teardown import TeardownDo, TeardownEvent
 from sdsim.host import Thread
 from sdsim.kernel import End, Reset
 from sdsim.shared import ACCEPTED, Attention, Direction, Slot
 from sdsim.stream import Span, Stream
-from sdsim.units import PAGE_BYTES
 from sdsim.world import Steps, Violation
 from sdsim.waiting import wait
 
@@ -216,7 +215,7 @@ class Socket:
         """Time for the bytes themselves: copied, or mapped from a certain size on."""
         if size >= self.library.map_from_bytes:
             return self.costs.map(size)
-        return self.costs.copy(size) if size < PAGE_BYTES else self.costs.copy(size)
+        return self.costs.copy(size)
 
     def _publish(self, thread: Thread, direction: Direction) -> None:
         visible = self.world.now + 2 * self.costs.cache_line
@@ -367,7 +366,8 @@ class Socket:
     def readable_now(self) -> bool:
         """Whether receive would not wait, as an epoll set sees it."""
         if self.mode in (Mode.RING, Mode.OFFERED):
-            return self.tail_seen != self.head or self._data_came()
+            moved = self.rx.state is RxState.MOVED and self.end is not None and self.end.readable
+            return moved or self.tail_seen != self.head or self._data_came()
         return self.end is not None and self.end.readable
 
     # Ending -----------------------------------------------------------------------------------------------------------

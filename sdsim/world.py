@@ -28,6 +28,8 @@ Steps = Generator[simpy.Event, Any, Any]
 
 IDLE_STEPS_MAX = 500_000
 """So many steps of waiting in a row, and nothing else, are a wait that never ends."""
+INSTANT_STEPS_MAX = 100_000
+"""So many steps without any time between them are a circle."""
 
 LAST_STEPS = 24
 """Transitions that a failure shows."""
@@ -47,6 +49,7 @@ class Settings:
         options: everything else that was chosen, for the first line of the trace.
         tables: the machines to follow, by name; tests replace some.
         check: whether the laws are checked after every step.
+        idle_steps_max: steps of waiting in a row, and nothing else, that count as a wait without end.
         trace: where each transition is written as a line; None writes nothing.
     """
 
@@ -55,6 +58,7 @@ class Settings:
     costs: Costs = field(default_factory=lambda: costs_of("paper-2019"))
     tables: Mapping[str, Machine] = field(default_factory=lambda: TABLES)
     check: bool = True
+    idle_steps_max: int = IDLE_STEPS_MAX
     trace: TextIO | None = None
 
 
@@ -78,7 +82,7 @@ class World:
         self._programs: dict[str, Program] = {name: compiled(table) for name, table in settings.tables.items()}
         self._recent: deque[tuple[int, Runner, Row, int]] = deque(maxlen=LAST_STEPS)
         self._names: Counter[str] = Counter()
-        self._idle = 0
+        self._idle = self._instant = 0
         self.last_ps = 0
         self._write(self.head())
 
@@ -125,9 +129,13 @@ class World:
 
     def _stepped(self, runner: Runner, row: Row, arg: int) -> None:
         self.rows[row] += 1
-        self.last_ps = self.now
+        now = self.now
+        self._instant = self._instant + 1 if now == self.last_ps else 0
         self._idle = self._idle + 1 if runner.program.name == "waiter" else 0
-        if self._idle > IDLE_STEPS_MAX:
+        self.last_ps = now
+        if self._instant > INSTANT_STEPS_MAX:
+            raise Violation(f"progress: {runner.owner} and others go in a circle, and no time passes")
+        if self._idle > self.settings.idle_steps_max:
             raise Violation(f"progress: {runner.owner} and others only wait, {self._idle} steps long")
         self._recent.append((self.now, runner, row, arg))
         if self.settings.trace is not None:

@@ -18,8 +18,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sdcore.protocol.kit import Effect, Event, Machine, ProtocolError, State
-from sdsim.stepper import Program, compiled
+from sdcore.protocol.kit import Effect, Event, Machine, ProtocolError, Row, State
+from sdsim.stepper import Program, Runner, compiled
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,6 @@ class Found:
     Attributes:
         worlds, steps: how many there are; fewer if a fault ended the search.
         depth: steps of the longest of all shortest ways.
-        rows: rows of tables that were taken, by machine.
         complete: whether everything that can be reached was visited.
     """
 
@@ -186,21 +185,25 @@ Local = tuple[State, tuple[int, ...]]
 
 
 class Table:
-    """A machine whose instances are values."""
+    """A machine whose instances are values. `rows` are those that were ever taken."""
 
     def __init__(self, machine: Machine, **registers: int) -> None:
         self.program: Program = compiled(machine)
         self.names = tuple(self.program.registers)
         start = {**self.program.registers, **registers}
+        self.rows: set[Row] = set()
         self.start: Local = (self.program.first, tuple(start[name] for name in self.names))
 
     def feed(self, local: Local, event: Event, arg: int = 0) -> tuple[Local, tuple[Effect, ...]]:
         """One step. Raises ProtocolError if there is no row."""
         state, values = local
-        runner = self.program.start(self.program.name)
+        runner = self.program.start(self.program.name, self._taken)
         runner.state, runner.regs = state, dict(zip(self.names, values, strict=True))
         effects = runner.feed(event, arg)
         return (runner.state, tuple(runner.regs[name] for name in self.names)), effects
+
+    def _taken(self, _: Runner, row: Row, __: int) -> None:
+        self.rows.add(row)
 
     def value(self, local: Local, name: str) -> int:
         """A register."""

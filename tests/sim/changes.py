@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sdcore.protocol.kit import Event, Machine, Row, State
+from sdsim.tables import with_rows
 
 
 def changed(machine: Machine, state: State, event: Event, replace: Callable[[Row], Row]) -> Machine:
@@ -13,16 +14,3 @@ def changed(machine: Machine, state: State, event: Event, replace: Callable[[Row
         machine,
         tuple(replace(row) if (row.state, row.event) == (state, event) else row for row in machine.rows),
     )
-
-
-def with_rows(machine: Machine, rows: tuple[Row, ...]) -> Machine:
-    """Return a machine with other rows, without the checks of a definition."""
-    made = object.__new__(Machine)
-    for name in ("name", "doc", "State", "Event", "Do", "registers"):
-        object.__setattr__(made, name, getattr(machine, name))
-    groups: dict[tuple[object, object], tuple[Row, ...]] = {}
-    for row in rows:
-        groups[row.state, row.event] = (*groups.get((row.state, row.event), ()), row)
-    object.__setattr__(made, "rows", rows)
-    object.__setattr__(made, "groups", groups)
-    return made

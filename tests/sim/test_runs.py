@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from sdcore.protocol.ring import RxEvent, RxState
 from sdsim.run import run
 from sdsim.scenario import Scenario, bundled, load
 
@@ -97,8 +98,9 @@ def test_the_rings_are_an_order_of_magnitude_faster_than_the_kernel() -> None:
 
 
 def test_a_direction_that_moves_keeps_its_bytes_in_order() -> None:
-    moves = [{"verb": "move", "at_us": at, "process": process} for at, process in ((95, 1), (110, 2))]
-    content = {"description": "x", "workload": {"kind": "ping-pong", "count": 300}, "fault": moves}
-    done = run(Scenario.model_validate(content))
+    moves = "fault=[{verb='move', at_us=120, process=1}, {verb='move', at_us=150, process=2}]"
+    done = run(load("ping-pong", ["workload.count=300", moves]))
+    taken = {(row.state, row.event) for row in done.world.rows}
+    assert (RxState.DRY, RxEvent.MOVED) in taken
     assert done.result.messages == 600
     assert not done.result.faults

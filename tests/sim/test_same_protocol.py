@@ -17,8 +17,9 @@ from sdsim.costs import costs_of
 from sdsim.run import Failed, run
 from sdsim.scenario import load
 from sdsim.stepper import compiled
+from sdsim.tables import with_rows
 from sdsim.world import TABLES, Settings
-from tests.sim.changes import changed, with_rows
+from tests.sim.changes import changed
 
 
 @given(st.sampled_from(MACHINES), st.data())

@@ -135,13 +135,12 @@ def mutate(machines: tuple[str, ...], survivors: bool) -> None:
     unknown = [name for name in machines if name not in TABLES]
     if unknown:
         _stop(f"{unknown[0]}: no such machine; allowed are {', '.join(TABLES)}", 2)
-    verdicts = list(judge_all(machines or tuple(TABLES)))
-    for name in dict.fromkeys(verdict.mutant.machine for verdict in verdicts):
-        mine = [verdict for verdict in verdicts if verdict.mutant.machine == name]
-        never = sum(verdict.killer is None for verdict in mine)
-        killed = sum(bool(verdict.killer) for verdict in mine)
-        click.echo(f"{name:18}{killed:>5} of {len(mine) - never} killed, {never} in rows that are never taken here")
-        for verdict in mine:
+    for name in machines or tuple(TABLES):
+        verdicts = list(judge_all((name,)))
+        never = sum(verdict.killer is None for verdict in verdicts)
+        killed = sum(bool(verdict.killer) for verdict in verdicts)
+        click.echo(f"{name:18}{killed:>5} of {len(verdicts) - never} killed, {never} in rows that are never taken here")
+        for verdict in verdicts:
             if survivors and verdict.killer == "":
                 click.echo(f"    survives: {verdict.mutant.kind}: {verdict.mutant.row}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sdcore.protocol.kit import Effect, Event, Machine
+from sdcore.protocol.kit import Effect, Event, LocalError, Machine
 from sdcore.protocol.ring import RxDo, RxEvent, RxState, TxDo, TxEvent, TxState, WaiterDo, WaiterEvent, WaiterState
 from sdsim.explore.engine import Act, Local, Table
 
@@ -111,7 +111,8 @@ class RingModel:
     def _feed(self, w: World, me: int, which: str, event: Event, arg: int) -> tuple[Act, World]:
         side = w.sides[me]
         table, local = (self.rings[me], side.ring) if which == "ring" else (self.waiter, side.wait)
-        assert local is not None
+        if local is None:
+            raise LocalError(f"waiter: {event.name} when the wait is over")
         new, effects = table.feed(local, event, arg)
         todo: Todo = tuple((which, effect, arg) for effect in effects) + side.todo
         if which == "ring":

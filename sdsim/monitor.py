@@ -64,6 +64,7 @@ class Monitor:
         self._queue: deque[Request] = deque()
         self._start()
         world.at_end(self._all_released)
+        world.at_end(self._nobody_left)
 
     def _start(self) -> None:
         self.decisions = Decisions(Policy(), self.leases_max, start=self._instance)
@@ -80,6 +81,15 @@ class Monitor:
                 raise Violation(
                     f"everything is released: slot {left[0]} of {slab.name} is in use, and both ends closed"
                 )
+
+    def _nobody_left(self) -> None:
+        """A monitor that serves and knows no process has forgotten listeners and slabs, too."""
+        decisions = self.decisions
+        if self.page.alive and not self.members and (decisions.listener_count or decisions.lease_count):
+            raise Violation(
+                f"everything is released: {self.name} knows no process, and has {decisions.listener_count} listeners"
+                f" and {decisions.lease_count} slabs"
+            )
 
     # Requests ---------------------------------------------------------------------------------------------------------
 

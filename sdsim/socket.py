@@ -362,6 +362,8 @@ class Socket:
     def _settle_pending(self, thread: Thread) -> Steps:
         assert self.tries is not None
         yield from self.tries(thread)
+        if self.mode is Mode.PENDING:
+            raise Violation(f"progress: {self.name} has stopped looking for its offer, and nothing is decided")
 
     def readable_now(self) -> bool:
         """Whether receive would not wait, as an epoll set sees it."""

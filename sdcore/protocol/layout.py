@@ -48,6 +48,7 @@ CONSTANTS = (
     Const("RX_CLOSED", 1, "The consumer will not read any more."),
     Const("RX_ABANDONED", 2, "The consumer left at head; send the rest over the companion."),
     Const("RX_FORWARDING", 4, "The consumer puts bytes of the ring on the companion: let nothing overtake them."),
+    Const("RX_HELD", 8, "Set by the producer: it has moved meanwhile, and leaves its last bytes to the consumer."),
     # bits of armed
     Const("ARM_WATCHED", 1, ""),
     Const("ARM_SLEEPER", 2, ""),

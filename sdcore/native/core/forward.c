@@ -174,7 +174,7 @@ static bool peer_closed(uint32_t flags, int fd)
            (!(flags & SD_TX_FIN) && sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == 0);
 }
 
-bool sd_forward_unread(struct sd_socket *s, int fd)
+static bool forward(struct sd_socket *s, int fd)
 {
     struct sd_rx *rx = &s->rx;
     uint32_t flags = sd_load_acquire(&rx->dir->p.flags);
@@ -184,11 +184,37 @@ bool sd_forward_unread(struct sd_socket *s, int fd)
     long end = fd < 0 ? -EBADF : borrow(s, fd);
     if (end < 0)
         return !(flags & SD_TX_MOVED) && peer_closed(flags, fd) && stand_in(s);
-    atomic_fetch_or(&rx->dir->c.flags, SD_RX_FORWARDING); /* pairs with the load in sd_move_flush */
-    bool done = nothing_overtaken(rx->dir, fd) && put_through(rx, (int)end);
+    bool done = put_through(rx, (int)end);
     flags = sd_load_acquire(&rx->dir->p.flags);
     if (done && (flags & SD_TX_FIN) && sd_load_acquire(&rx->dir->p.tail) == rx->head)
         sd_sys_shutdown((int)end, SHUT_WR);
     sd_sys_close((int)end);
     return done;
+}
+
+#define LEAVE_TRIES 8 /* a peer that keeps changing the word gains nothing by it */
+
+/* False if the peer leaves its last bytes to us. */
+static bool leave(_Atomic uint32_t *flags)
+{
+    uint32_t seen = atomic_load(flags);
+    for (int i = 0; i < LEAVE_TRIES && !(seen & SD_RX_HELD); i++)
+        if (atomic_compare_exchange_strong(flags, &seen, (seen | SD_RX_ABANDONED) & ~(uint32_t)SD_RX_FORWARDING))
+            return true;
+    return false;
+}
+
+bool sd_forward_and_leave(struct sd_socket *s, int fd, void (*ask)(struct sd_socket *s))
+{
+    _Atomic uint32_t *flags = &s->rx.dir->c.flags;
+    atomic_fetch_or(flags, SD_RX_FORWARDING); /* pairs with the load in take_back_abandoned */
+    bool safe = nothing_overtaken(s->rx.dir, fd);
+    ask(s);
+    bool done = safe && forward(s, fd);
+    if (leave(flags))
+        return done;
+    done = safe && forward(s, fd);
+    atomic_fetch_or(flags, SD_RX_ABANDONED);
+    atomic_fetch_and(flags, ~(uint32_t)SD_RX_FORWARDING);
+    return done && forward(s, fd); /* an end that the peer said meanwhile: no byte is left */
 }

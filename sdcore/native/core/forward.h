@@ -8,6 +8,10 @@
  * Nothing may overtake these bytes. The peer sends over the companion only after TX_MOVED; so we announce
  * RX_FORWARDING and look for TX_MOVED, and the peer sets TX_MOVED and looks for RX_FORWARDING: one of us sees the other.
  *
+ * Nothing may be left behind either. We ask the peer to move before the last look, so what it publishes after that look
+ * it knows to be late: it moves. If RX_FORWARDING still stands then, it adds RX_HELD and leaves these bytes to us; we
+ * take RX_FORWARDING away only where RX_HELD is not set. One word decides which of us sends them.
+ *
  * A peer that has closed has no end to borrow. Then the descriptor gets a connection of its own to read from: over
  * loopback, the unread bytes in it and its other end closed. Only the names of its ends differ.
  */
@@ -19,7 +23,8 @@
 /* Our end of the companion, for the peer to borrow. After the descriptor came, or another took its place. */
 SD_API void sd_forward_hint(struct sd_socket *s, uint32_t fd);
 
-/* With the receive token; fd is ours. True if nothing that we know of is left in the ring. */
-SD_API bool sd_forward_unread(struct sd_socket *s, int fd);
+/* With the receive token; fd is ours. Asks the peer to move by `ask`, and sets RX_ABANDONED beside the final head. True
+ * if nothing that we know of is left in the ring. */
+SD_API bool sd_forward_and_leave(struct sd_socket *s, int fd, void (*ask)(struct sd_socket *s));
 
 #endif

@@ -15,6 +15,7 @@
 #define ANSWER_NAPS    5  /* and for one that must be woken first */
 #define ANSWER_NAP_NS  1000000u
 #define HELD_LOOK_NS   1000000u  /* nobody rings when the peer has put its bytes on the companion */
+#define FORWARDING_NS  50000000u /* forwarding a whole ring takes a millisecond */
 #define RESEND_LOOK_NS 20000000u /* the companion tells of room; only in case that it does not */
 
 static bool tx_moved(const struct sd_socket *s)
@@ -27,11 +28,6 @@ static bool rx_moved(const struct sd_socket *s)
     return s->rx.m.state == SD_RING_RX_MOVED;
 }
 
-static bool asked(struct sd_socket *s)
-{
-    return !s->tx.left && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE);
-}
-
 static uint32_t peer_flags(struct sd_socket *s)
 {
     return sd_load_acquire(&s->rx.dir->p.flags);
@@ -40,6 +36,12 @@ static uint32_t peer_flags(struct sd_socket *s)
 static bool peer_moved(struct sd_socket *s)
 {
     return peer_flags(s) & SD_TX_MOVED;
+}
+
+/* A peer that moves asks us to; one that moved without is taken at its word. */
+static bool asked(struct sd_socket *s)
+{
+    return !s->tx.left && ((sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE) || peer_moved(s));
 }
 
 bool sd_move_uses_companion(struct sd_socket *s)
@@ -78,13 +80,27 @@ static void end_companion(struct sd_socket *s, int fd)
         sd_sys_shutdown(fd, SHUT_WR);
 }
 
+/* Does the consumer still put bytes on the companion? One that is gone will never say that it is done. */
+static bool forwards(struct sd_socket *s, uint32_t flags, int fd)
+{
+    if (!(flags & SD_RX_FORWARDING) || sd_load(&s->gone))
+        return false;
+    if (!s->tx.held_ns)
+        s->tx.held_ns = sd_now_ns();
+    bool late = sd_now_ns() - s->tx.held_ns > FORWARDING_NS;
+    uint32_t end = late ? ENDED_EVENTS : POLLERR | POLLHUP; /* it may have ended its own direction before */
+    return !(companion_events(fd) & end);
+}
+
 /* What the consumer left unread is ours to send again. A head that is impossible resends nothing. While it still
  * forwards, nothing may be sent, and nobody knows yet what it will leave. */
-static void take_back_abandoned(struct sd_socket *s)
+static void take_back_abandoned(struct sd_socket *s, int fd)
 {
     struct sd_tx *tx = &s->tx;
-    uint32_t flags = atomic_load(&tx->dir->c.flags); /* pairs with the order of stores in abandon, and with forward.c */
-    tx->held = (flags & SD_RX_FORWARDING) && !sd_load(&s->gone);
+    uint32_t flags = atomic_load(&tx->dir->c.flags); /* head is final before ABANDONED can be seen */
+    if (flags & SD_RX_FORWARDING)
+        flags = atomic_fetch_or(&tx->dir->c.flags, SD_RX_HELD); /* before it ends, or after: forward.h */
+    tx->held = forwards(s, flags, fd);
     uint64_t head = flags & SD_RX_ABANDONED ? sd_load(&tx->dir->c.head) : tx->tail;
     tx->resend_from = tx->tail - head > SD_RING_BYTES ? tx->tail : head;
     tx->resending = tx->held || tx->resend_from != tx->tail;
@@ -95,7 +111,7 @@ static bool flush(struct sd_socket *s, int fd)
 {
     struct sd_tx *tx = &s->tx;
     if (tx->held)
-        take_back_abandoned(s);
+        take_back_abandoned(s, fd);
     if (tx->held)
         return false;
     while (tx->resending && tx->resend_from != tx->tail) {
@@ -132,7 +148,7 @@ static void move_tx(struct sd_socket *s, int fd)
     if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_MOVE, 0) == SD_RING_TX_DO_PUBLISH_MOVED)
         atomic_fetch_or(&s->tx.dir->p.flags, SD_TX_MOVED); /* before the look at FORWARDING: forward.h */
     s->tx.left = true;
-    take_back_abandoned(s);
+    take_back_abandoned(s, fd);
     if (!s->tx.resending)
         end_companion(s, fd);
     else if (fd >= 0)
@@ -289,14 +305,6 @@ static void ask_peer(struct sd_socket *s)
     sd_fence_sleeper(); /* pairs with the compiler fence in sd_notify: its next publish sees the request */
 }
 
-/* We read no more from the ring. Head is final before the peer can see the flag. With both tokens. */
-static void abandon(struct sd_socket *s)
-{
-    atomic_fetch_or(&s->rx.dir->c.flags, SD_RX_ABANDONED);
-    ask_peer(s);
-    atomic_fetch_and(&s->rx.dir->c.flags, ~(uint32_t)SD_RX_FORWARDING);
-}
-
 /* Bytes that we could not put on the companion come from the peer: where it answers at once, whoever reads next shall
  * find them there. A peer that is busy elsewhere sends them later. The slot is ours no more: it may only be looked at. */
 static void await_answer(const struct sd_slot *slot, uint32_t side, uint32_t word)
@@ -316,9 +324,9 @@ static void await_answer(const struct sd_slot *slot, uint32_t side, uint32_t wor
 /* With both tokens. False: the peer has to send again what we left. */
 static bool move_ring(struct sd_socket *s, int fd, enum sd_reason reason, bool leave)
 {
-    bool settled = !leave || sd_forward_unread(s, fd);
+    bool settled = true;
     if (leave)
-        abandon(s);
+        settled = sd_forward_and_leave(s, fd, ask_peer);
     else
         ask_peer(s);
     move_tx(s, fd);
@@ -371,8 +379,13 @@ void sd_stay_in_kernel(int fd, enum sd_reason reason)
 
 long sd_move_shutdown(struct sd_socket *s, int fd, int how)
 {
-    if (how != SHUT_RD && !flush_in_turn(s, fd)) /* its end follows the last byte: end_companion */
+    if (how != SHUT_RD && !flush_in_turn(s, fd)) {
+        /* Its end follows the last byte: by end_companion; or by who forwards it, who looks for the flag when it is done,
+         * as we look then whether it is. */
+        atomic_fetch_or(&s->tx.dir->p.flags, SD_TX_FIN);
+        flush_in_turn(s, fd);
         return how == SHUT_RDWR ? sd_sys_shutdown(fd, SHUT_RD) : 0;
+    }
     long r = sd_sys_shutdown(fd, how);
     sd_move_finish(s);
     return r;
@@ -408,10 +421,10 @@ bool sd_move_leftover(struct sd_socket *s)
 }
 
 /* A peer that ends on the companion without having moved is gone: flags in the ring say how, or it died. */
-static void notice_end(struct sd_socket *s, int fd)
+static void notice_end(struct sd_socket *s, uint32_t events)
 {
-    uint32_t events = companion_events(fd);
-    if (!(events & ENDED_EVENTS) || (peer_flags(s) & (SD_TX_MOVED | SD_TX_FIN)) || sd_load(&s->gone))
+    bool goes_on = tx_moved(s) && (peer_flags(s) & (SD_TX_MOVED | SD_TX_FIN)); /* the kernel tells the rest */
+    if (!(events & ENDED_EVENTS) || goes_on || sd_load(&s->gone))
         return;
     sd_store(&s->gone, events & POLLERR ? SD_GONE_RESET : SD_GONE_EOF);
     sd_peer_settle(s);
@@ -423,7 +436,7 @@ uint64_t sd_move_look(struct sd_socket *s, int fd)
     if (s->tx.resending)
         flush_in_turn(s, fd);
     if (!sd_move_received(s))
-        notice_end(s, fd);
+        notice_end(s, companion_events(fd));
     sd_move_finish(s);
     if (sd_load(&s->mode) != SD_MODE_RING || !s->tx.resending)
         return UINT64_MAX;
@@ -438,10 +451,16 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
         return ring;
     int fd = sd_fd_of(s);
     sd_move_attend(s, fd);
+    if (s->tx.resending)
+        flush_in_turn(s, fd);
     uint32_t tcp = companion_events(fd);
     if (sd_load(&s->mode) == SD_MODE_KERNEL)
         return tcp;
     uint32_t events = ring;
+    if ((tcp & ENDED_EVENTS) && !sd_move_received(s) && !sd_load(&s->gone)) {
+        notice_end(s, tcp); /* or who waits would be sent to look, and find nothing, for ever */
+        events |= sd_load(&s->gone) ? POLLIN | POLLRDHUP : 0;
+    }
     if (sd_move_received(s))
         events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT);
     else

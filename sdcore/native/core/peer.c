@@ -98,6 +98,7 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     tx->peer_ready = rx->peer_ready = &slab->side[!side].ready[slot];
     tx->tail = tx->base = tx->head_seen = tx->resend_from = 0;
     tx->resending = tx->held = tx->left = false;
+    tx->held_ns = 0;
     rx->head = rx->base = rx->tail_seen = 0;
     sd_forward_hint(s, sd_load(&s->rec.fd));
     sd_ring_tx_start(&tx->m);

@@ -38,9 +38,10 @@ struct sd_tx {
     uint64_t head_seen;
     uint64_t resend_from; /* moving: bytes from here to tail still have to go over the companion */
     bool resending;
-    bool held;     /* the consumer still forwards: what it leaves to us is not known yet */
-    bool left;     /* our direction has gone over to the companion */
-    uint8_t *data; /* SD_RING_BYTES */
+    bool held;        /* the consumer still forwards: what it leaves to us is not known yet */
+    uint64_t held_ns; /* since when; 0 not yet */
+    bool left;        /* our direction has gone over to the companion */
+    uint8_t *data;    /* SD_RING_BYTES */
     struct sd_direction *dir;
     _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */
 };

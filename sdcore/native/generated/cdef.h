@@ -31,6 +31,7 @@
 #define SD_RX_CLOSED 1
 #define SD_RX_ABANDONED 2
 #define SD_RX_FORWARDING 4
+#define SD_RX_HELD 8
 #define SD_ARM_WATCHED 1
 #define SD_ARM_SLEEPER 2
 #define SD_ARM_MOVE 4

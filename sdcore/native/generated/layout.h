@@ -38,6 +38,7 @@
 #define SD_RX_CLOSED 1u /* The consumer will not read any more. */
 #define SD_RX_ABANDONED 2u /* The consumer left at head; send the rest over the companion. */
 #define SD_RX_FORWARDING 4u /* The consumer puts bytes of the ring on the companion: let nothing overtake them. */
+#define SD_RX_HELD 8u /* Set by the producer: it has moved meanwhile, and leaves its last bytes to the consumer. */
 #define SD_ARM_WATCHED 1u
 #define SD_ARM_SLEEPER 2u
 #define SD_ARM_MOVE 4u

@@ -167,6 +167,42 @@ SCENARIO(unread_bytes_in_both_directions, ANY)
     SHOW_PEER(order_finish());
 }
 
+/* Again and again the peer acts at the very moment when we leave, and does nothing more. */
+static long bytes_until_the_end(enum op op, const char *late)
+{
+    struct order order = {.op = op, .arg = SHUT_WR};
+    char bytes[64];
+    long count = 0, got;
+
+    for (order.index = 0; order.index < 60; order.index++) {
+        int fd = pair_index(order.index);
+        struct order early = {.op = OP_TEXT, .index = order.index, .text = "unread"};
+        MUST(order_run(early).result);
+        snprintf(order.text, sizeof order.text, "%s", late);
+        order_start(order);
+        fd = passed(fd);
+        long wanted = 6 + (long)strlen(late);
+        for (long left = wanted; left > 0 && (got = recv(fd, bytes, (size_t)left, 0)) > 0; left -= got)
+            count += got;
+        if (op == OP_SHUTDOWN)
+            count += recv(fd, bytes, 1, 0) == 0;
+        order_finish();
+        close(fd);
+        order_run((struct order){.op = OP_CLOSE, .index = order.index});
+    }
+    return count;
+}
+
+SCENARIO(bytes_sent_while_their_reader_leaves, ANY)
+{
+    SHOW(bytes_until_the_end(OP_TEXT, "late"));
+}
+
+SCENARIO(end_said_while_its_reader_leaves, ANY)
+{
+    SHOW(bytes_until_the_end(OP_SHUTDOWN, ""));
+}
+
 SCENARIO(sent_again_by_a_peer_that_waits, ANY | OTHER)
 {
     int fd = pair();

@@ -200,6 +200,7 @@ void sd_show_socket(int fd, struct sd_socket *s)
 {
     struct sd_file *file = &sd_g.files[fd];
     raise_high(&sd_g.file_high, (uint32_t)fd + 1);
+    raise_high(&sd_g.sock_high, (uint32_t)fd + 1);
     sd_store(&file->kind, SD_FILE_SOCKET);
     sd_store_release(&file->sock, s); /* pairs with the acquire load in sd_socket_of */
 }
@@ -342,7 +343,8 @@ static void rename_end(struct sd_socket *s, int fd)
 static void drop_reference(struct sd_socket *s, int fd)
 {
     note_bytes(s);
-    rename_end(s, fd);
+    if (sd_load(&s->rec.refs) > 1)
+        rename_end(s, fd);
     if (!drop_unless_last(s))
         close_object(s, fd);
 }

@@ -67,7 +67,7 @@ int sd_fd_of(const struct sd_socket *s)
     uint32_t guess = sd_load(&((struct sd_socket *)s)->rec.fd);
     if (guess < sd_g.file_count && sd_load(&sd_g.files[guess].sock) == s)
         return (int)guess;
-    uint32_t high = sd_load(&sd_g.file_high);
+    uint32_t high = sd_load(&sd_g.sock_high);
     for (uint32_t fd = 0; fd < high; fd++)
         if (sd_load(&sd_g.files[fd].sock) == s)
             return (int)fd;
@@ -174,9 +174,27 @@ static bool reset_unsettled(struct sd_socket *s)
     return reset && s->teardown.state != SD_TEARDOWN_RESET && s->teardown.state != SD_TEARDOWN_CLOSED;
 }
 
+/* Nothing has ended, broken or moved. */
+static bool undisturbed(struct sd_socket *s)
+{
+    uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags); /* before tail: a flag means that tail is final */
+    return !(flags | sd_load(&s->gone) | sd_load(&s->shut) | sd_load(&s->error)) &&
+           s->teardown.state != SD_TEARDOWN_RESET && !sd_move_uses_companion(s);
+}
+
+/* What ring_readiness answers then. */
+static uint32_t plain_readiness(struct sd_socket *s)
+{
+    uint64_t used = sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head);
+    return (sd_load_acquire(&s->rx.dir->p.tail) != sd_own_head(s) ? POLLIN : 0u) |
+           (used <= SD_RING_BYTES - ROOM_TO_WRITE_BYTES ? POLLOUT : 0u);
+}
+
 uint32_t sd_readiness(struct sd_socket *s)
 {
     uint32_t mode = sd_load_acquire(&s->mode);
+    if (sd_likely(mode == SD_MODE_RING && undisturbed(s)))
+        return plain_readiness(s);
     if (mode == SD_MODE_PENDING) {
         sd_pending_look(s);
         mode = sd_load_acquire(&s->mode);

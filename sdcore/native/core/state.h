@@ -130,6 +130,7 @@ struct sd_globals {
     struct sd_file *files;
     uint32_t file_count;
     _Atomic uint32_t file_high; /* descriptors at or above this are not in use by us */
+    _Atomic uint32_t sock_high; /* nor do those at or above this refer to a socket: hidden ones lie far above */
     struct sd_region *region;
     struct sd_socket *sockets;
     struct sd_thread *threads;

@@ -227,8 +227,16 @@ static long send_once(struct sd_socket *s, struct cursor *c)
 
 /* --- waiting --- */
 
+/* The common answer, in two loads. */
+static bool data_came(struct sd_socket *s)
+{
+    return sd_load(&s->mode) == SD_MODE_RING && sd_load(&s->rx.dir->p.tail) != sd_own_head(s);
+}
+
 static bool worth_trying(struct sd_socket *s, uint32_t events)
 {
+    if ((events & POLLIN) && sd_likely(data_came(s)))
+        return true;
     return (sd_readiness(s) & (events | POLLERR | POLLHUP)) || sd_load_acquire(&s->mode) == SD_MODE_KERNEL;
 }
 
@@ -259,9 +267,10 @@ static uint64_t deadline_of(int fd, int option)
 static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option, uint64_t *deadline)
 {
     struct sd_patience patience;
+    bool look = sd_load(&s->mode) == SD_MODE_PENDING; /* else the caller has just looked */
     sd_patience_start(&patience);
-    for (;;) {
-        if (worth_trying(s, events))
+    for (;; look = true) {
+        if (look && worth_trying(s, events))
             return 0;
         if (sd_patience_more(&patience))
             continue;

@@ -15,8 +15,8 @@
 #define YIELDS            80  /* yields before sleeping, while nobody else wants the core: some 50 us */
 #define YIELDS_CONTENDED  6   /* yields that gave the core to others before we sleep */
 #define CALIBRATION_NS    1000000u
-#define YIELD_LONG_NS     2000     /* a yield that took longer let somebody else run */
-#define YIELD_LOST_NS     1000000  /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
+#define YIELD_LONG_NS     2000u    /* a yield that took longer let somebody else run */
+#define YIELD_LOST_NS     1000000u /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
 #define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
 #define ROOM_WAKE_BYTES   (SD_RING_BYTES / 4) /* a producer is told of room in pieces of this size */
@@ -448,10 +448,11 @@ static void yield_once(struct sd_patience *p)
     sd_sys_yield();
     if (!rate)
         return;
-    p->yield_cost_ns = (ticks() - before) * 1000 / rate;
-    uint64_t most = p->yield_cost_ns > YIELD_LOST_NS ? 0 : YIELDS_CONTENDED;
-    if (p->yield_cost_ns > YIELD_LONG_NS)
-        sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, most));
+    uint64_t cost = (ticks() - before) * 1000; /* in thousandths of a tick; a division takes longer than the rest */
+    if (sd_likely(cost <= YIELD_LONG_NS * rate))
+        return;
+    uint64_t most = cost > YIELD_LOST_NS * rate ? 0 : YIELDS_CONTENDED;
+    sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, most));
 }
 
 bool sd_patience_more(struct sd_patience *p)

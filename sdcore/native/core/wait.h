@@ -76,7 +76,6 @@ static inline struct sd_side *sd_own_side(struct sd_slab *slab, uint32_t side)
 /* The looking phase of one wait, from the waiter machine. */
 struct sd_patience {
     struct sd_waiter m;
-    uint64_t yield_cost_ns;
 };
 SD_API void sd_patience_start(struct sd_patience *p);
 /* Called after a look that found nothing. True: look again. False: announced phase: arm, fence, look, block. */

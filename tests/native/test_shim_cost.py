@@ -1,4 +1,4 @@
-"""What a call costs that is not ours, counted in instructions: time says little on a busy machine."""
+"""What calls cost, ours and others, counted in instructions: time says little on a busy machine."""
 
 from __future__ import annotations
 
@@ -11,33 +11,48 @@ import pytest
 
 from tests.native.shim_programs import build
 from tests.support.host import Host
+from tests.support.processes import wait_until
 
 CALLS = 20_000
 INSTRUCTIONS_MAX = 20
+NEEDS_VALGRIND = pytest.mark.skipif(
+    shutil.which("valgrind") is None, reason="valgrind counts instructions; it is not installed"
+)
 
 
-def instructions(program: Path, calls: int, environ: dict[str, str], folder: Path) -> int:
+def instructions(words: tuple[str, ...], environ: dict[str, str], folder: Path) -> int:
     """Count the instructions of a run, by callgrind."""
-    words = (
-        "valgrind",
-        "--tool=callgrind",
-        f"--callgrind-out-file={folder / 'callgrind.out'}",
-        str(program),
-        str(calls),
-    )
+    words = ("valgrind", "--tool=callgrind", f"--callgrind-out-file={folder / 'callgrind.out'}", *words)
     done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=100, check=True)
     found = re.search(r"Collected : (\d+)", done.stderr)
     assert found is not None, done.stderr
     return int(found[1])
 
 
-@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind counts instructions; it is not installed")
+@NEEDS_VALGRIND
 def test_a_call_that_is_not_ours_costs_few_instructions(tmp_path: Path, own_host: Host) -> None:
     program = build("reads", tmp_path)
 
     def per_call(environ: dict[str, str]) -> float:
-        few, many = (instructions(program, calls, environ, tmp_path) for calls in (CALLS, 2 * CALLS))
+        few, many = (instructions((str(program), str(calls)), environ, tmp_path) for calls in (CALLS, 2 * CALLS))
         return (many - few) / CALLS
 
     extra = per_call(own_host.environment(shim=True)) - per_call(own_host.environment(shim=False))
     assert 0 < extra <= INSTRUCTIONS_MAX
+
+
+@NEEDS_VALGRIND
+@pytest.mark.parametrize(
+    ("what", "times", "most"),
+    [("transfer", 5000, 500), ("echo", 2000, 2300), ("connect", 200, 4500)],
+)
+def test_a_call_that_is_ours_costs_few_instructions(
+    what: str, times: int, most: int, tmp_path: Path, own_host: Host
+) -> None:
+    own_host.start_monitor()
+    program = build("ours", tmp_path)
+    environ = own_host.environment(shim=True)
+    few, many = (instructions((str(program), what, str(n)), environ, tmp_path) for n in (times, 2 * times))
+    wait_until(lambda: own_host.sums().shm_bytes > 0, "the bytes are counted")
+    assert own_host.sums().tcp_bytes == 0, "measured the kernel"
+    assert 0 < (many - few) / times <= most

@@ -121,6 +121,7 @@ struct sd_epoll {
     uint32_t bare;            /* of these, bare ones: sleep in short steps */
     uint32_t round;
     uint32_t calls;
+    uint32_t connects;  /* of this process, when it was last the kernel's turn */
     uint64_t kernel_ns; /* when it was last the kernel's turn */
     _Atomic bool eager; /* the kernel had something when it was last asked, or has not been asked since we slept */
     bool plain;         /* the kernel set may hold what is not ours */

@@ -4,6 +4,8 @@
  * and companions are not forgotten: first, when it was not asked for some time or some calls; after our own sockets, in
  * what room is left, as long as it has something each time, and once after every sleep. So a program whose sockets are
  * busy makes no system call here, and one that is told of a few events now and then is told of all kinds at once.
+ * After a connect of this process it is the kernel's turn, too: a program that serves itself has its listener reported
+ * before, or together with, the connection that waits there.
  */
 #include "core/epoll.h"
 
@@ -334,7 +336,11 @@ static int wait_long(struct wait *wait)
 /* Is it the kernel's turn to be asked first? Set held. */
 static bool kernel_due(struct sd_epoll *set)
 {
-    uint32_t calls = ++set->calls;
+    uint32_t calls = ++set->calls, connects = sd_load(&sd_g.connects);
+    bool connected = set->plain && connects != set->connects;
+    set->connects = connects;
+    if (connected)
+        return true;
     if (calls % CALLS_PER_CLOCK)
         return false;
     uint64_t now_ns = sd_now_ns();

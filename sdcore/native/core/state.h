@@ -137,10 +137,12 @@ struct sd_globals {
     int32_t region_fd;
     _Atomic int32_t bell_out_fd; /* unbound datagram socket that rings doorbells; -1 not made yet */
     uint32_t pid;
-    uint32_t cpus;            /* processors this process may run on */
-    bool no_membarrier;       /* membarrier(GLOBAL_EXPEDITED) is missing here */
-    bool heavy_fence;         /* some process that we share a slab with lacks it: publish with a full fence */
-    _Atomic bool cancels;     /* a thread was cancelled: every -EINTR goes out, where the shim may act on it */
+    uint32_t cpus;        /* processors this process may run on */
+    bool no_membarrier;   /* membarrier(GLOBAL_EXPEDITED) is missing here */
+    bool heavy_fence;     /* some process that we share a slab with lacks it: publish with a full fence */
+    _Atomic bool cancels; /* a thread was cancelled: every -EINTR goes out, where the shim may act on it */
+    _Atomic uint32_t
+        connects;             /* calls of connect: listeners here may have become readable, before the caller goes on */
     bool disabled;            /* SDCORE_DISABLE, or set-up failed: pass everything */
     struct sd_status *status; /* the monitor's page, NULL if not attached */
 };

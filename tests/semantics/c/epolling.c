@@ -665,3 +665,27 @@ SCENARIO(epoll_set_closed_and_made_again, RING)
         close(set);
     }
 }
+
+/* Whoever serves itself learns of the listener no later than of the connection that waits there. */
+SCENARIO(epoll_reports_a_listener_with_the_connection_that_waits_there, ANY | ONCE)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof name;
+    int listener = (int)MUST(socket(AF_INET, SOCK_STREAM, 0)), set = epoll_of(listener, EPOLLIN);
+    struct epoll_event events[8];
+
+    MUST(bind(listener, (struct sockaddr *)&name, len));
+    MUST(listen(listener, 8));
+    MUST(getsockname(listener, (struct sockaddr *)&name, &len));
+    for (int i = 0; i < 5; i++) {
+        int client = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+        MUST(connect(client, (struct sockaddr *)&name, len));
+        SHOW(control(set, EPOLL_CTL_ADD, client, EPOLLOUT));
+        SHOW(epoll_wait(set, events, 8, 1000));
+        int accepted = (int)MUST(accept(listener, NULL, NULL));
+        SHOW(send(client, "abc", 3, 0));
+        SHOW(recv(accepted, (char[8]){0}, 8, 0));
+        SHOW(control(set, EPOLL_CTL_ADD, accepted, EPOLLOUT));
+        SHOW(epoll_wait(set, events, 8, 1000));
+    }
+}

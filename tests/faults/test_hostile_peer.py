@@ -18,7 +18,7 @@ SECONDS = 2.0
 BYTES = 200_000
 ANSWER_S = 10.0
 HELD_UP_S = 0.5
-SEEDS = (0,)
+SEEDS = (0, 1)
 
 
 def hostile(

@@ -99,8 +99,8 @@ class Socket:
             return
         in_ring = self.tail - self.tx_dir.head.value
         unseen = self.tx_dir.head.value - self.head_seen
-        free = self.tx.regs["free"]
-        if free + in_ring + unseen != RING_BYTES:
+        free, owed, window = (self.tx.regs[name] for name in ("free", "owed", "window"))
+        if free - owed + in_ring + unseen != window:
             raise Violation(
                 f"credits conserved: {self.tx_dir.name}: {free} free, {in_ring} in the ring, {unseen} given back"
             )

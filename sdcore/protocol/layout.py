@@ -21,6 +21,7 @@ CONSTANTS = (
     Const("SLOTS", 256, "Connections in a slab."),
     Const("RING_BYTES", 2 * 1024 * 1024, "Capacity of one direction; a power of two."),
     Const("OFFER_BYTES", 16 * 1024, "What a client may send before its offer is accepted."),
+    Const("RECEIVE_BUFFER_BYTES", 128 * 1024, "What a consumer holds if the program chose only the producer's buffer."),
     Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long an offer or a pending server waits for the other."),
     Const("HINT_TTL", 243, "TTL (hop limit) of the SYN of a client that will make an offer."),
     Const("PORTS", 65536, "Entries of the slab's table from client port to slot."),
@@ -66,6 +67,7 @@ PRODUCER = Struct(
         Field("flags", "u32", atomic=True, doc="P: TX_*; set after the last tail."),
         Field("pid", "u32", atomic=True, doc="P: a process that holds its end of the companion; a hint."),
         Field("fd", "u32", atomic=True, doc="P: the descriptor there; a hint, true only if the addresses fit."),
+        Field("window", "u32", atomic=True, doc="P: bytes that it lets be under way; 0 stands for RING_BYTES."),
     ),
 )
 
@@ -76,6 +78,7 @@ CONSUMER = Struct(
     fields=(
         Field("head", "u64", atomic=True, doc="C: bytes ever taken; gives their room back."),
         Field("flags", "u32", atomic=True, doc="C: RX_*."),
+        Field("buffer", "u32", atomic=True, doc="C: its receive buffer, if the program chose one; else 0."),
     ),
 )
 

@@ -5,7 +5,12 @@ of the other's position and works from that memory, so that a transfer touches n
 `free` is the room that the producer knows of, `avail` the bytes that the consumer knows of. Only when the memory says
 that nothing is left does a side LOOK at the other's position; only when that shows nothing new does it wait.
 
-    law     free + bytes in the ring + room given back but not yet looked at == RING_BYTES
+A program may make the buffers of an end smaller (SO_SNDBUF, SO_RCVBUF): then a producer uses a `window` of the ring and
+no more. A window that shrinks below what is in the ring leaves the producer in debt: room that comes back pays what is
+`owed` before it is free again. The window of an offer that nobody has accepted is OFFER_BYTES.
+
+    law     free - owed + bytes in the ring + room given back but not yet looked at == window <= RING_BYTES
+    law     one of free and owed is nought
     law     bytes taken, in order, are the bytes put; nothing after FIN
     law     nobody sleeps while there is something for him to do (WAITER)
 
@@ -17,7 +22,10 @@ Source: docs/explanation/architecture.md, "A direction of a connection", "Moving
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sdcore.protocol import layout
+from sdcore.protocol.expr import Value
 from sdcore.protocol.kit import ALWAYS, NOTHING, Effect, Event, Machine, Reg, Row, State, arg, ignored
 
 
@@ -36,6 +44,9 @@ class TxEvent(Event):
 
     SEND = "the program wants to send arg bytes, at least one"
     CREDIT = "the consumer's head shows arg bytes of room more than before"
+    WINDOW = (
+        "from now on both ends together hold arg bytes, RING_BYTES at most: a buffer changed, or the offer was taken"
+    )
     SHUTDOWN = "no byte will follow: shutdown(SHUT_WR) or close"
     MOVE = "this direction is to go on over the companion"
     BREAK = "the connection was reset, or the peer is gone"
@@ -56,39 +67,53 @@ class TxDo(Effect):
 
 
 TS, TE, TD = TxState, TxEvent, TxDo
-free = Reg("free", start=layout.RING_BYTES, doc="bytes of room that the producer knows of")
+free = Reg("free", start=layout.RING_BYTES, doc="bytes of room that the producer knows of and may use")
+window = Reg("window", start=layout.RING_BYTES, bits=32, doc="bytes that both ends together hold")
+owed = Reg("owed", bits=32, doc="bytes in the ring beyond the window, since it became smaller")
+Updates = Mapping[Reg, Value | int]
+FITS = free + arg >= window + owed
+WIDER = free + arg > window + owed
+NEW_WINDOW: Updates = {free: free + arg - window - owed, owed: 0, window: arg}
+NEW_DEBT: Updates = {free: 0, owed: window + owed - free - arg, window: arg}
+PAID: Updates = {free: free + arg - owed, owed: 0}
+IN_PART: Updates = {owed: owed - arg}
 
 RING_TX = Machine(
     "ring_tx", "Producer of one direction: room decides whether bytes go out or the sender waits.",
-    TS, TE, TD, registers=(free,), rows=(
+    TS, TE, TD, registers=(free, window, owed), rows=(
     # state      event        if           set                 do                next
     Row(TS.OPEN, TE.SEND,     free >= arg, {free: free - arg}, TD.PUT_ALL,       TS.OPEN),
     Row(TS.OPEN, TE.SEND,     free > 0,    {free: 0},          TD.PUT_FREE,      TS.OPEN),
     Row(TS.OPEN, TE.SEND,     ALWAYS,      {},                 TD.LOOK,          TS.STARVED),
-    Row(TS.OPEN, TE.CREDIT,   ALWAYS,      {free: free + arg}, NOTHING,          TS.OPEN),
+    Row(TS.OPEN, TE.CREDIT,   arg >= owed, PAID,               NOTHING,          TS.OPEN),
+    Row(TS.OPEN, TE.CREDIT,   ALWAYS,      IN_PART,            NOTHING,          TS.OPEN),
+    Row(TS.OPEN, TE.WINDOW,   FITS,        NEW_WINDOW,         NOTHING,          TS.OPEN),
+    Row(TS.OPEN, TE.WINDOW,   ALWAYS,      NEW_DEBT,           NOTHING,          TS.OPEN),
     Row(TS.OPEN, TE.SHUTDOWN, ALWAYS,      {},                 TD.PUBLISH_FIN,   TS.SHUT),
     Row(TS.OPEN, TE.MOVE,     ALWAYS,      {},                 TD.PUBLISH_MOVED, TS.MOVED),
     Row(TS.OPEN, TE.BREAK,    ALWAYS,      {},                 NOTHING,          TS.BROKEN),
 
-    Row(TS.STARVED, TE.SEND,     ALWAYS,  {},                 TD.LOOK,          TS.STARVED),
-    Row(TS.STARVED, TE.CREDIT,   arg > 0, {free: free + arg}, TD.RETRY,         TS.OPEN),
-    Row(TS.STARVED, TE.CREDIT,   ALWAYS,  {},                 TD.WAIT_ROOM,     TS.STARVED),
-    Row(TS.STARVED, TE.SHUTDOWN, ALWAYS,  {},                 TD.PUBLISH_FIN,   TS.SHUT),
-    Row(TS.STARVED, TE.MOVE,     ALWAYS,  {},                 TD.PUBLISH_MOVED, TS.MOVED),
-    Row(TS.STARVED, TE.BREAK,    ALWAYS,  {},                 NOTHING,          TS.BROKEN),
+    Row(TS.STARVED, TE.SEND,     ALWAYS,     {},         TD.LOOK,          TS.STARVED),
+    Row(TS.STARVED, TE.CREDIT,   arg > owed, PAID,       TD.RETRY,         TS.OPEN),
+    Row(TS.STARVED, TE.CREDIT,   ALWAYS,     IN_PART,    TD.WAIT_ROOM,     TS.STARVED),
+    Row(TS.STARVED, TE.WINDOW,   WIDER,      NEW_WINDOW, TD.RETRY,         TS.OPEN),
+    Row(TS.STARVED, TE.WINDOW,   ALWAYS,     NEW_DEBT,   NOTHING,          TS.STARVED),
+    Row(TS.STARVED, TE.SHUTDOWN, ALWAYS,     {},         TD.PUBLISH_FIN,   TS.SHUT),
+    Row(TS.STARVED, TE.MOVE,     ALWAYS,     {},         TD.PUBLISH_MOVED, TS.MOVED),
+    Row(TS.STARVED, TE.BREAK,    ALWAYS,     {},         NOTHING,          TS.BROKEN),
 
     Row(TS.SHUT, TE.SEND,   ALWAYS, {},                 TD.BROKEN_PIPE, TS.SHUT),
     Row(TS.SHUT, TE.CREDIT, ALWAYS, {free: free + arg}, NOTHING,        TS.SHUT),
     Row(TS.SHUT, TE.BREAK,  ALWAYS, {},                 NOTHING,        TS.BROKEN),
-    *ignored(TS.SHUT, TE.SHUTDOWN, TE.MOVE),
+    *ignored(TS.SHUT, TE.WINDOW, TE.SHUTDOWN, TE.MOVE),
 
     Row(TS.MOVED, TE.SEND,   ALWAYS, {},                 TD.SEND_COMPANION, TS.MOVED),
     Row(TS.MOVED, TE.CREDIT, ALWAYS, {free: free + arg}, NOTHING,           TS.MOVED),
     Row(TS.MOVED, TE.BREAK,  ALWAYS, {},                 NOTHING,           TS.BROKEN),
-    *ignored(TS.MOVED, TE.SHUTDOWN, TE.MOVE),
+    *ignored(TS.MOVED, TE.WINDOW, TE.SHUTDOWN, TE.MOVE),
 
     Row(TS.BROKEN, TE.SEND, ALWAYS, {}, TD.BROKEN_PIPE, TS.BROKEN),
-    *ignored(TS.BROKEN, TE.CREDIT, TE.SHUTDOWN, TE.MOVE, TE.BREAK),
+    *ignored(TS.BROKEN, TE.CREDIT, TE.WINDOW, TE.SHUTDOWN, TE.MOVE, TE.BREAK),
 ))  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from sdsim.explore.engine import Act, Local, Table
 
 ROOM = 2
 MESSAGES = 4
+WINDOWS = (1, ROOM)
+"""What the program makes of its buffers, one after the other, whenever it likes."""
 
 Todo = tuple[tuple[str, Effect | Event, int], ...]
 
@@ -49,6 +51,7 @@ class World:
 
     sides: tuple[Side, Side]
     put: int = 0
+    windows: tuple[int, ...] = WINDOWS
 
 
 class RingModel:
@@ -58,7 +61,7 @@ class RingModel:
     parties = ("producer", "consumer")
 
     def __init__(self, tables: Mapping[str, Machine]) -> None:
-        self.rings = (Table(tables["ring_tx"], free=ROOM), Table(tables["ring_rx"]))
+        self.rings = (Table(tables["ring_tx"], free=ROOM, window=ROOM), Table(tables["ring_rx"]))
         self.waiter = Table(tables["waiter"], spins_left=1, yields_left=0)
 
     def first(self) -> Iterable[World]:
@@ -68,9 +71,9 @@ class RingModel:
     def wrong(self, w: World) -> str | None:
         """Credits are conserved; nobody takes what is not there."""
         tx, rx = w.sides
-        free = self.rings[0].value(tx.ring, "free")
-        if not tx.todo and free + (tx.at - rx.at) + (rx.at - tx.seen) != ROOM:
-            return f"credits: {free} free, {tx.at - rx.at} in the ring, {rx.at - tx.seen} given back"
+        free, owed, window = (self.rings[0].value(tx.ring, name) for name in ("free", "owed", "window"))
+        if not tx.todo and free - owed + (tx.at - rx.at) + (rx.at - tx.seen) != window:
+            return f"credits: {free} free, {owed} owed, {tx.at - rx.at} in the ring, {rx.at - tx.seen} given back"
         if tx.at - rx.at > ROOM:
             return "the producer wrote over bytes that were not taken"
         if rx.at > tx.at:
@@ -101,6 +104,8 @@ class RingModel:
     def _program(self, w: World, me: int) -> Iterator[tuple[Act, World]]:
         """What the program wants next: bytes one by one, and then the end."""
         tx, rx = w.sides
+        if me == 0 and w.windows and tx.ring[0] in (TxState.OPEN, TxState.STARVED):
+            yield self._feed(replace(w, windows=w.windows[1:]), 0, "ring", TxEvent.WINDOW, w.windows[0])
         if me == 0 and w.put < MESSAGES:
             yield self._feed(w, 0, "ring", TxEvent.SEND, 1)
         elif me == 0 and tx.ring[0] in (TxState.OPEN, TxState.STARVED):

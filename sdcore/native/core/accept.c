@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 
 #include "core/address.h"
+#include "core/buffers.h"
 #include "core/control.h"
 #include "core/peer.h"
 #include "core/ring.h"
@@ -250,6 +251,7 @@ void sd_accepted(int listen_fd, int fd, int flags)
         return;
     sd_store(&s->nonblock, (flags & SOCK_NONBLOCK) != 0);
     sd_store(&s->rec.state, SD_SOCK_ESTABLISHED);
+    sd_buffers_inherit(s, listener);
     s->rec.side = 1;
     sd_address_ends(fd, &s->rec.local, &s->rec.peer);
     sd_server_start(&s->server);

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 
 #include "core/address.h"
+#include "core/buffers.h"
 #include "core/control.h"
 #include "core/epoll.h"
 #include "core/move.h"
@@ -135,7 +136,7 @@ static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, 
     s->rec.peer = p->peer;
     sd_attach_slot(s, lease->slab, slot, 0);
     s->grant = lease;
-    s->tx.m.free = SD_OFFER_BYTES;
+    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_WINDOW, SD_OFFER_BYTES);
     s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;
     uint32_t word = offer_word(sd_load(&p->offer), SD_OFFER_OFFERED);
     s->offer = word;
@@ -239,8 +240,8 @@ static void become_ring(struct sd_socket *s)
     if (sd_load(&s->mode) != SD_MODE_OFFERED)
         return;
     sd_client_step(&s->client, SD_CLIENT_EV_ACCEPTED, 0);
-    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_CREDIT, SD_RING_BYTES - SD_OFFER_BYTES);
     sd_store_release(&s->mode, SD_MODE_RING);
+    sd_window_follow(s);
 }
 
 /* Without a token: another thread may withdraw the offer and leave the slot meanwhile. */

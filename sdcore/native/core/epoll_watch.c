@@ -5,14 +5,13 @@
 
 #include <string.h>
 
+#include "core/buffers.h"
 #include "core/control.h"
 #include "core/move.h"
 #include "core/ring.h"
 #include "core/peer.h"
 
-/* Beyond this the socket was not writable; see sd_readiness. */
 #define FRESH_MOST 32
-#define FULL_BYTES (SD_RING_BYTES - SD_RING_BYTES / 4)
 
 /* --- the kernel's registration --- */
 
@@ -312,7 +311,7 @@ static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
 {
     if ((now->state & ~w->seen_state) || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))
         return true;
-    uint64_t full = sd_load(&w->sock->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : FULL_BYTES;
+    uint64_t full = sd_load(&w->sock->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : sd_writable_up_to(sd_window(w->sock));
     return (w->events & ABOUT_ROOM) && now->head != w->seen_head && now->sent - w->seen_head >= full;
 }
 

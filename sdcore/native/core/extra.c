@@ -1,5 +1,6 @@
 /* What else a program asks of a connection: shutdown, FIONREAD, SIOCOUTQ, SO_ERROR, and counting. */
 #include "core/api.h"
+#include "core/buffers.h"
 #include "core/epoll.h"
 #include "core/move.h"
 #include "core/peer.h"
@@ -87,7 +88,9 @@ long sd_unsent_bytes(int fd)
     struct sd_socket *s = sd_socket_of(fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || s->tx.left)
         return SD_PASS;
-    return (long)sd_min_u64(sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
+    uint64_t unread = sd_min_u64(sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
+    uint64_t theirs = sd_peer_buffer(s); /* what the peer's kernel would have taken has been sent */
+    return unread > theirs ? (long)(unread - theirs) : 0;
 }
 
 long sd_take_error(int fd)

@@ -1,6 +1,7 @@
 /* What the other side did. Theory: peer.h. */
 #include "core/peer.h"
 
+#include "core/buffers.h"
 #include "core/epoll.h"
 #include "core/forward.h"
 #include "core/move.h"
@@ -9,10 +10,9 @@
 #include "core/thread.h"
 #include "core/wait.h"
 
-#define ROOM_TO_WRITE_BYTES (SD_RING_BYTES / 4) /* POLLOUT from here on, as Linux waits for a part of its buffer */
-#define PENDING_LOOK_NS     200000u             /* an offer that comes rings no bell */
-#define WARM_SLOTS          8                   /* of each lease: their rings keep their pages when they are free */
-#define KEPT_BYTES          65536u              /* of each other ring */
+#define PENDING_LOOK_NS 200000u /* an offer that comes rings no bell */
+#define WARM_SLOTS      8       /* of each lease: their rings keep their pages when they are free */
+#define KEPT_BYTES      65536u  /* of each other ring */
 
 bool sd_both_enter(struct sd_socket *s)
 {
@@ -34,8 +34,9 @@ void sd_both_leave(struct sd_socket *s)
 static void recount_tx(struct sd_socket *s)
 {
     struct sd_tx *tx = &s->tx;
-    uint64_t size = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : SD_RING_BYTES;
-    tx->m.free = size - (tx->tail - tx->head_seen);
+    uint64_t used = tx->tail - tx->head_seen;
+    tx->m.free = tx->m.window > used ? tx->m.window - used : 0;
+    tx->m.owed = used > tx->m.window ? (uint32_t)(used - tx->m.window) : 0;
     if (tx->m.free && tx->m.state == SD_RING_TX_STARVED)
         tx->m.state = SD_RING_TX_OPEN;
 }
@@ -103,6 +104,7 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_forward_hint(s, sd_load(&s->rec.fd));
     sd_ring_tx_start(&tx->m);
     sd_ring_rx_start(&rx->m);
+    sd_buffers_show(s);
     sd_teardown_start(&s->teardown);
     sd_store(&s->gone, 0);
     sd_store(&s->strays, 0);
@@ -157,7 +159,7 @@ static uint32_t ring_readiness(struct sd_socket *s)
     if (finished || (shut & 1))
         events |= POLLRDHUP;
     uint64_t used = sd_own_tail(s) - sd_load_acquire(&out->c.head);
-    uint64_t limit = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES - 1 : SD_RING_BYTES - ROOM_TO_WRITE_BYTES;
+    uint64_t limit = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES - 1 : sd_writable_up_to(sd_window(s));
     if (used <= limit || (shut & 2) || gone || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLOUT;
     if (((finished || (shut & 1)) && (shut & 2)) || s->teardown.state == SD_TEARDOWN_RESET)
@@ -186,8 +188,8 @@ static bool undisturbed(struct sd_socket *s)
 static uint32_t plain_readiness(struct sd_socket *s)
 {
     uint64_t used = sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head);
-    return (sd_load_acquire(&s->rx.dir->p.tail) != sd_own_head(s) ? POLLIN : 0u) |
-           (used <= SD_RING_BYTES - ROOM_TO_WRITE_BYTES ? POLLOUT : 0u);
+    uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s);
+    return (unread >= sd_readable_from(s) ? POLLIN : 0u) | (used <= sd_writable_up_to(sd_window(s)) ? POLLOUT : 0u);
 }
 
 uint32_t sd_readiness(struct sd_socket *s)

@@ -60,18 +60,21 @@ struct sd_rx {
 struct sd_grant;
 
 struct sd_socket {
-    struct sd_socket_record rec; /* first: what the monitor reads */
-    _Atomic uint32_t mode;       /* enum sd_mode */
-    _Atomic uint32_t nonblock;   /* O_NONBLOCK of the open file description */
-    _Atomic uint32_t shared;     /* ever inherited over fork: another process may hold references */
-    _Atomic uint32_t gone;       /* companion was seen at end of file (1) or reset (2) */
-    _Atomic uint32_t error;      /* pending errno, reported once (SO_ERROR) */
-    _Atomic uint32_t slow_send;  /* an error is pending or the next send is the last: leave the fast path */
-    bool last_send;              /* the peer is closed: Linux takes one more send, then breaks */
-    _Atomic uint32_t pins;       /* threads inside a slow path; the object is not reused before they left */
-    _Atomic uint32_t strays;     /* bytes on the companion that nobody announced */
-    _Atomic uint32_t shut;       /* local shutdown: bit 0 read, bit 1 write */
-    _Atomic uint32_t stays;      /* enum sd_reason: an option keeps it, and what it accepts, in the kernel; 0 none */
+    struct sd_socket_record rec;     /* first: what the monitor reads */
+    _Atomic uint32_t mode;           /* enum sd_mode */
+    _Atomic uint32_t nonblock;       /* O_NONBLOCK of the open file description */
+    _Atomic uint32_t shared;         /* ever inherited over fork: another process may hold references */
+    _Atomic uint32_t gone;           /* companion was seen at end of file (1) or reset (2) */
+    _Atomic uint32_t error;          /* pending errno, reported once (SO_ERROR) */
+    _Atomic uint32_t slow_send;      /* an error is pending or the next send is the last: leave the fast path */
+    bool last_send;                  /* the peer is closed: Linux takes one more send, then breaks */
+    _Atomic uint32_t pins;           /* threads inside a slow path; the object is not reused before they left */
+    _Atomic uint32_t strays;         /* bytes on the companion that nobody announced */
+    _Atomic uint32_t shut;           /* local shutdown: bit 0 read, bit 1 write */
+    _Atomic uint32_t send_buffer;    /* SO_SNDBUF as the kernel has it, if the program set it; else 0 */
+    _Atomic uint32_t receive_buffer; /* SO_RCVBUF */
+    _Atomic uint32_t low_mark;       /* SO_RCVLOWAT; 0 and 1 mean one byte */
+    _Atomic uint32_t stays; /* enum sd_reason: an option keeps it, and what it accepts, in the kernel; 0 none */
     int32_t family;
     uint32_t offer;              /* the offer word as it was made or taken: generation and OFFERED */
     bool peer_dead;              /* died without closing: we give the slot back for both */

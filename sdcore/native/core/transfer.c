@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "core/api.h"
+#include "core/buffers.h"
 #include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
@@ -127,7 +128,8 @@ static bool look_for_room(struct sd_socket *s)
         violated(s);
         return false;
     }
-    return sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_CREDIT, (uint64_t)room) == SD_RING_TX_DO_RETRY;
+    bool more = sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_CREDIT, (uint64_t)room) == SD_RING_TX_DO_RETRY;
+    return sd_window_follow(s) || more;
 }
 
 static void rewind_if_empty(struct sd_tx *tx)
@@ -215,6 +217,7 @@ static long send_once(struct sd_socket *s, struct cursor *c)
         return SD_PASS;
     }
     size_t wanted = c->left;
+    sd_window_follow(s);
     long r = sd_load(&s->error) ? take_error(s) : put_some(s, c);
     sd_token_leave(&s->tx.token);
     settle_violation(s);

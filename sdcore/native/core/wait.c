@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "core/buffers.h"
 #include "core/control.h"
 #include "core/move.h"
 #include "core/peer.h"
@@ -19,7 +20,6 @@
 #define YIELD_LOST_NS     1000000u /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
 #define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
-#define ROOM_WAKE_BYTES   (SD_RING_BYTES / 4) /* a producer is told of room in pieces of this size */
 
 /* --- doorbells --- */
 
@@ -292,10 +292,12 @@ void sd_wake_own_sleepers(struct sd_socket *s)
     ring_sleepers(&s->tx.dir->room_wait);
 }
 
-/* Waking a producer for every few bytes of room would cost a switch each: wait for a good part of the ring. */
+/* Waking a producer for every few bytes of room would cost a switch each: wait until it may write. */
 static bool room_is_worth_telling(const struct sd_socket *s)
 {
-    return SD_RING_BYTES - (s->rx.tail_seen - s->rx.head) >= ROOM_WAKE_BYTES;
+    uint64_t window = sd_load(&s->rx.dir->p.window);
+    window = window && window < SD_RING_BYTES ? window : SD_RING_BYTES;
+    return s->rx.tail_seen - s->rx.head <= sd_writable_up_to(window);
 }
 
 void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint32_t armed, bool data)

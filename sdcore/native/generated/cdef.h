@@ -8,6 +8,7 @@
 #define SD_SLOTS 256
 #define SD_RING_BYTES 2097152
 #define SD_OFFER_BYTES 16384
+#define SD_RECEIVE_BUFFER_BYTES 131072
 #define SD_OFFER_TIMEOUT_NS 1000000000
 #define SD_HINT_TTL 243
 #define SD_PORTS 65536
@@ -101,11 +102,13 @@ struct sd_producer {
     uint32_t flags;
     uint32_t pid;
     uint32_t fd;
+    uint32_t window;
     ...;
 };
 struct sd_consumer {
     uint64_t head;
     uint32_t flags;
+    uint32_t buffer;
     ...;
 };
 struct sd_attention {
@@ -506,9 +509,10 @@ enum sd_ring_tx_state {
 enum sd_ring_tx_event {
     SD_RING_TX_EV_SEND = 0,
     SD_RING_TX_EV_CREDIT = 1,
-    SD_RING_TX_EV_SHUTDOWN = 2,
-    SD_RING_TX_EV_MOVE = 3,
-    SD_RING_TX_EV_BREAK = 4,
+    SD_RING_TX_EV_WINDOW = 2,
+    SD_RING_TX_EV_SHUTDOWN = 3,
+    SD_RING_TX_EV_MOVE = 4,
+    SD_RING_TX_EV_BREAK = 5,
 };
 enum sd_ring_tx_effect {
     SD_RING_TX_DO_PUT_ALL = 1,
@@ -524,11 +528,13 @@ enum sd_ring_tx_effect {
 struct sd_ring_tx {
     uint32_t state;
     uint64_t free;
+    uint32_t window;
+    uint32_t owed;
 };
 void sd_ring_tx_start(struct sd_ring_tx *m);
 uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uint64_t arg);
 extern const char *const sd_ring_tx_state_name[5];
-extern const char *const sd_ring_tx_event_name[5];
+extern const char *const sd_ring_tx_event_name[6];
 extern const char *const sd_ring_tx_effect_name[10];
 enum sd_ring_rx_state {
     SD_RING_RX_OPEN = 0,

@@ -15,6 +15,7 @@
 #define SD_SLOTS 256u /* Connections in a slab. */
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
 #define SD_OFFER_BYTES 16384u /* What a client may send before its offer is accepted. */
+#define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
 #define SD_OFFER_TIMEOUT_NS 1000000000u /* How long an offer or a pending server waits for the other. */
 #define SD_HINT_TTL 243u /* TTL (hop limit) of the SYN of a client that will make an offer. */
 #define SD_PORTS 65536u /* Entries of the slab's table from client port to slot. */
@@ -190,7 +191,8 @@ struct sd_producer {
     _Atomic uint32_t flags; /* P: TX_*; set after the last tail. */
     _Atomic uint32_t pid; /* P: a process that holds its end of the companion; a hint. */
     _Atomic uint32_t fd; /* P: the descriptor there; a hint, true only if the addresses fit. */
-    uint8_t padding_5[36];
+    _Atomic uint32_t window; /* P: bytes that it lets be under way; 0 stands for RING_BYTES. */
+    uint8_t padding_6[32];
 };
 _Static_assert(sizeof(struct sd_producer) == 64, "size of producer");
 _Static_assert(offsetof(struct sd_producer, tail) == 0, "producer.tail");
@@ -198,16 +200,19 @@ _Static_assert(offsetof(struct sd_producer, base) == 8, "producer.base");
 _Static_assert(offsetof(struct sd_producer, flags) == 16, "producer.flags");
 _Static_assert(offsetof(struct sd_producer, pid) == 20, "producer.pid");
 _Static_assert(offsetof(struct sd_producer, fd) == 24, "producer.fd");
+_Static_assert(offsetof(struct sd_producer, window) == 28, "producer.window");
 
 /* One line, written by the consumer of a direction. */
 struct sd_consumer {
     _Atomic uint64_t head; /* C: bytes ever taken; gives their room back. */
     _Atomic uint32_t flags; /* C: RX_*. */
-    uint8_t padding_2[52];
+    _Atomic uint32_t buffer; /* C: its receive buffer, if the program chose one; else 0. */
+    uint8_t padding_3[48];
 };
 _Static_assert(sizeof(struct sd_consumer) == 64, "size of consumer");
 _Static_assert(offsetof(struct sd_consumer, head) == 0, "consumer.head");
 _Static_assert(offsetof(struct sd_consumer, flags) == 8, "consumer.flags");
+_Static_assert(offsetof(struct sd_consumer, buffer) == 12, "consumer.buffer");
 
 /* Who waits; one line, read by the peer after each publish, seldom written. */
 struct sd_attention {

@@ -1013,9 +1013,10 @@ enum sd_ring_tx_state {
 enum sd_ring_tx_event {
     SD_RING_TX_EV_SEND = 0,
     SD_RING_TX_EV_CREDIT = 1,
-    SD_RING_TX_EV_SHUTDOWN = 2,
-    SD_RING_TX_EV_MOVE = 3,
-    SD_RING_TX_EV_BREAK = 4,
+    SD_RING_TX_EV_WINDOW = 2,
+    SD_RING_TX_EV_SHUTDOWN = 3,
+    SD_RING_TX_EV_MOVE = 4,
+    SD_RING_TX_EV_BREAK = 5,
 };
 enum sd_ring_tx_effect {
     SD_RING_TX_DO_PUT_ALL = 1,
@@ -1029,17 +1030,21 @@ enum sd_ring_tx_effect {
     SD_RING_TX_DO_BROKEN_PIPE = 9,
 };
 __attribute__((unused)) static const char *const sd_ring_tx_state_name[5] = {"OPEN", "STARVED", "SHUT", "MOVED", "BROKEN"};
-__attribute__((unused)) static const char *const sd_ring_tx_event_name[5] = {"SEND", "CREDIT", "SHUTDOWN", "MOVE", "BREAK"};
+__attribute__((unused)) static const char *const sd_ring_tx_event_name[6] = {"SEND", "CREDIT", "WINDOW", "SHUTDOWN", "MOVE", "BREAK"};
 __attribute__((unused)) static const char *const sd_ring_tx_effect_name[10] = {"", "PUT_ALL", "PUT_FREE", "LOOK", "RETRY", "WAIT_ROOM", "PUBLISH_FIN", "PUBLISH_MOVED", "SEND_COMPANION", "BROKEN_PIPE"};
 struct sd_ring_tx {
     uint32_t state;
     uint64_t free;
+    uint32_t window;
+    uint32_t owed;
 };
 
 static inline void sd_ring_tx_start(struct sd_ring_tx *m)
 {
     m->state = SD_RING_TX_OPEN;
     m->free = 2097152u;
+    m->window = 2097152u;
+    m->owed = 0u;
 }
 
 static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uint64_t arg)
@@ -1065,16 +1070,35 @@ static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uin
     case SD_RING_TX_EV_CREDIT:
         switch (m->state) {
         case SD_RING_TX_OPEN:
-            m->free = m->free + arg; return 0; /* OPEN CREDIT free = free + arg; -> OPEN */
+            if (arg >= (uint64_t)m->owed) { m->free = (m->free + arg) - (uint64_t)m->owed; m->owed = (uint32_t)(0ULL); return 0; } /* OPEN CREDIT [arg >= owed] free = (free + arg) - owed; owed = 0; -> OPEN */
+            m->owed = (uint32_t)((uint64_t)m->owed - arg); return 0; /* OPEN CREDIT owed = owed - arg; -> OPEN */
         case SD_RING_TX_STARVED:
-            if (arg > 0ULL) { m->free = m->free + arg; m->state = SD_RING_TX_OPEN; return SD_RING_TX_DO_RETRY; } /* STARVED CREDIT [arg > 0] free = free + arg; RETRY -> OPEN */
-            return SD_RING_TX_DO_WAIT_ROOM; /* STARVED CREDIT WAIT_ROOM -> STARVED */
+            if (arg > (uint64_t)m->owed) { m->free = (m->free + arg) - (uint64_t)m->owed; m->owed = (uint32_t)(0ULL); m->state = SD_RING_TX_OPEN; return SD_RING_TX_DO_RETRY; } /* STARVED CREDIT [arg > owed] free = (free + arg) - owed; owed = 0; RETRY -> OPEN */
+            m->owed = (uint32_t)((uint64_t)m->owed - arg); return SD_RING_TX_DO_WAIT_ROOM; /* STARVED CREDIT owed = owed - arg; WAIT_ROOM -> STARVED */
         case SD_RING_TX_SHUT:
             m->free = m->free + arg; return 0; /* SHUT CREDIT free = free + arg; -> SHUT */
         case SD_RING_TX_MOVED:
             m->free = m->free + arg; return 0; /* MOVED CREDIT free = free + arg; -> MOVED */
         case SD_RING_TX_BROKEN:
             return 0; /* BROKEN CREDIT -> BROKEN */
+        }
+        break;
+    case SD_RING_TX_EV_WINDOW:
+        switch (m->state) {
+        case SD_RING_TX_OPEN: {
+            if ((m->free + arg) >= ((uint64_t)m->window + (uint64_t)m->owed)) { m->free = ((m->free + arg) - (uint64_t)m->window) - (uint64_t)m->owed; m->owed = (uint32_t)(0ULL); m->window = (uint32_t)(arg); return 0; } /* OPEN WINDOW [(free + arg) >= (window + owed)] free = ((free + arg) - window) - owed; owed = 0; window = arg; -> OPEN */
+            const uint64_t new_free = 0ULL; const uint64_t new_owed = (((uint64_t)m->window + (uint64_t)m->owed) - m->free) - arg; const uint64_t new_window = arg; m->free = new_free; m->owed = (uint32_t)(new_owed); m->window = (uint32_t)(new_window); return 0; /* OPEN WINDOW free = 0; owed = ((window + owed) - free) - arg; window = arg; -> OPEN */
+        }
+        case SD_RING_TX_STARVED: {
+            if ((m->free + arg) > ((uint64_t)m->window + (uint64_t)m->owed)) { m->free = ((m->free + arg) - (uint64_t)m->window) - (uint64_t)m->owed; m->owed = (uint32_t)(0ULL); m->window = (uint32_t)(arg); m->state = SD_RING_TX_OPEN; return SD_RING_TX_DO_RETRY; } /* STARVED WINDOW [(free + arg) > (window + owed)] free = ((free + arg) - window) - owed; owed = 0; window = arg; RETRY -> OPEN */
+            const uint64_t new_free = 0ULL; const uint64_t new_owed = (((uint64_t)m->window + (uint64_t)m->owed) - m->free) - arg; const uint64_t new_window = arg; m->free = new_free; m->owed = (uint32_t)(new_owed); m->window = (uint32_t)(new_window); return 0; /* STARVED WINDOW free = 0; owed = ((window + owed) - free) - arg; window = arg; -> STARVED */
+        }
+        case SD_RING_TX_SHUT:
+            return 0; /* SHUT WINDOW -> SHUT */
+        case SD_RING_TX_MOVED:
+            return 0; /* MOVED WINDOW -> MOVED */
+        case SD_RING_TX_BROKEN:
+            return 0; /* BROKEN WINDOW -> BROKEN */
         }
         break;
     case SD_RING_TX_EV_SHUTDOWN:

@@ -6,6 +6,8 @@
 #include "shim/errno.h"
 #include "shim/libc.h"
 
+#include "core/buffers.h"
+
 #include <linux/errqueue.h>
 #include <netinet/tcp.h>
 
@@ -136,6 +138,18 @@ static bool only_kernel_can(int level, int name)
     }
 }
 
+/* An option that says how much may be under way. */
+static void option_set(int fd, int name)
+{
+    switch (name) {
+    case SO_SNDBUF:
+    case SO_SNDBUFFORCE: sd_option_set(fd, SO_SNDBUF); break;
+    case SO_RCVBUF:
+    case SO_RCVBUFFORCE: sd_option_set(fd, SO_RCVBUF); break;
+    default: break;
+    }
+}
+
 SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     if (sd_socket_of(fd) && only_kernel_can(level, name)) {
@@ -143,5 +157,8 @@ SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
         if (r < 0)
             return (int)sd_return(r);
     }
-    return libc.setsockopt(fd, level, name, value, len);
+    int r = libc.setsockopt(fd, level, name, value, len);
+    if (r == 0 && level == SOL_SOCKET && sd_socket_of(fd))
+        option_set(fd, name);
+    return r;
 }

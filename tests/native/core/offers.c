@@ -26,7 +26,7 @@ static struct pair offered(void)
     sd_client_start(&c->client);
     sd_client_step(&c->client, SD_CLIENT_EV_CONNECT_LEASED, 0);
     sd_client_step(&c->client, SD_CLIENT_EV_KERNEL_OPEN, 0);
-    c->tx.m.free = SD_OFFER_BYTES;
+    sd_ring_tx_step(&c->tx.m, SD_RING_TX_EV_WINDOW, SD_OFFER_BYTES);
     c->offer = 8 * SD_OFFER_STATES + SD_OFFER_OFFERED;
     c->deadline_ns = sd_now_ns() + 1000ull * MS;
     sd_store(&c->slot->offer, c->offer);

@@ -49,6 +49,12 @@ static uint64_t receive_some(int fd, uint64_t received, uint64_t sent)
     return r > 0 && !(flags & MSG_PEEK) ? (uint64_t)r : 0;
 }
 
+/* What a kernel's receive buffer would not have held. */
+static uint64_t beyond_the_peers_buffer(uint64_t unread)
+{
+    return unread > SD_RECEIVE_BUFFER_BYTES ? unread - SD_RECEIVE_BUFFER_BYTES : 0;
+}
+
 static void bytes_arrive_once_and_in_order(void)
 {
     struct pair pair = make_pair();
@@ -59,7 +65,7 @@ static void bytes_arrive_once_and_in_order(void)
         else
             received += receive_some(pair.server, received, sent);
         CHECK_EQUAL(sd_unread_bytes(pair.server), sent - received);
-        CHECK_EQUAL(sd_unsent_bytes(pair.client), sent - received);
+        CHECK_EQUAL(sd_unsent_bytes(pair.client), beyond_the_peers_buffer(sent - received));
         CHECK_EQUAL((sd_readiness(sd_socket_of(pair.server)) & POLLIN) != 0, sent != received);
     }
     CHECK(sent > 2 * SD_RING_BYTES);

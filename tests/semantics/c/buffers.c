@@ -1,0 +1,175 @@
+/* SO_SNDBUF, SO_RCVBUF, SO_RCVLOWAT: how much may be under way, and from when on there is something to read. Exact figures
+ * are Linux's own affair: what counts is whether a writer is stopped where the program wanted it.
+ */
+#include "harness.h"
+
+#include <linux/sockios.h>
+
+#define SMALL 16384
+
+static void set_size(int fd, int option, int value)
+{
+    MUST(setsockopt(fd, SOL_SOCKET, option, &value, sizeof value));
+}
+
+/* Takes at least so much, and at most so much. */
+static void show_taken(const char *text, long taken, long least, long most)
+{
+    if (taken < least || taken > most)
+        printf("%ld bytes were taken\n", taken);
+    show_bool(text, taken >= least && taken <= most);
+}
+
+static void read_all_and_compare(int fd, long count)
+{
+    int damaged = 0;
+
+    SHOW_BOOL(recv_all(fd, 0, count, &damaged) == count);
+    SHOW(damaged);
+}
+
+SCENARIO(small_send_buffer_stops_the_writer, RING)
+{
+    int fd = pair();
+    struct pollfd entry = {fd, POLLOUT, 0};
+
+    set_size(fd, SO_SNDBUF, SMALL);
+    long taken = fill_until_full(fd, 0);
+    show_taken("taken", taken, SMALL, 1500000);
+    SHOW(send(fd, "x", 1, MSG_DONTWAIT));
+    show_poll("full", &entry, 0);
+    SHOW_BOOL(peer(OP_RECV, taken).result == taken);
+    show_poll("read", &entry, 5000);
+    SHOW(send(fd, "x", 1, MSG_DONTWAIT));
+    SHOW_BOOL(peer(OP_RECV_ONCE, 1).result == 1);
+}
+
+SCENARIO(both_buffers_small, RING | ONCE)
+{
+    int ends[2];
+
+    own_pair(ends);
+    set_size(ends[0], SO_SNDBUF, SMALL);
+    set_size(ends[1], SO_RCVBUF, SMALL);
+    long taken = fill_until_full(ends[0], 0);
+    show_taken("taken", taken, SMALL, 200000);
+    read_all_and_compare(ends[1], taken);
+    SHOW_BOOL(await_events(ends[0], POLLOUT));
+    SHOW(send(ends[0], "abc", 3, MSG_DONTWAIT));
+    SHOW(recv(ends[1], (char[8]){0}, 8, 0));
+}
+
+SCENARIO(small_receive_buffer_is_inherited_from_the_listener, RING | ONCE)
+{
+    struct sockaddr_storage address;
+    int at = listen_at(AF_INET, "127.0.0.1", &address), fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+
+    set_size(at, SO_RCVBUF, SMALL);
+    set_size(fd, SO_SNDBUF, SMALL);
+    MUST(connect(fd, (struct sockaddr *)&address, address_size(&address)));
+    int other = (int)MUST(accept(at, NULL, NULL));
+    long taken = fill_until_full(fd, 0);
+    show_taken("taken", taken, SMALL, 120000);
+    read_all_and_compare(other, taken);
+    SHOW_BOOL(await_events(fd, POLLOUT));
+}
+
+SCENARIO(small_send_buffer_is_inherited_from_the_listener, RING | ONCE)
+{
+    struct sockaddr_storage address;
+    int at = listen_at(AF_INET, "127.0.0.1", &address), fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+
+    set_size(at, SO_SNDBUF, SMALL);
+    MUST(connect(fd, (struct sockaddr *)&address, address_size(&address)));
+    int other = (int)MUST(accept(at, NULL, NULL));
+    long taken = fill_until_full(other, 0);
+    show_taken("taken", taken, SMALL, 1500000);
+    read_all_and_compare(fd, taken);
+}
+
+SCENARIO(send_buffer_made_small_while_full, RING | ONCE)
+{
+    int ends[2], damaged = 0;
+
+    own_pair(ends);
+    long taken = fill_until_full(ends[0], 0);
+    SHOW_BOOL(taken > 1500000);
+    set_size(ends[0], SO_SNDBUF, SMALL);
+    SHOW_BOOL(recv_all(ends[1], 0, 300000, &damaged) == 300000);
+    sleep_ms(20);
+    show_poll("more lies there than may", &(struct pollfd){ends[0], POLLOUT, 0}, 0);
+    SHOW_BOOL(recv_all(ends[1], 300000, taken - 300000, &damaged) == taken - 300000);
+    SHOW(damaged);
+    SHOW_BOOL(await_events(ends[0], POLLOUT));
+    show_taken("taken", fill_until_full(ends[0], 0), SMALL, 3000000);
+}
+
+SCENARIO(send_buffer_made_large_while_full, RING | ONCE)
+{
+    int ends[2];
+
+    own_pair(ends);
+    set_size(ends[0], SO_SNDBUF, SMALL);
+    set_size(ends[1], SO_RCVBUF, SMALL);
+    long taken = fill_until_full(ends[0], 0);
+    set_size(ends[0], SO_SNDBUF, 1000000);
+    SHOW_BOOL(await_events(ends[0], POLLOUT));
+    long more = fill_until_full(ends[0], (uint64_t)taken);
+    show_taken("more", more, 300000, 5000000);
+    read_all_and_compare(ends[1], taken + more);
+}
+
+static void *send_many(void *argument)
+{
+    return (void *)send_all(*(int *)argument, 0, 1000000);
+}
+
+SCENARIO(blocked_writer_with_small_buffers_goes_on, RING | ONCE)
+{
+    int ends[2], damaged = 0;
+
+    own_pair(ends);
+    set_size(ends[0], SO_SNDBUF, 4096);
+    set_size(ends[1], SO_RCVBUF, SMALL);
+    pthread_t thread = thread_start(send_many, &ends[0]);
+    sleep_ms(30);
+    int there = 0;
+    SHOW_BOOL(ioctl(ends[1], FIONREAD, &there) == 0 && there > 0 && there < 200000);
+    SHOW(recv_all(ends[1], 0, 1000000, &damaged));
+    SHOW(damaged);
+    SHOW_BOOL(thread_join(thread) == (void *)1000000);
+}
+
+SCENARIO(epoll_edge_of_room_with_small_buffers, RING | ONCE)
+{
+    int ends[2], set = (int)MUST(epoll_create1(0));
+    struct epoll_event event = {.events = EPOLLOUT | EPOLLET};
+
+    own_pair(ends);
+    set_size(ends[0], SO_SNDBUF, SMALL);
+    set_size(ends[1], SO_RCVBUF, SMALL);
+    SHOW(epoll_ctl(set, EPOLL_CTL_ADD, ends[0], &event));
+    SHOW(epoll_wait(set, &event, 1, 1000));
+    long taken = fill_until_full(ends[0], 0);
+    while (epoll_wait(set, &event, 1, 0) > 0)
+        ; /* filling it took edges, or not */
+    read_all_and_compare(ends[1], taken);
+    SHOW(epoll_wait(set, &event, 1, 2000));
+    SHOW(epoll_wait(set, &event, 1, 20));
+}
+
+SCENARIO(bytes_that_the_peer_could_take_are_not_unsent, RING)
+{
+    int fd = pair(), value = -1;
+
+    peer_text("both ends know each other");
+    SHOW(recv(fd, (char[64]){0}, 64, 0));
+    SHOW(send(fd, "abc", 3, 0));
+    sleep_ms(20);
+    SHOW((ioctl(fd, SIOCOUTQ, &value), value)); /* the peer has not read them, but has them */
+    SHOW(send(fd, (char[10000]){0}, 10000, 0));
+    sleep_ms(20);
+    SHOW((ioctl(fd, SIOCOUTQ, &value), value));
+    fill_until_full(fd, 0);
+    SHOW_BOOL(ioctl(fd, SIOCOUTQ, &value) == 0 && value > 100000);
+}

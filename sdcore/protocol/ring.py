@@ -136,6 +136,7 @@ class RxEvent(Event):
     MOVED = "nothing new, and TX_MOVED is set beside tail"
     BREAK = "the connection was reset, or the peer is gone; fed again whenever the ring is DRY"
     SHUT = "the program wants no more: shutdown(SHUT_RD)"
+    UNSEE = "forget what is known and not taken: the next RECV looks anew (a receiver with a low-water mark)"
 
 
 class RxDo(Effect):
@@ -158,12 +159,13 @@ shut = Reg("shut", bits=8, doc="1 after shutdown(SHUT_RD): what comes is still r
 RING_RX = Machine(
     "ring_rx", "Consumer of one direction: takes what is there, and says what an empty ring means.",
     RS, RE, RD, registers=(avail, shut), rows=(
-    # state      event    if            set                   do             next
-    Row(RS.OPEN, RE.RECV, avail >= arg, {avail: avail - arg}, RD.TAKE_ALL,   RS.OPEN),
-    Row(RS.OPEN, RE.RECV, avail > 0,    {avail: 0},           RD.TAKE_AVAIL, RS.OPEN),
-    Row(RS.OPEN, RE.RECV, ALWAYS,       {},                   RD.LOOK,       RS.DRY),
-    Row(RS.OPEN, RE.DATA, ALWAYS,       {avail: avail + arg}, NOTHING,       RS.OPEN),
-    Row(RS.OPEN, RE.SHUT, ALWAYS,       {shut: 1},            NOTHING,       RS.OPEN),
+    # state      event     if            set                   do             next
+    Row(RS.OPEN, RE.RECV,  avail >= arg, {avail: avail - arg}, RD.TAKE_ALL,   RS.OPEN),
+    Row(RS.OPEN, RE.RECV,  avail > 0,    {avail: 0},           RD.TAKE_AVAIL, RS.OPEN),
+    Row(RS.OPEN, RE.RECV,  ALWAYS,       {},                   RD.LOOK,       RS.DRY),
+    Row(RS.OPEN, RE.DATA,  ALWAYS,       {avail: avail + arg}, NOTHING,       RS.OPEN),
+    Row(RS.OPEN, RE.SHUT,  ALWAYS,       {shut: 1},            NOTHING,       RS.OPEN),
+    Row(RS.OPEN, RE.UNSEE, ALWAYS,       {avail: 0},           NOTHING,       RS.DRY),
     # What the ring still holds comes first: the flags count again when it is DRY.
     *ignored(RS.OPEN, RE.FIN, RE.MOVED, RE.BREAK),
 
@@ -175,16 +177,17 @@ RING_RX = Machine(
     Row(RS.DRY, RE.MOVED, ALWAYS,   {},                   RD.RECV_COMPANION, RS.MOVED),
     Row(RS.DRY, RE.BREAK, ALWAYS,   {},                   RD.RAISE_RESET,    RS.BROKEN),
     Row(RS.DRY, RE.SHUT,  ALWAYS,   {shut: 1},            NOTHING,           RS.DRY),
+    *ignored(RS.DRY, RE.UNSEE),
 
     Row(RS.ENDED, RE.RECV, ALWAYS, {}, RD.END_OF_STREAM, RS.ENDED),
-    *ignored(RS.ENDED, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT),
+    *ignored(RS.ENDED, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT, RE.UNSEE),
 
     Row(RS.MOVED, RE.RECV, ALWAYS, {}, RD.RECV_COMPANION, RS.MOVED),
-    *ignored(RS.MOVED, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT),
+    *ignored(RS.MOVED, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT, RE.UNSEE),
 
     # Linux reports a reset once; then the stream is at its end.
     Row(RS.BROKEN, RE.RECV, ALWAYS, {}, RD.END_OF_STREAM, RS.BROKEN),
-    *ignored(RS.BROKEN, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT),
+    *ignored(RS.BROKEN, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT, RE.UNSEE),
 ))  # fmt: skip
 
 

@@ -78,6 +78,12 @@ class RingLaws(RuleBasedStateMachine):
         """One recv of the program."""
         self.consume(self.rx.feed(RxEvent.RECV, size), size)
 
+    @rule()
+    def unsee(self) -> None:
+        """Forget what was seen and not taken."""
+        self.tail_seen -= self.rx.regs["avail"]
+        assert self.rx.feed(RxEvent.UNSEE) == ()
+
     def consume(self, effects: tuple[Effect, ...], size: int) -> None:
         """Do what the consumer's machine asks for."""
         for effect in effects:

@@ -20,11 +20,53 @@ void sd_buffers_inherit(struct sd_socket *s, const struct sd_socket *listener)
 {
     sd_store(&s->send_buffer, sd_load(&((struct sd_socket *)listener)->send_buffer));
     sd_store(&s->receive_buffer, sd_load(&((struct sd_socket *)listener)->receive_buffer));
+    sd_store(&s->low_mark, sd_load(&((struct sd_socket *)listener)->low_mark));
 }
 
-void sd_buffers_show(struct sd_socket *s)
+/* --- the low mark --- */
+
+void sd_mark_keep(struct sd_socket *s)
+{
+    if (sd_likely(sd_load(&s->low_mark) <= 1))
+        return;
+    s->rx.tail_seen -= s->rx.m.avail;
+    sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_UNSEE, 0);
+    assert(s->rx.m.avail == 0);
+}
+
+/* A mark beyond what a producer puts there before it waits would never be reached. */
+uint64_t sd_readable_from_mark(const struct sd_socket *s)
+{
+    uint64_t window = sd_load(&s->rx.dir->p.window);
+    window = window && window < SD_RING_BYTES ? window : SD_RING_BYTES;
+    return sd_min_u64(sd_load(&((struct sd_socket *)s)->low_mark), sd_writable_up_to(window));
+}
+
+static void mark_set(struct sd_socket *s)
+{
+    if (!sd_mode_uses_ring(sd_load(&s->mode)) || !sd_token_enter(&s->rx.token))
+        return; /* in a handler that interrupted a receive: that receive still goes by the old mark */
+    bool on_ring = sd_mode_uses_ring(sd_load(&s->mode));
+    if (on_ring) {
+        sd_mark_keep(s);
+        sd_wake_own_sleepers(s);
+    }
+    sd_token_leave(&s->rx.token);
+    if (on_ring)
+        sd_epoll_news(s);
+}
+
+/* --- windows --- */
+
+static void show(struct sd_socket *s)
 {
     sd_store(&s->rx.dir->c.buffer, sd_load(&s->receive_buffer));
+}
+
+void sd_buffers_attach(struct sd_socket *s)
+{
+    show(s);
+    sd_mark_keep(s);
 }
 
 uint64_t sd_peer_buffer(const struct sd_socket *s)
@@ -73,7 +115,7 @@ static void show_peer(struct sd_socket *s)
         return;
     if (sd_mode_uses_ring(sd_load(&s->mode))) {
         struct sd_attention *waits = &s->rx.dir->room_wait;
-        sd_buffers_show(s);
+        show(s);
         atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_POKE);
         sd_fence_sleeper(); /* pairs with the fence of a producer that goes to sleep, and with sd_notify */
         sd_attend(s, waits, sd_load(&waits->armed) & (SD_ARM_WATCHED | SD_ARM_SLEEPER), true);
@@ -94,6 +136,10 @@ void sd_option_set(int fd, int name)
     case SO_RCVBUF:
         sd_store(&s->receive_buffer, kernel_value(fd, SO_RCVBUF));
         show_peer(s);
+        break;
+    case SO_RCVLOWAT:
+        sd_store(&s->low_mark, kernel_value(fd, SO_RCVLOWAT));
+        mark_set(s);
         break;
     default: break;
     }

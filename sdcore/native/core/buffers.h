@@ -7,8 +7,8 @@
  *            no send buffer Linux lets it grow to megabytes: then the window is the whole ring.
  * News       A consumer publishes its size beside head, where a producer that looks for room finds it, and pokes a producer
  *            that still has room. A producer publishes its window, so that the consumer knows what room is worth telling of.
- * Low mark   A socket is readable from so many bytes on. The fast path knows nothing of it: such a receiver gives back after
- *            each call what it knows and has not taken, so that every call begins on the slow path.
+ * Low mark   A socket is readable from so many bytes on. The fast path knows nothing of it: such a receiver forgets after
+ *            each call what it knows and has not taken (UNSEE), so that every call begins on the slow path.
  */
 #ifndef SD_BUFFERS_H
 #define SD_BUFFERS_H
@@ -21,11 +21,21 @@ SD_API void sd_option_set(int fd, int name);
 /* A socket that was accepted has its listener's sizes. */
 SD_API void sd_buffers_inherit(struct sd_socket *s, const struct sd_socket *listener);
 
-/* A slot was attached: show the other side our receive buffer. */
-SD_API void sd_buffers_show(struct sd_socket *s);
+/* A slot was attached: show the other side our receive buffer, and keep the low mark. */
+SD_API void sd_buffers_attach(struct sd_socket *s);
 
 /* With the send token: bring the machine's window in line with both buffers. True: there is room now. */
 SD_API bool sd_window_follow(struct sd_socket *s);
+
+/* With the receive token, after a call that looked: with a low mark, the next one begins on the slow path again. */
+SD_API void sd_mark_keep(struct sd_socket *s);
+
+/* How many unread bytes make the socket readable. */
+SD_API uint64_t sd_readable_from_mark(const struct sd_socket *s);
+static inline uint64_t sd_readable_from(const struct sd_socket *s)
+{
+    return sd_likely(sd_load(&((struct sd_socket *)s)->low_mark) <= 1) ? 1 : sd_readable_from_mark(s);
+}
 
 /* Bytes that the peer's buffer holds of those that we sent; what is beyond them waits on our side (SIOCOUTQ). */
 SD_API uint64_t sd_peer_buffer(const struct sd_socket *s);

@@ -104,7 +104,7 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_forward_hint(s, sd_load(&s->rec.fd));
     sd_ring_tx_start(&tx->m);
     sd_ring_rx_start(&rx->m);
-    sd_buffers_show(s);
+    sd_buffers_attach(s);
     sd_teardown_start(&s->teardown);
     sd_store(&s->gone, 0);
     sd_store(&s->strays, 0);
@@ -154,7 +154,7 @@ static uint32_t ring_readiness(struct sd_socket *s)
     uint32_t shut = sd_load(&s->shut);
     uint32_t events = 0;
     bool finished = peer_finished(flags, gone) || s->teardown.state == SD_TEARDOWN_RESET;
-    if (sd_load_acquire(&in->p.tail) != sd_own_head(s) || finished || (shut & 1))
+    if (sd_load_acquire(&in->p.tail) - sd_own_head(s) >= sd_readable_from(s) || finished || (shut & 1))
         events |= POLLIN;
     if (finished || (shut & 1))
         events |= POLLRDHUP;

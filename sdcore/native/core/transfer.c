@@ -505,6 +505,7 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
         return SD_PASS;
     }
     long r = take_some(s, c, flags);
+    sd_mark_keep(s);
     sd_token_leave(&s->rx.token);
     if (r > 0)
         sd_notify(s, &s->rx.dir->room_wait, false);
@@ -557,9 +558,24 @@ static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags
     return recv_rest_by_kernel(fd, c, flags | MSG_DONTWAIT);
 }
 
-static bool wants_more(const struct cursor *c, int flags)
+static bool wants_all(const struct cursor *c, int flags)
 {
     return (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && c->left;
+}
+
+/* SO_RCVLOWAT: a call that waits gives no fewer bytes, if it asks for as many. */
+static bool below_mark(const struct sd_socket *s, const struct cursor *c, long done)
+{
+    return c->left && (uint64_t)done < sd_readable_from(s);
+}
+
+/* A look that found less than the low mark: 0 when there may be more. Once there are as many, or the stream is at its end,
+ * the look is what it is. */
+static long await_mark(struct sd_socket *s, int fd, const struct cursor *at, long seen, uint64_t *deadline)
+{
+    if (!below_mark(s, at, seen) || !sd_mode_uses_ring(sd_load(&s->mode)) || (sd_readiness(s) & POLLIN))
+        return -EAGAIN;
+    return wait_until(s, fd, POLLIN, SO_RCVTIMEO, deadline);
 }
 
 /* MSG_PEEK with MSG_WAITALL: until other bytes than the `seen` ones lie there (0), or none will come (-EAGAIN), or -EINTR.
@@ -614,10 +630,12 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             if (await_more(s, fd, (uint64_t)r, deadline) == 0)
                 continue;
         }
+        if (r > 0 && (flags & MSG_PEEK) && blocks(s, flags) && await_mark(s, fd, &at, r, &deadline) == 0)
+            continue;
         *c = at;
         if (r > 0)
             done += r;
-        if (r > 0 && !wants_more(c, flags))
+        if (r > 0 && !wants_all(c, flags) && !((below_mark(s, c, done) && blocks(s, flags))))
             return done + recv_behind(s, fd, c, flags);
         if (r == 0 || (r < 0 && r != -EAGAIN))
             return done ? done : r == -EDEADLK ? -EAGAIN : r;

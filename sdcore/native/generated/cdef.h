@@ -550,6 +550,7 @@ enum sd_ring_rx_event {
     SD_RING_RX_EV_MOVED = 3,
     SD_RING_RX_EV_BREAK = 4,
     SD_RING_RX_EV_SHUT = 5,
+    SD_RING_RX_EV_UNSEE = 6,
 };
 enum sd_ring_rx_effect {
     SD_RING_RX_DO_TAKE_ALL = 1,
@@ -569,7 +570,7 @@ struct sd_ring_rx {
 void sd_ring_rx_start(struct sd_ring_rx *m);
 uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uint64_t arg);
 extern const char *const sd_ring_rx_state_name[5];
-extern const char *const sd_ring_rx_event_name[6];
+extern const char *const sd_ring_rx_event_name[7];
 extern const char *const sd_ring_rx_effect_name[9];
 enum sd_waiter_state {
     SD_WAITER_SPINNING = 0,

@@ -1162,6 +1162,7 @@ enum sd_ring_rx_event {
     SD_RING_RX_EV_MOVED = 3,
     SD_RING_RX_EV_BREAK = 4,
     SD_RING_RX_EV_SHUT = 5,
+    SD_RING_RX_EV_UNSEE = 6,
 };
 enum sd_ring_rx_effect {
     SD_RING_RX_DO_TAKE_ALL = 1,
@@ -1174,7 +1175,7 @@ enum sd_ring_rx_effect {
     SD_RING_RX_DO_RAISE_RESET = 8,
 };
 __attribute__((unused)) static const char *const sd_ring_rx_state_name[5] = {"OPEN", "DRY", "ENDED", "MOVED", "BROKEN"};
-__attribute__((unused)) static const char *const sd_ring_rx_event_name[6] = {"RECV", "DATA", "FIN", "MOVED", "BREAK", "SHUT"};
+__attribute__((unused)) static const char *const sd_ring_rx_event_name[7] = {"RECV", "DATA", "FIN", "MOVED", "BREAK", "SHUT", "UNSEE"};
 __attribute__((unused)) static const char *const sd_ring_rx_effect_name[9] = {"", "TAKE_ALL", "TAKE_AVAIL", "LOOK", "RETRY", "WAIT_DATA", "END_OF_STREAM", "RECV_COMPANION", "RAISE_RESET"};
 struct sd_ring_rx {
     uint32_t state;
@@ -1273,6 +1274,20 @@ static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uin
             return 0; /* MOVED SHUT -> MOVED */
         case SD_RING_RX_BROKEN:
             return 0; /* BROKEN SHUT -> BROKEN */
+        }
+        break;
+    case SD_RING_RX_EV_UNSEE:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            m->avail = 0ULL; m->state = SD_RING_RX_DRY; return 0; /* OPEN UNSEE avail = 0; -> DRY */
+        case SD_RING_RX_DRY:
+            return 0; /* DRY UNSEE -> DRY */
+        case SD_RING_RX_ENDED:
+            return 0; /* ENDED UNSEE -> ENDED */
+        case SD_RING_RX_MOVED:
+            return 0; /* MOVED UNSEE -> MOVED */
+        case SD_RING_RX_BROKEN:
+            return 0; /* BROKEN UNSEE -> BROKEN */
         }
         break;
     }

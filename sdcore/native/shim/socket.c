@@ -131,7 +131,6 @@ static bool only_kernel_can(int level, int name)
     case SO_OPTION_TIMESTAMPNS_NEW:
     case SO_OPTION_TIMESTAMPING_NEW:
     case SO_OPTION_ZEROCOPY:
-    case SO_RCVLOWAT:
     case SO_ATTACH_FILTER:
     case SO_ATTACH_BPF: return true;
     default: return false;
@@ -146,6 +145,7 @@ static void option_set(int fd, int name)
     case SO_SNDBUFFORCE: sd_option_set(fd, SO_SNDBUF); break;
     case SO_RCVBUF:
     case SO_RCVBUFFORCE: sd_option_set(fd, SO_RCVBUF); break;
+    case SO_RCVLOWAT: sd_option_set(fd, SO_RCVLOWAT); break;
     default: break;
     }
 }

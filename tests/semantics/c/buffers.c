@@ -173,3 +173,134 @@ SCENARIO(bytes_that_the_peer_could_take_are_not_unsent, RING)
     fill_until_full(fd, 0);
     SHOW_BOOL(ioctl(fd, SIOCOUTQ, &value) == 0 && value > 100000);
 }
+
+/* ---- the low-water mark ---- */
+
+static void *receive_sixteen(void *argument)
+{
+    char bytes[16];
+
+    return (void *)recv(*(int *)argument, bytes, sizeof bytes, 0);
+}
+
+SCENARIO(blocked_recv_waits_for_the_mark, RING)
+{
+    int fd = pair();
+
+    set_size(fd, SO_RCVLOWAT, 10);
+    pthread_t thread = thread_start(receive_sixteen, &fd);
+    sleep_ms(60); /* it waits before the first byte comes: a call that has taken some waits for as many again */
+    peer_text("abc");
+    sleep_ms(30);
+    peer_text("defg");
+    sleep_ms(30);
+    SHOW(pthread_tryjoin_np(thread, NULL) == EBUSY);
+    peer_text("hijkl");
+    SHOW((long)thread_join(thread));
+}
+
+SCENARIO(recv_of_less_than_the_mark_waits_for_what_it_asks, RING)
+{
+    int fd = pair();
+    char bytes[16];
+
+    set_size(fd, SO_RCVLOWAT, 10);
+    peer_text("abc");
+    await_queued(fd, 3);
+    SHOW(recv(fd, bytes, 3, 0));
+    peer_text("defg");
+    await_queued(fd, 4);
+    SHOW(recv(fd, bytes, 16, MSG_DONTWAIT));
+    SHOW(recv(fd, bytes, 16, MSG_DONTWAIT));
+}
+
+SCENARIO(end_and_timeout_come_before_the_mark, RING)
+{
+    int fd = pair();
+    char bytes[16];
+    struct timeval limit = {0, 50000};
+
+    set_size(fd, SO_RCVLOWAT, 10);
+    peer_text("abc");
+    MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+    peer_text("def");
+    peer(OP_SHUTDOWN, SHUT_WR);
+    show_poll("the end", &(struct pollfd){fd, POLLIN | POLLRDHUP, 0}, 2000);
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+}
+
+SCENARIO(look_waits_for_the_mark, RING)
+{
+    int fd = pair();
+    char bytes[16];
+
+    set_size(fd, SO_RCVLOWAT, 5);
+    peer_text("abc");
+    SHOW(recv(fd, bytes, 16, MSG_PEEK | MSG_DONTWAIT));
+    peer_text_later("defg", 50);
+    SHOW(recv(fd, bytes, 16, MSG_PEEK));
+    order_finish();
+    SHOW(recv(fd, bytes, 16, 0));
+}
+
+SCENARIO(mark_set_while_bytes_are_known, RING)
+{
+    int fd = pair();
+    struct pollfd entry = {fd, POLLIN, 0};
+    char bytes[16];
+
+    peer_text("abcdef");
+    SHOW(recv(fd, bytes, 2, 0));
+    show_poll("no mark", &entry, 0);
+    set_size(fd, SO_RCVLOWAT, 5);
+    show_poll("below the mark", &entry, 0);
+    peer_text("gh");
+    show_poll("at the mark", &entry, 2000);
+    set_size(fd, SO_RCVLOWAT, 100);
+    show_poll("below the mark", &entry, 0);
+    set_size(fd, SO_RCVLOWAT, 1);
+    show_poll("no mark", &entry, 2000);
+    SHOW(recv(fd, bytes, 16, 0));
+    peer_text("again");
+    SHOW(recv(fd, bytes, 16, 0));
+}
+
+SCENARIO(epoll_knows_the_mark, RING)
+{
+    int fd = pair(), set = (int)MUST(epoll_create1(0));
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    char bytes[16];
+
+    set_size(fd, SO_RCVLOWAT, 5);
+    SHOW(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
+    peer_text("abc");
+    SHOW(epoll_wait(set, &event, 1, 40));
+    peer_text("def");
+    SHOW(epoll_wait(set, &event, 1, 2000));
+    SHOW(epoll_wait(set, &event, 1, 20));
+    SHOW(recv(fd, bytes, 16, 0));
+    peer_text("gh");
+    SHOW(epoll_wait(set, &event, 1, 40));
+    peer(OP_SHUTDOWN, SHUT_WR);
+    SHOW(epoll_wait(set, &event, 1, 2000));
+    SHOW(recv(fd, bytes, 16, 0));
+}
+
+SCENARIO(mark_is_inherited_from_the_listener, RING | ONCE)
+{
+    struct sockaddr_storage address;
+    int at = listen_at(AF_INET, "127.0.0.1", &address), fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+
+    set_size(at, SO_RCVLOWAT, 5);
+    MUST(connect(fd, (struct sockaddr *)&address, address_size(&address)));
+    int other = (int)MUST(accept(at, NULL, NULL));
+    struct pollfd entry = {other, POLLIN, 0};
+    SHOW(send(fd, "abc", 3, 0));
+    show_poll("below the mark", &entry, 40);
+    SHOW(send(fd, "def", 3, 0));
+    show_poll("at the mark", &entry, 2000);
+    SHOW(recv(other, (char[16]){0}, 16, 0));
+}

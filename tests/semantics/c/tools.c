@@ -59,16 +59,18 @@ long fill_until_full(int fd, uint64_t position)
 {
     unsigned char buffer[5000];
     long done = 0;
+    int refused = 0;
 
     for (;;) {
         fill_pattern(buffer, sizeof buffer, position + (uint64_t)done);
         ssize_t sent = send(fd, buffer, sizeof buffer, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
-            sleep_ms(20); /* kernel buffers grow late: full means still full after a while */
-            if (!poll(&(struct pollfd){fd, POLLOUT, 0}, 1, 0))
+            if (++refused > 2 && !poll(&(struct pollfd){fd, POLLOUT, 0}, 1, 0))
                 return done;
+            sleep_ms(20); /* kernel buffers grow late: full means still full after a while, also where poll says so */
             continue;
         }
+        refused = 0;
         if (sent < 0)
             broken("fill_until_full");
         done += sent;

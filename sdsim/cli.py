@@ -49,17 +49,17 @@ def list_() -> None:
 @click.option("--no-check", is_flag=True, help="Do not check the laws: faster.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Run with so many seeds.")
 def run(
-    scenario: str, seed: int | None, changes: tuple[str, ...], trace: str | None, no_check: bool, seeds: int
+    scenario: str, *, seed: int | None, changes: tuple[str, ...], trace: str | None, no_check: bool, seeds: int
 ) -> None:
     """Simulate SCENARIO: the name of a bundled one, or a TOML file."""
     loaded = _load(scenario, changes)
     first = loaded.seed if seed is None else seed
     for number in range(first, first + seeds):
         if trace is None:
-            done = _run(scenario, loaded, number, changes, not no_check, None)
+            done = _run(scenario, loaded, number, changes, check=not no_check)
         else:
             with open(trace, "w", encoding="utf-8") as file:
-                done = _run(scenario, loaded, number, changes, not no_check, file)
+                done = _run(scenario, loaded, number, changes, check=not no_check, trace=file)
         if seeds == 1:
             _show(scenario, number, done)
     if seeds > 1:
@@ -72,7 +72,7 @@ def run(
 @SETS
 def replay(scenario: str, seed: int, changes: tuple[str, ...]) -> None:
     """Repeat a run with every transition on standard output."""
-    _run(scenario, _load(scenario, changes), seed, changes, True, sys.stdout)
+    _run(scenario, _load(scenario, changes), seed, changes, trace=sys.stdout)
 
 
 @main.command()
@@ -154,7 +154,9 @@ def _load(name: str, changes: tuple[str, ...]) -> Scenario:
         _stop(str(error), 2)
 
 
-def _run(name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], check: bool, trace: Any) -> Run:
+def _run(
+    name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], *, check: bool = True, trace: Any = None
+) -> Run:
     from sdsim.run import Failed
     from sdsim.run import run as simulate
 

@@ -1,6 +1,7 @@
 """The model against the published figures, point by point.
 
-The profile holds costs of single operations only, so every value here is a prediction. A figure is compared where the
+The profile holds costs of single operations only; that the plots were known when the model was made is why this checks
+consistency and predicts nothing. A figure is compared where the
 model has its causes; what the product does otherwise than the paper's system is said in the notes, not hidden:
 
     connection_setup     our connections keep a kernel connection (docs/decisions/0003), the paper's do not

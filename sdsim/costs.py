@@ -1,8 +1,8 @@
 """What things cost. Every figure has its unit and its source; a profile is one set of them.
 
-`paper-2019` holds the published costs of *single* operations and data of the hardware, nothing else: no figure is fitted
-to a plotted curve, so that what the model says about the curves is a prediction. Where two published figures are
-combined, the source says how.
+`paper-2019` holds the published costs of *single* operations and data of the hardware, nothing else. No figure is taken
+from a plotted curve; but the plots were known when it was chosen how operations make up a message, so agreement with
+them is a consistency check, not a prediction. Where two published figures are combined, the source says how.
 """
 
 from __future__ import annotations

@@ -99,8 +99,8 @@ class Thread:
     """
 
     __slots__ = (
-        "asleep", "body", "idle", "paused_until_ps", "core", "daemon", "dead", "debt_ps", "env", "granted", "name", "process", "result", "rung",
-        "slice_from", "waits_for", "wake", "world",
+        "asleep", "body", "core", "daemon", "dead", "debt_ps", "env", "granted", "idle", "name", "paused_until_ps",
+        "process", "result", "rung", "slice_from", "waits_for", "wake", "world",
     )  # fmt: skip
 
     def __init__(
@@ -199,7 +199,7 @@ class Thread:
         event = self.wake = self.env.event()
         alarm = self.env.timeout(ps)
         assert alarm.callbacks is not None
-        alarm.callbacks.append(lambda _: event.triggered or event.succeed())
+        alarm.callbacks.append(lambda _: _trigger(event))
         began = self.world.now
         yield event
         self.wake = None
@@ -207,8 +207,8 @@ class Thread:
 
     def notify(self) -> None:
         """There may be news for a thread that spins."""
-        if self.wake is not None and not self.wake.triggered:
-            self.wake.succeed()
+        if self.wake is not None:
+            _trigger(self.wake)
 
     def block(self, ps: int | None = None) -> Steps:
         """Sleep in the kernel until rung, or for `ps`. A bell that rang before counts. Returns whether it was rung."""
@@ -217,7 +217,7 @@ class Thread:
             if ps is not None:
                 alarm = self.env.timeout(ps)
                 assert alarm.callbacks is not None
-                alarm.callbacks.append(lambda _: event.triggered or event.succeed())
+                alarm.callbacks.append(lambda _: _trigger(event))
             self.core.leave(self)
             yield event
             self.asleep = None
@@ -230,5 +230,11 @@ class Thread:
     def ring(self) -> None:
         """Wake it if it sleeps, or else keep it from sleeping next."""
         self.rung = True
-        if self.asleep is not None and not self.asleep.triggered:
-            self.asleep.succeed()
+        if self.asleep is not None:
+            _trigger(self.asleep)
+
+
+def _trigger(event: simpy.Event) -> None:
+    """Let it happen, unless it has."""
+    if not event.triggered:
+        event.succeed()

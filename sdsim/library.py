@@ -290,7 +290,7 @@ class Library:
         if self.attach.state is not AttachState.ATTACHED:
             return LeaseClientEvent.NO_ANSWER
         full = destination.slabs[-1].lease_id if event is LeaseClientEvent.FULL else 0
-        address = cast("Address", attempt.address)
+        address = attempt.address
         socket = SocketId(0, 1, Address(bytes(16), 0))
         reply = yield from self._ask(thread, events.WantLease(self.number, socket, address, full))
         if isinstance(reply, events.Leased):
@@ -359,9 +359,13 @@ class Attempt:
         self._answer = None
         for effect in self.machine.feed(event):
             yield from self._perform(thread, cast("ClientDo", effect))
-        answer, self._answer = self._answer, None
+        answer = self._taken_answer()
         if answer is not None:
             yield from self.feed(thread, answer)
+
+    def _taken_answer(self) -> ClientEvent | None:
+        answer, self._answer = self._answer, None
+        return answer
 
     def _perform(self, thread: Thread, effect: ClientDo) -> Steps:
         costs = self.world.costs
@@ -434,7 +438,8 @@ class Attempt:
 
     def _resend(self, thread: Thread) -> Steps:
         """What lies in the ring goes over the companion, before anything else."""
-        assert self.slot is not None and self.socket.end is not None
+        assert self.slot is not None
+        assert self.socket.end is not None
         for span in self.socket.tx_dir.content.take(layout.OFFER_BYTES):
             yield from self.library.kernel.send(thread, self.socket.end, span)
 
@@ -469,9 +474,13 @@ class Arrival:
         self._answer = None
         for effect in self.machine.feed(event):
             yield from self._perform(thread, cast("ServerDo", effect))
-        answer, self._answer = self._answer, None
+        answer = self._taken_answer()
         if answer is not None:
             yield from self.feed(thread, answer)
+
+    def _taken_answer(self) -> ServerEvent | None:
+        answer, self._answer = self._answer, None
+        return answer
 
     def _perform(self, thread: Thread, effect: ServerDo) -> Steps:
         costs = self.world.costs
@@ -532,7 +541,7 @@ class Arrival:
         """Wait until it is decided what moves the bytes."""
         while self.machine.state is ServerState.PENDING:
             yield from self._perform(thread, ServerDo.LOOK_UP)
-            answer, self._answer = self._answer, None
+            answer = self._taken_answer()
             if answer is ServerEvent.FOUND:
                 yield from self.feed(thread, answer)
             elif self.incoming.end.inbox.size:

@@ -265,16 +265,17 @@ def _allowed(location: tuple[Any, ...], detail: Any) -> str:
     return ", ".join(f"{name} {value}" for name, value in context.items()) or detail["type"].replace("_", " ")
 
 
-_WORKLOADS: Final = {"ping-pong": PingPong, "stream": Stream, "many": Many, "storm": Storm}
-_FAULTS: Final = {"kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move}
-_PARTS: Final = {"site": SitePart, "library": LibraryPart, "chaos": Chaos}
+_WORKLOADS: Final[Mapping[str, type[Part]]] = {"ping-pong": PingPong, "stream": Stream, "many": Many, "storm": Storm}
+_FAULTS: Final[Mapping[str, type[Part]]] = {"kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move}
+_TAGGED: Final[Mapping[str, type[Part]]] = {**_WORKLOADS, **_FAULTS}
+_PARTS: Final[Mapping[str, type[Part]]] = {"site": SitePart, "library": LibraryPart, "chaos": Chaos}
 
 
 def _keys(table: tuple[Any, ...], detail: Any) -> list[str]:
     if not table:
         return sorted(Scenario.model_fields)
     tags = [part for part in detail["loc"] if part in _TAGS]
-    model = _PARTS.get(table[0]) or (_WORKLOADS | _FAULTS).get(tags[0] if tags else "", Scenario)
+    model: type[Part] = _PARTS.get(table[0]) or _TAGGED.get(tags[0] if tags else "", Scenario)
     return sorted(model.model_fields)
 
 

@@ -23,8 +23,8 @@ from sdsim.host import Thread
 from sdsim.kernel import End, Reset
 from sdsim.shared import ACCEPTED, Attention, Direction, Slot
 from sdsim.stream import Span, Stream
-from sdsim.world import Steps, Violation
 from sdsim.waiting import wait
+from sdsim.world import Steps, Violation
 
 if TYPE_CHECKING:
     from sdsim.library import Library
@@ -289,7 +289,7 @@ class Socket:
                 case RxDo.TAKE_AVAIL:
                     got += yield from self._take(thread, self.tail_seen - self.head)
                 case RxDo.LOOK:
-                    got += yield from self._rx_effects(thread, (yield from self._look(thread)), most)
+                    got += yield from self._rx_effects(thread, self._look(), most)
                 case RxDo.RETRY:
                     got += yield from self._ring_receive(thread, most)
                 case RxDo.WAIT_DATA:
@@ -304,9 +304,8 @@ class Socket:
                     raise Reset(self.name)
         return got
 
-    def _look(self, thread: Thread) -> Steps:
+    def _look(self) -> tuple[Effect, ...]:
         """Flags, then tail: what is new?"""
-        del thread
         now = self.world.now
         flags = self.rx_dir.tx_flags.load(now)
         tail = self.rx_dir.tail.load(now)
@@ -321,7 +320,6 @@ class Socket:
         if flags & layout.TX_MOVED:
             return self.rx.feed(RxEvent.MOVED)
         return self.rx.feed(RxEvent.BREAK) if self.error else self.rx.feed(RxEvent.DATA, 0)
-        yield  # makes this a generator: looks may cost time
 
     def _take(self, thread: Thread, size: int) -> Steps:
         """Copy out, publish head, attend to the peer. Copying may stop at the end of what is there."""
@@ -351,7 +349,9 @@ class Socket:
         """An offer may have been accepted, or must be taken back."""
         if self.mode is not Mode.OFFERED or self.slot is None:
             return
-        assert self.end is not None and self.accepted is not None and self.withdraw is not None
+        assert self.end is not None
+        assert self.accepted is not None
+        assert self.withdraw is not None
         if self.slot.offer == ACCEPTED:
             yield from self.accepted(thread)
         elif self.end.readable:
@@ -406,12 +406,14 @@ class Socket:
                     self.error = True
                     self.tx.feed(TxEvent.BREAK)
                 case TeardownDo.CLOSE_COMPANION:
-                    assert self.end is not None
-                    end = self.end
-                    self.world.later(self.costs.tcp_send, lambda: self.library.kernel.close(end))
+                    self.world.later(self.costs.tcp_send, self._close_companion)
                 case TeardownDo.RELEASE_SLOT:
                     assert self.slot is not None
                     self.slot.release(2 if self.peer_dead else 1)
+
+    def _close_companion(self) -> None:
+        assert self.end is not None
+        self.library.kernel.close(self.end)
 
     def _publish_closed(self, flags: int) -> None:
         self.tx_dir.rx_flags.value |= layout.RX_CLOSED

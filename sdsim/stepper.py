@@ -11,7 +11,7 @@ the same rows is a property test.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from sdcore.protocol.expr import ALWAYS, MASK, Always, Arg, Binary, Expr, Logic, Number, Reg
@@ -72,7 +72,7 @@ class Runner:
         return row.effects
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(machine: Machine) -> Program:
     """The program of a machine; one for each table object."""
     return Program(machine)

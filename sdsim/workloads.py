@@ -229,7 +229,7 @@ def many(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
     for number in range(clients):
         share = options["connections"] // clients + (number < options["connections"] % clients)
         client = make(site, 0)
-        client.run(1 + number, _asker(site, client, address, share, options, result), 50 * US)
+        client.run(1 + number, _asker(site, client, share, options, result), 50 * US)
     return result
 
 
@@ -263,9 +263,9 @@ def _serve_epoll(
 
 
 def _asker(
-    site: Site, client: Library, address: Any, share: int, options: Mapping[str, Any], result: Result
+    site: Site, client: Library, share: int, options: Mapping[str, Any], result: Result
 ) -> Callable[[Thread], Steps]:
-    size = options["size"]
+    size, address = options["size"], site.address()
 
     def ask(thread: Thread) -> Steps:
         try:

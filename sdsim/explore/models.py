@@ -15,7 +15,7 @@ from sdsim.explore.token import TokenModel
 Make = Callable[[Mapping[str, Machine]], Model]
 
 MODELS: Final[Mapping[str, tuple[str, Make]]] = {
-    "offer": ("one client, one listener, one death", lambda tables: OfferModel(tables)),
+    "offer": ("one client, one listener, one death", OfferModel),
     "offer-2x2": (
         "two clients, two listeners, no death",
         lambda tables: OfferModel(tables, clients=2, listeners=2, deaths=0, stale=False),
@@ -24,9 +24,9 @@ MODELS: Final[Mapping[str, tuple[str, Make]]] = {
         "two clients, two listeners, one death: takes minutes",
         lambda tables: OfferModel(tables, clients=2, listeners=2, deaths=1, stale=False),
     ),
-    "ring": ("a producer, a consumer, late stores, sleeping on both sides", lambda tables: RingModel(tables)),
-    "token": ("three threads and one token, with deaths", lambda tables: TokenModel(tables)),
-    "teardown": ("both ends of a connection, with deaths", lambda tables: TeardownModel(tables)),
+    "ring": ("a producer, a consumer, late stores, sleeping on both sides", RingModel),
+    "token": ("three threads and one token, with deaths", TokenModel),
+    "teardown": ("both ends of a connection, with deaths", TeardownModel),
 }
 SLOW: Final = {"offer-2x2-death"}
 """Left out unless named."""

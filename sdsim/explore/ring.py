@@ -1,8 +1,8 @@
 """Ring and waiter: a producer and a consumer, a ring of two bytes, and stores that others see late.
 
-Each side looks, announces its sleep, fences, looks once more and blocks, as the `waiter` table says. A store lies in the
-storing side's buffer until it drains, on its own at any moment, or because the other side fences. So a table that does
-not look once more, or does not fence, ends with both asleep: the lost wake-up.
+Each side looks, announces its sleep, fences, looks once more and blocks, as the `waiter` table says. A store lies in
+the storing side's buffer until it drains, on its own at any moment, or because the other side fences. So a table that
+does not look once more, or does not fence, ends with both asleep: the lost wake-up.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class RingModel:
     """One direction."""
 
     name = "ring"
-    parties = ("producer", "consumer")
+    parties: tuple[str, ...] = ("producer", "consumer")
 
     def __init__(self, tables: Mapping[str, Machine]) -> None:
         self.rings = (Table(tables["ring_tx"], free=ROOM, window=ROOM), Table(tables["ring_rx"]))
@@ -138,42 +138,46 @@ class RingModel:
         side, other = w.sides[me], w.sides[1 - me]
         match what:
             case TxDo.PUT_ALL | TxDo.PUT_FREE:
-                size = min(arg, ROOM - (side.at - side.seen))
-                return self._publish(replace(w, put=w.put + size), me, replace(side, at=side.at + size))
-            case RxDo.TAKE_ALL | RxDo.TAKE_AVAIL:
-                return self._publish(w, me, replace(side, at=side.at + 1))
-            case TxDo.PUBLISH_FIN:
-                return self._publish(w, me, replace(side, fin=True))
+                return self._put(w, me, min(arg, ROOM - (side.at - side.seen)))
+            case RxDo.TAKE_ALL | RxDo.TAKE_AVAIL | TxDo.PUBLISH_FIN:
+                fin = what is TxDo.PUBLISH_FIN
+                return self._publish(w, me, replace(side, fin=fin or side.fin, at=side.at + (not fin)))
             case TxDo.LOOK:
-                then = ("ring", TxEvent.CREDIT, other.shown - side.seen)
-                return self._with(w, me, replace(side, seen=other.shown, todo=(then, *side.todo)))
+                return self._looked(w, me, TxEvent.CREDIT)
             case RxDo.LOOK:
-                new = other.shown - side.seen
-                event = RxEvent.FIN if not new and other.fin_shown else RxEvent.DATA
-                then = ("ring", event, new)
-                return self._with(w, me, replace(side, seen=other.shown, todo=(then, *side.todo)))
+                end = other.shown == side.seen and other.fin_shown
+                return self._looked(w, me, RxEvent.FIN if end else RxEvent.DATA)
             case TxDo.WAIT_ROOM | RxDo.WAIT_DATA:
                 first = ("waiter", self._look(w, me), 0)
-                return self._with(w, me, replace(side, wait=self.waiter.start, todo=(first, *side.todo)))
+                side = replace(side, wait=self.waiter.start, todo=(first, *side.todo))
             case WaiterDo():
                 return self._wait(w, me, what)
-        return w
+        return self._with(w, me, side)
+
+    def _put(self, w: World, me: int, size: int) -> World:
+        side = w.sides[me]
+        return self._publish(replace(w, put=w.put + size), me, replace(side, at=side.at + size))
+
+    def _looked(self, w: World, me: int, event: Event) -> World:
+        """What the other side has shown since the last look is the event's argument."""
+        side, shown = w.sides[me], w.sides[1 - me].shown
+        then = ("ring", event, shown - side.seen)
+        return self._with(w, me, replace(side, seen=shown, todo=(then, *side.todo)))
 
     def _wait(self, w: World, me: int, what: WaiterDo) -> World:
         side = w.sides[me]
         match what:
             case WaiterDo.PAUSE | WaiterDo.YIELD | WaiterDo.LOOK:
-                then = ("waiter", self._look(w, me), 0)
-                return self._with(w, me, replace(side, todo=(then, *side.todo)))
+                side = replace(side, todo=(("waiter", self._look(w, me), 0), *side.todo))
             case WaiterDo.ANNOUNCE:
-                return self._with(w, me, replace(side, armed=True))
+                side = replace(side, armed=True)
             case WaiterDo.RETRACT:
-                return self._with(w, me, replace(side, armed=False))
+                side = replace(side, armed=False)
             case WaiterDo.FENCE:
                 return self._with(w, 1 - me, self._drained(w.sides[1 - me]))
             case WaiterDo.BLOCK:
-                return self._with(w, me, replace(side, asleep=True))
-        return w
+                side = replace(side, asleep=True)
+        return self._with(w, me, side)
 
     def _look(self, w: World, me: int) -> WaiterEvent:
         side, other = w.sides[me], w.sides[1 - me]

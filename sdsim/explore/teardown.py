@@ -45,7 +45,7 @@ class TeardownModel:
     """One connection's end."""
 
     name = "teardown"
-    parties = ("client", "server")
+    parties: tuple[str, ...] = ("client", "server")
 
     def __init__(self, tables: Mapping[str, Machine]) -> None:
         self.table = Table(tables["teardown"])
@@ -109,7 +109,7 @@ class TeardownModel:
         if new != w and (new.ends[me] != end):
             yield act, new
 
-    def _feed(self, w: World, me: int, event: E, arg: int) -> tuple[Act, World]:
+    def _feed(self, w: World, me: int, event: TeardownEvent, arg: int) -> tuple[Act, World]:
         end = w.ends[me]
         machine, effects = self.table.feed(end.machine, event, arg)
         end = replace(end, machine=machine)
@@ -137,7 +137,7 @@ class TeardownModel:
         act = Act(self.parties[me], f"{w.ends[me].machine[0].name} {event.name}({arg}) -> {machine[0].name}{names}")
         return act, replace(self._with(w, me, end), done=done, wrong=wrong)
 
-    def _told_wrong(self, w: World, me: int, event: E, machine: Local, end: End) -> str:
+    def _told_wrong(self, w: World, me: int, event: TeardownEvent, machine: Local, end: End) -> str:
         """What the program must have been told by now."""
         name = self.parties[me]
         lost = event is E.PEER_RESET or (event is E.PEER_GONE and w.ends[1 - me].unread)

@@ -258,14 +258,14 @@ class Monitor:
         self._feed_process(self._attached(event.process_id), AttachMonitorEvent.PIDFD_READY)
 
     def _sweep(self, process: Process) -> None:
-        """A process is no more: nobody is a member in its name, and its leases end."""
+        """A process is no more: its totals are kept while its slabs are there, then it leaves, and its leases end."""
+        self._out.append(Forget(process.number, self._registry.slabs_of(process)))
         self._registry.remove_process(process)
         for listener in tuple(process.listeners):
             self._leave(process, listener, died=True)
         for lease in tuple(process.leases.values()):
             self._feed_lease(lease, LeaseEvent.CLIENT_DIED)
         process.leases.clear()
-        self._out.append(Forget(process.number))
 
     # Listeners --------------------------------------------------------------------------------------------------------
 

@@ -223,9 +223,14 @@ class PokeSlab:
 
 @dataclass(frozen=True)
 class Forget:
-    """Keep the totals of a process, and nothing else of it."""
+    """Keep the totals of a process, and nothing else of it.
+
+    Attributes:
+        slabs: the slabs that were its own until now, and its side of each: there is what its rings carried.
+    """
 
     process_id: int
+    slabs: frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True)

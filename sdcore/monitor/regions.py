@@ -1,19 +1,34 @@
 """All regions, each open once however many processes of its family show it, and what the families did in sum.
 
 The counters of a region are kept in the monitor's sums when the last process of the family dies: `sdcore ss --totals`
-speaks of programs that ended, too.
+speaks of programs that ended, too. What an open connection has moved stands in its rings, and comes into its socket's
+record only at the end; a program that is killed never writes it there. So for open connections the rings are asked.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 
 from sdcore.monitor import kernel
+from sdcore.monitor.memory import Flow, Slab
 from sdcore.monitor.region import Region, SocketRecord, Sum
 from sdcore.protocol import layout
 
 UNCONNECTED = frozenset(("new", "listening", "connecting"))
+
+
+SlabOf = Callable[[Region, SocketRecord], Slab | None]
+"""The slab that a record names, or None if it is not known here, or not the family's."""
+
+
+def rings(record: SocketRecord, slab: Slab | None) -> tuple[Flow, Flow] | None:
+    """What went out and what came in by the rings of an open connection; None for one without rings that are known."""
+    if slab is None or record.transport != "shm":
+        return None
+    to_server, to_client = slab.flows(record.slot)
+    return (to_server, to_client) if record.side == 0 else (to_client, to_server)
 
 
 class Totals:
@@ -23,21 +38,23 @@ class Totals:
         self.transports = {name: Sum() for name in layout.TRANSPORTS}
         self.reasons: Counter[int] = Counter()
 
-    def add_region(self, region: Region) -> None:
+    def add_region(self, region: Region, slab_of: SlabOf) -> None:
         """Add what a region counted for its closed sockets, and what its open ones have moved so far."""
         sums, reasons = region.totals()
         for name, total in sums.items():
             self.transports[name] += total
         self.reasons.update({reason: count for reason, count in enumerate(reasons) if count})
         for record in region.sockets():
-            self._add_open(record)
+            self._add_open(record, slab_of(region, record))
 
-    def _add_open(self, record: SocketRecord) -> None:
+    def _add_open(self, record: SocketRecord, slab: Slab | None) -> None:
         """An open connection counts once, for its present transport; its bytes for the one that carried them."""
         if record.transport not in self.transports or record.state in UNCONNECTED:
             return
         self.transports[record.transport] += Sum(connections=1)
-        self.transports["shm"] += Sum(0, record.ring_sent_bytes, record.ring_received_bytes)
+        flows = rings(record, slab)
+        moved = (flows[0].sent, flows[1].taken) if flows else (record.ring_sent_bytes, record.ring_received_bytes)
+        self.transports["shm"] += Sum(0, *moved)
         self.transports["tcp"] += Sum(0, record.kernel_sent_bytes, record.kernel_received_bytes)
 
     def add(self, other: Totals) -> None:
@@ -76,11 +93,11 @@ class Regions:
         """One more process of the family."""
         self._members[region.inode] += 1
 
-    def release(self, region: Region) -> None:
+    def release(self, region: Region, slab_of: SlabOf) -> None:
         """One process less; after the last the region's counters move to the sums of those that are gone."""
         self._members[region.inode] -= 1
         if self._members[region.inode] <= 0:
-            self.gone.add_region(region)
+            self.gone.add_region(region, slab_of)
         self.drop_unheld(region)
 
     def drop_unheld(self, region: Region) -> None:
@@ -90,12 +107,12 @@ class Regions:
         del self._members[region.inode], self._open[region.inode]
         region.close()
 
-    def totals(self) -> Totals:
+    def totals(self, slab_of: SlabOf) -> Totals:
         """Sums over everything that ever was."""
         totals = Totals()
         totals.add(self.gone)
         for region in self._open.values():
-            totals.add_region(region)
+            totals.add_region(region, slab_of)
         return totals
 
     def all(self) -> tuple[Region, ...]:

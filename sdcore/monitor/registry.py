@@ -123,6 +123,14 @@ class Registry:
         if self._by_pid.get(process.identity.pid) is process:
             del self._by_pid[process.identity.pid]
 
+    def slabs_of(self, process: Process) -> frozenset[tuple[int, int]]:
+        """The slabs that the family of a process was given, each with its side (0 client, 1 server)."""
+        region = process.identity.region
+        held = self.slabs.items()
+        clients = {(slab, 0) for slab, lease in held if lease.client.identity.region == region}
+        servers = {(slab, 1) for slab, lease in held if region in lease.server_regions}
+        return frozenset(clients | servers)
+
     def process_with_pid(self, pid: int) -> Process | None:
         """The attached process that has this pid."""
         return self._by_pid.get(pid)

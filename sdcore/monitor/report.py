@@ -16,7 +16,7 @@ from sdcore.monitor.decisions import Monitor
 from sdcore.monitor.identity import Address
 from sdcore.monitor.memory import Slab
 from sdcore.monitor.region import Region, SocketRecord
-from sdcore.monitor.regions import Regions, Totals
+from sdcore.monitor.regions import Regions, SlabOf, Totals, rings
 from sdcore.protocol import layout
 
 ACCELERATED = layout.REASON_ACCELERATED
@@ -40,8 +40,13 @@ def status(monitor: Monitor, faults: Counter[str], started_s: float) -> dict[str
 
 def sockets(monitor: Monitor, regions: Regions, slabs: Mapping[int, Slab], viewer: int | None) -> dict[str, Any]:
     """Every socket of the processes of user `viewer`, of all if None, and the totals over all of them."""
-    rows = [row for region in regions.all() for row in _rows(monitor, region, slabs, viewer)]
-    return {"sockets": rows, "totals": totals(regions.totals())}
+
+    def slab_of(region: Region, record: SocketRecord) -> Slab | None:
+        ours = monitor.is_party(region.inode, record.lease_id, record.side)
+        return slabs.get(record.lease_id) if ours else None
+
+    rows = [row for region in regions.all() for row in _rows(monitor, region, slab_of, viewer)]
+    return {"sockets": rows, "totals": totals(regions.totals(slab_of))}
 
 
 def totals(sums: Totals) -> dict[str, Any]:
@@ -57,14 +62,13 @@ def _known(reason: int) -> bool:
     return reason != ACCELERATED and reason < len(layout.REASONS)
 
 
-def _rows(monitor: Monitor, region: Region, slabs: Mapping[int, Slab], viewer: int | None) -> Iterator[dict[str, Any]]:
+def _rows(monitor: Monitor, region: Region, slab_of: SlabOf, viewer: int | None) -> Iterator[dict[str, Any]]:
     family = {process.pid: process for process in monitor.family(region.inode)}
     if viewer is not None and all(process.uid != viewer for process in family.values()):
         return
     programs = {pid: program_of(pid) for pid in family}
     for record in region.sockets():
-        ours = monitor.is_party(region.inode, record.lease_id, record.side)
-        row = _row(record, slabs.get(record.lease_id) if ours else None)
+        row = _row(record, slab_of(region, record))
         row["program"] = programs.get(record.pid, "?")
         row["uid"] = family[record.pid].uid if record.pid in family else None
         yield row
@@ -89,8 +93,9 @@ def _row(record: SocketRecord, slab: Slab | None) -> dict[str, Any]:
         "send_queue_bytes": None,
         "receive_queue_bytes": None,
     }
-    if slab is not None and record.transport == "shm":
-        outward, inward = slab.flows(record.slot)[:: 1 if record.side == 0 else -1]
+    flows = rings(record, slab)
+    if flows is not None:
+        outward, inward = flows
         row["sent_bytes"] = record.kernel_sent_bytes + outward.sent
         row["received_bytes"] = record.kernel_received_bytes + inward.taken
         row["send_queue_bytes"] = outward.queued

@@ -18,8 +18,9 @@ from sdcore.monitor import events, kernel, report, wire
 from sdcore.monitor.decisions import Monitor
 from sdcore.monitor.effects import Performer
 from sdcore.monitor.identity import Address, ProcessId
+from sdcore.monitor.memory import Slab
 from sdcore.monitor.policy import Policy
-from sdcore.monitor.region import Region, WrongVersion
+from sdcore.monitor.region import Region, SocketRecord, WrongVersion
 from sdcore.monitor.regions import Regions
 from sdcore.monitor.session import BAD, Answer, Session, denied
 from sdcore.protocol import layout, messages
@@ -205,7 +206,7 @@ class Service:
             if isinstance(effect, events.Reply):
                 reply = effect
             elif isinstance(effect, events.Forget):
-                self._forget(effect.process_id)
+                self._forget(effect)
             elif not isinstance(effect, events.MakeSlab):
                 self.performer.perform(effect)
             elif not self.performer.make_slab(effect):
@@ -213,11 +214,16 @@ class Service:
                 return self._decide(events.SlabFailed(effect.lease_id))
         return reply
 
-    def _forget(self, process_id: int) -> None:
-        tracked = self._tracked.pop(process_id)
+    def _forget(self, process: events.Forget) -> None:
+        tracked = self._tracked.pop(process.process_id)
         self._watcher.unwatch(tracked.pidfd)
         os.close(tracked.pidfd)
-        self.regions.release(tracked.region)
+
+        def slab_of(_region: Region, record: SocketRecord) -> Slab | None:
+            ours = (record.lease_id, record.side) in process.slabs
+            return self.performer.slabs.get(record.lease_id) if ours else None
+
+        self.regions.release(tracked.region, slab_of)
 
     # Replies ----------------------------------------------------------------------------------------------------------
 

@@ -67,8 +67,9 @@ class Laws(RuleBasedStateMachine):
                 self.slabs[lease_id] = type(effect).__name__
             case events.RevokeSlab(lease_id) | events.PokeSlab(lease_id) | events.UseHeavyFence(lease_id):
                 assert lease_id in self.slabs
-            case events.Forget(process_id):
+            case events.Forget(process_id, slabs):
                 self.alive.remove(process_id)
+                assert {slab for slab, _ in slabs} <= set(self.slabs), "its totals must be kept before its slabs go"
 
     @rule(target=processes, uid=st.integers(0, 1), fences=st.booleans())
     def process_comes(self, uid: int, fences: bool) -> int:
@@ -268,7 +269,7 @@ def test_the_same_process_stays_the_same_and_another_program_does_not() -> None:
     number = attach(monitor, 5, region=1)
     assert attach(monitor, 5, region=1) == number
     effects = monitor.handle(events.Attach(ProcessId(5, 0, 2)), 0)
-    assert events.Forget(number) in effects
+    assert events.Forget(number, frozenset()) in effects
     assert monitor.process_count == 1
 
 

@@ -106,6 +106,30 @@ def test_totals_outlive_their_process(monitor: MonitorProcess) -> None:
     assert living["totals"]["reasons"] == {"policy": {"count": 2, "text": dict(layout.REASONS)["policy"]}}
 
 
+def _moves_and_waits(pipe: Connection, path: Path, host: str, port: int) -> None:
+    """Move bytes through the rings of both directions, write none of it into the record, and wait."""
+    with Client(path) as client, socket.socket() as sock:
+        client.hello()
+        slab = map_slab(client.lease(sock, host, port))
+        there, back = slab.slot[3].dir
+        there.p.tail, back.c.head = 1000, 70
+        show(client, 0, transport=SHM, slot=3, lease_id=slab.lease_id)
+        pipe.send("moved")
+        pipe.recv()
+
+
+def test_what_rings_carried_is_counted_when_nobody_could_close_them(monitor: MonitorProcess, client: Client) -> None:
+    with loopback_listener() as listener:
+        client.listen(listener)
+        with Other(_moves_and_waits, monitor.path, *listener.getsockname()) as other:
+            assert other.says() == "moved"
+            living = sockets(monitor)["totals"]["transports"]["shm"]
+            other.kill()
+            assert eventually(lambda: sockets(monitor)["sockets"] == [])
+    assert sockets(monitor)["totals"]["transports"]["shm"] == living
+    assert living == {"connections": 1, "sent_bytes": 1000, "received_bytes": 70}
+
+
 def test_a_family_is_counted_once(monitor: MonitorProcess, client: Client) -> None:
     client.head().total[SHM].connections = 5
     with Other(_attaches, monitor.path, os.dup(client.region)) as other:

@@ -222,19 +222,16 @@ def _settled(runtime: paths.RuntimeDir) -> Traffic:
 
 
 def _counted(document: Mapping[str, Any]) -> Traffic:
-    """The totals have every connection since it was established, but bytes only when a socket is closed.
+    """The totals have every connection since it was established, and its bytes by what carried them.
 
-    What has no transport, like a listener, does not count. A connection that moved from shared memory to TCP counts as
-    TCP with all its bytes.
+    What has no transport, like a listener, does not count. Ends are open as long as they are shown.
     """
     totals = document["totals"]["transports"]
     ends = {name: int(total["connections"]) for name, total in totals.items()}
     sizes = Counter({name: int(total["sent_bytes"]) + int(total["received_bytes"]) for name, total in totals.items()})
     reasons = Counter({name: int(reason["count"]) for name, reason in document["totals"]["reasons"].items()})
-    connected = [socket for socket in document["sockets"] if socket["transport"] != NO_TRANSPORT]
-    for socket in connected:
-        sizes[socket["transport"]] += int(socket["sent_bytes"]) + int(socket["received_bytes"])
-    return Traffic(_carried(ends), _carried(sizes), dict(reasons), len(connected))
+    connected = sum(socket["transport"] != NO_TRANSPORT for socket in document["sockets"])
+    return Traffic(_carried(ends), _carried(sizes), dict(reasons), connected)
 
 
 def _carried(counts: Mapping[str, int]) -> dict[str, int]:

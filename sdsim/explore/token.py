@@ -1,35 +1,66 @@
-"""Token: three threads want one token, again and again; the holder may be busy, idle, release or die.
+"""Token: some threads want one token, again and again, and may die anywhere; every access to memory is a step of its own.
 
-The machine counts who waits; the queue itself is the driver's. What was seen behind a fence is dropped if the holding
-that it speaks of has ended.
+The threads run the driver's program (sdcore/native/core/token.c), the table decides. Shared are the token's word and each
+thread's own two words: `busy` and its ticket. What a thread keeps for itself between two accesses is a copy of the word.
+
+    memory "sc"     a store is seen by all at once
+    memory "tso"    a store waits in its thread's buffer, first in first out; a swap waits until the buffer is empty
+    memory "weak"   stores to different words pass one another; a releasing store passes none that was before it
+
+Under the last two what the token guards is modelled, too: a number that who is inside reads and counts up. The asymmetric
+fence empties the buffers of the other threads, one after the other. With `reuse` a dead thread's number is given to a new
+thread. The queue of the laws is kept beside the world's memory: nobody in it may read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from sdcore.protocol.kit import Machine
+from sdcore.protocol.kit import Event, Machine
 from sdcore.protocol.token import TokenDo, TokenEvent, TokenState
 from sdsim.explore.engine import Act, Local, Table
 
-WANTS = 2
+WANTS = 1
 """How often each thread wants the token."""
+DEATHS = 2
+"""How many threads may die."""
+OUT, WISHED, IN = "out", "wished", "in"
+"""What `busy` says."""
+NO_TICKET, SOON = -1, -2
+DEAD = -1
+"""In the laws' queue: who stood here is dead, and its number may be another one's."""
+BUSY, TICKET, DATA = "busy", "ticket", "data"
+DATA_MODULUS = 4
+INSIDE = frozenset(("inside", "count", "leave"))
 
 
-@dataclass(frozen=True)
-class World:
-    """holder and queue are numbers of threads; `fenced` is the holding that a fence under way will look at."""
+class Thread(NamedTuple):
+    """Where a thread is in its program, and what it keeps for itself."""
+
+    at: str = "outside"
+    left: int = WANTS
+    word: Local | None = None
+    event: Event | None = None
+    ticket: int = NO_TICKET
+    fenced: int = 0
+    buffer: tuple[tuple[str, object], ...] = ()
+    dead: bool = False
+    reborn: bool = False
+
+
+class World(NamedTuple):
+    """Memory, threads, and what the laws remember: who queues in which order, and whether somebody died inside."""
 
     token: Local
-    left: tuple[int, ...]
-    holder: int = -1
-    busy: bool = False
-    holding: int = 0
-    fenced: int = -1
+    threads: tuple[Thread, ...]
+    busy: tuple[str, ...]
+    tickets: tuple[int, ...]
+    data: int = 0
+    counted: int = 0
     queue: tuple[int, ...] = ()
-    dead: frozenset[int] = frozenset()
-    overtaken: bool = False
+    broken: bool = False
+    wrong: str | None = None
 
 
 class TokenModel:
@@ -37,75 +68,318 @@ class TokenModel:
 
     name = "token"
 
-    def __init__(self, tables: Mapping[str, Machine], contenders: int = 3) -> None:
+    def __init__(
+        self, tables: Mapping[str, Machine], contenders: int = 3, wants: int = WANTS, deaths: int = DEATHS,
+        memory: str = "sc", reuse: bool = False, fences: bool = True, releases: bool = True,
+    ) -> None:  # fmt: skip
         self.table = Table(tables["token_owner"])
         self.parties = tuple(f"thread{number + 1}" for number in range(contenders))
+        self.wants, self.deaths, self.memory = wants, deaths, memory
+        self.reuse, self.fences, self.releases = reuse, fences, releases
+        self.program: Mapping[str, Callable[[World, int], Iterator[tuple[str, World]]]] = {
+            "outside": self._want, "enter": self._enter, "ask": self._ask, "ask look": self._ask_look,
+            "announce": self._announce, "ask swap": self._ask_swap, "again": self._again, "show": self._show,
+            "wait": self._wait, "fence": self._fence, "fenced": self._fenced, "turn look": self._turn_look,
+            "turn mark": self._turn_mark, "turn swap": self._turn_swap, "turn lost": self._turn_lost,
+            "bury": self._bury, "inside": self._inside, "count": self._count, "leave": self._leave,
+            "reborn": self._reborn, "disowned": self._disowned,
+        }  # fmt: skip
 
     def first(self) -> Iterable[World]:
-        """Nobody holds it."""
-        yield World(self.table.start, (WANTS,) * len(self.parties))
+        """Held by nobody or the first thread, fresh or about to be shared, or shared already."""
+        n = len(self.parties)
+        held, shared = TokenState.HELD, TokenState.SHARED
+        for state, owner, takeovers in ((held, 0, 0), (held, 1, 0), (held, 1, 3), (shared, 0, 0), (shared, 1, 0)):
+            registers = {"owner": owner, "takeovers": takeovers, "waiters": 0, "holding": 0}
+            token = (state, tuple(registers[name] for name in self.table.names))
+            yield World(token, (Thread(left=self.wants),) * n, (OUT,) * n, (NO_TICKET,) * n)
 
     def wrong(self, w: World) -> str | None:
-        """Never two holders, first in first out, waiters counted."""
-        if w.overtaken:
-            return "two holders: the token was granted while another thread holds it"
-        if self.table.value(w.token, "waiters") != len(w.queue):
-            return "the queue and the count of waiters differ"
-        if w.queue and w.token[0] is not TokenState.REVOKING:
-            return "somebody waits, and nobody revokes"
-        if w.holder < 0 and w.token[0] is not TokenState.FREE:
-            return "the token is held by nobody"
-        return None
+        """Never two inside; and what a step has found."""
+        inside = [number for number, t in enumerate(w.threads) if t.at in INSIDE and not t.dead]
+        if len(inside) > 1:
+            return "two are inside"
+        return w.wrong
 
     def done(self, w: World) -> bool:
-        """Every thread that lives got it as often as it wanted."""
-        return not w.queue and all(left == 0 or number in w.dead for number, left in enumerate(w.left))
+        """Every thread that lives was inside as often as it wanted."""
+        return all(t.dead or (t.at == "outside" and not t.left and not t.buffer) for t in w.threads)
 
     def steps(self, w: World) -> Iterator[tuple[Act, World]]:
-        """What each thread may do, and what a fence shows."""
-        for number, name in enumerate(self.parties):
-            if number in w.dead:
+        """The next access of each thread; a store that becomes visible; a death; a number given away again."""
+        alive = sum(not t.dead for t in w.threads)
+        for me, name in enumerate(self.parties):
+            t = w.threads[me]
+            if t.dead:
+                if self.reuse and not t.reborn:
+                    new = Thread("reborn", 1, dead=False, reborn=True)
+                    yield Act(name, "has its number given to a new thread"), self._set(w, me, new)
                 continue
-            if w.left[number] and number not in w.queue and not (w.holder == number and w.busy):
-                left = tuple(n - (i == number) for i, n in enumerate(w.left))
-                yield self._feed(w, name, TokenEvent.WANT, int(w.holder == number), number, replace(w, left=left))
-        if w.holder >= 0:
-            yield from self._holder(w)
-        if w.fenced >= 0 and w.fenced != w.holding:
-            yield Act("fence", "is over: that holding has ended"), replace(w, fenced=-1)
-        elif w.fenced >= 0:
-            event = TokenEvent.FENCED_BUSY if w.busy else TokenEvent.FENCED_IDLE
-            yield self._feed(w, "fence", event, 0, -1, replace(w, fenced=-1))
+            for what, new_world in self.program[t.at](w, me):
+                yield Act(name, what), new_world
+            for place in self._visible_next(t):
+                yield Act(name, f"{t.buffer[place][0]} becomes visible"), self._commit(w, me, place)
+            if alive > 1 and len(w.threads) - alive < self.deaths and not t.reborn and (t.at != "outside" or t.left):
+                yield Act(name, "dies"), self._die(w, me)
 
-    def _holder(self, w: World) -> Iterator[tuple[Act, World]]:
-        name = self.parties[w.holder]
-        if w.busy and w.token[0] is TokenState.REVOKING:
-            yield self._feed(w, name, TokenEvent.RELEASE, 0, -1, replace(w, busy=False))
-        elif w.busy:
-            yield Act(name, "is done, and keeps the token"), replace(w, busy=False)
-        if len(w.dead) < len(self.parties) - 1:
-            dead = replace(w, dead=w.dead | {w.holder}, queue=w.queue, busy=False)
-            yield self._feed(w, name, TokenEvent.HOLDER_DIED, 0, -1, dead)
+    # Memory -----------------------------------------------------------------------------------------------------------
 
-    def _feed(self, w: World, who: str, event: TokenEvent, arg: int, asks: int, then: World) -> tuple[Act, World]:
-        token, effects = self.table.feed(w.token, event, arg)
-        new = replace(then, token=token)
-        if event in (TokenEvent.RELEASE, TokenEvent.HOLDER_DIED, TokenEvent.FENCED_IDLE):
-            new = replace(new, holder=-1, busy=False)
-        for effect in effects:
-            match effect:
-                case TokenDo.GRANT:
-                    new = self._grant(new, asks)
-                case TokenDo.QUEUE:
-                    new = replace(new, queue=(*new.queue, asks))
-                case TokenDo.WAKE_FIRST:
-                    first, rest = new.queue[0] if new.queue else -1, new.queue[1:]
-                    new = self._grant(replace(new, queue=rest), first)
-                case TokenDo.FENCE:
-                    new = replace(new, fenced=new.holding)
+    def _set(self, w: World, me: int, thread: Thread) -> World:
+        return w._replace(threads=(*w.threads[:me], thread, *w.threads[me + 1 :]))
+
+    def _go(self, w: World, me: int, at: str, **changes: object) -> World:
+        return self._set(w, me, w.threads[me]._replace(at=at, **changes))  # type: ignore[arg-type]
+
+    def _store(self, w: World, me: int, what: str, value: object) -> World:
+        t = w.threads[me]
+        w = self._set(w, me, t._replace(buffer=(*t.buffer, (what, value))))
+        return self._commit(w, me, 0) if self.memory == "sc" else w
+
+    def _visible_next(self, t: Thread) -> Iterator[int]:
+        if self.memory == "tso":
+            yield from range(min(len(t.buffer), 1))
+            return
+        for place, (what, _) in enumerate(t.buffer):
+            before = {other for other, _ in t.buffer[:place]}
+            # What is written to `busy` releases, so all that was stored before is visible first.
+            if what not in before and not (what == BUSY and before and self.releases):
+                yield place
+
+    def _commit(self, w: World, me: int, place: int) -> World:
+        t = w.threads[me]
+        what, value = t.buffer[place]
+        w = self._set(w, me, t._replace(buffer=t.buffer[:place] + t.buffer[place + 1 :]))
+        if what == DATA:
+            return w._replace(data=value)
+        words = w.busy if what == BUSY else w.tickets
+        words = (*words[:me], value, *words[me + 1 :])  # type: ignore[assignment]
+        return w._replace(busy=words) if what == BUSY else w._replace(tickets=words)  # type: ignore[arg-type]
+
+    def _drain(self, w: World, me: int) -> World:
+        while w.threads[me].buffer:
+            w = self._commit(w, me, 0)
+        return w
+
+    def _swap(self, w: World, me: int, event: Event) -> tuple[World, tuple[TokenDo, ...]] | None:
+        """Publish a step taken from the thread's copy of the word; None if the word is another one by now."""
+        old = w.threads[me].word
+        assert old is not None
+        if w.token != old:
+            return None
+        token, effects = self.table.feed(old, event, me + 1)
+        return w._replace(token=token), effects  # type: ignore[return-value]
+
+    def _may_swap(self, w: World, me: int) -> bool:
+        return not w.threads[me].buffer
+
+    # Asking -----------------------------------------------------------------------------------------------------------
+
+    def _want(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        if w.threads[me].left:
+            w = self._go(w, me, "enter", left=w.threads[me].left - 1)
+            yield "marks itself busy", self._store(w, me, BUSY, IN)
+
+    def _enter(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        mine = w.token[0] is TokenState.HELD and self.table.value(w.token, "owner") == me + 1
+        if mine:
+            yield "reads that it holds the token", self._get_inside(w, me, ())
+        else:
+            yield "reads that it does not hold the token", self._go(w, me, "ask")
+
+    def _ask(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        owner = self.table.value(w.token, "owner")
+        w = self._go(w, me, "ask look", word=w.token)
+        if owner in (0, me + 1):
+            yield "reads the word", self._asked(w, me, TokenEvent.WANT_IDLE if owner else TokenEvent.WANT)
+        else:
+            yield "reads the word", w
+
+    def _ask_look(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        inside = w.busy[self._owner(w, me)] == IN
+        event = TokenEvent.WANT if inside else TokenEvent.WANT_IDLE
+        yield f"sees the owner {'inside' if inside else 'outside'}", self._asked(w, me, event)
+
+    def _asked(self, w: World, me: int, event: Event) -> World:
+        old = w.threads[me].word
+        assert old is not None
+        token, effects = self.table.feed(old, event, me + 1)
+        if token == old and TokenDo.GRANT in effects:
+            return self._get_inside(w, me, effects)  # type: ignore[arg-type]
+        return self._go(w, me, "announce" if TokenDo.QUEUE in effects else "ask swap", event=event)
+
+    def _announce(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        w = self._store(self._go(w, me, "ask swap"), me, TICKET, SOON)
+        yield "announces that it will queue", self._store(w, me, BUSY, WISHED)
+
+    def _ask_swap(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        if not self._may_swap(w, me):
+            return
+        event = w.threads[me].event
+        assert event is not None
+        before = w.token
+        swapped = self._swap(w, me, event)
+        if swapped is None:
+            yield "is too late", self._go(w, me, "again", word=None, event=None)
+            return
+        w, effects = swapped
+        text = self._said(before, event, w.token, effects)
+        if TokenDo.GRANT in effects:
+            w = w._replace(wrong=w.wrong or self._overtakes(w))
+            yield text, self._get_inside(w, me, effects)
+        else:
+            ticket = self.table.value(before, "holding") + self.table.value(before, "waiters")
+            w = w._replace(queue=(*w.queue, me))
+            yield text, self._go(w, me, "show", word=None, event=None, ticket=ticket)
+
+    def _again(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        w = self._store(self._go(w, me, "ask", ticket=NO_TICKET), me, TICKET, NO_TICKET)
+        yield "asks again", self._store(w, me, BUSY, IN)
+
+    # Waiting ----------------------------------------------------------------------------------------------------------
+
+    def _show(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        yield "shows its ticket", self._store(self._go(w, me, "wait"), me, TICKET, w.threads[me].ticket)
+
+    def _wait(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        first = self.table.value(w.token, "holding")
+        place = w.threads[me].ticket - first
+        if not 0 <= place < self.table.value(w.token, "waiters"):
+            yield "is not in the queue any more", self._go(w, me, "again", word=None)
+        elif place:
+            if not any(self._claims(w, other, first) for other, t in enumerate(w.threads) if not t.dead):
+                yield "sees that the first is dead", self._go(w, me, "bury", word=w.token)
+        else:
+            yield from self._first(w, me)
+
+    def _first(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        _, effects = self.table.feed(w.token, TokenEvent.MY_TURN, me + 1)
+        owner = self.table.value(w.token, "owner")
+        w = self._go(w, me, "turn look", word=w.token)
+        if TokenDo.FENCE in effects:
+            yield "is the first, and fences", self._go(w, me, "fence", fenced=0)
+        elif owner in (0, me + 1):
+            event = TokenEvent.IDLE if owner else TokenEvent.OWNER_DIED
+            yield "is the first", self._go(w, me, "turn mark", event=event)
+        else:
+            yield "is the first", w
+
+    def _claims(self, w: World, other: int, ticket: int) -> bool:
+        return w.busy[other] != OUT and w.tickets[other] in (ticket, SOON)
+
+    def _fence(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        other = w.threads[me].fenced
+        if self.memory == "sc" or not self.fences or other == len(w.threads):
+            yield "has passed the fence", self._go(w, me, "fenced", fenced=0)
+            return
+        w = w if other == me else self._drain(w, other)
+        yield f"fences thread{other + 1}", self._go(w, me, "fence", fenced=other + 1)
+
+    def _fenced(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        yield from self._swap_and_wait(w, me, TokenEvent.FENCED)
+
+    def _bury(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        gone = w._replace(queue=w.queue[1:])
+        for text, new in self._swap_and_wait(w, me, TokenEvent.WAITER_DIED):
+            buried = new.token != w.token
+            alive = buried and w.queue[0] != DEAD
+            wrong = "a living waiter is declared dead" if alive else new.wrong
+            yield text, new._replace(queue=gone.queue if buried else w.queue, wrong=wrong)
+
+    def _swap_and_wait(self, w: World, me: int, event: Event) -> Iterator[tuple[str, World]]:
+        if not self._may_swap(w, me):
+            return
+        before = w.token
+        swapped = self._swap(w, me, event)
+        if swapped is None:
+            yield "is too late", self._go(w, me, "wait", word=None)
+        else:
+            text = self._said(before, event, swapped[0].token, swapped[1])
+            yield text, self._go(swapped[0], me, "wait", word=None)
+
+    def _turn_look(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        owner = self._owner(w, me)
+        if w.busy[owner] != IN:
+            yield "sees the owner outside", self._go(w, me, "turn mark", event=TokenEvent.IDLE)
+        elif w.threads[owner].dead:
+            yield "sees the owner dead", self._go(w, me, "turn mark", event=TokenEvent.OWNER_DIED)
+        else:
+            yield "sees the owner inside", self._go(w, me, "wait", word=None)
+
+    def _turn_mark(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        yield "marks itself busy", self._store(self._go(w, me, "turn swap"), me, BUSY, IN)
+
+    def _turn_swap(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        if not self._may_swap(w, me):
+            return
+        event = w.threads[me].event
+        assert event is not None
+        before = w.token
+        swapped = self._swap(w, me, event)
+        if swapped is None:
+            yield "is too late", self._go(w, me, "turn lost", word=None, event=None)
+            return
+        w, effects = swapped
+        late = None if w.queue[:1] == (me,) else "not the first of the queue is served"
+        w = w._replace(queue=w.queue[1:], wrong=w.wrong or late)
+        text = self._said(before, event, w.token, effects)
+        yield text, self._get_inside(self._store(w, me, TICKET, NO_TICKET), me, effects)
+
+    def _turn_lost(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        yield "waits on", self._store(self._go(w, me, "wait"), me, BUSY, WISHED)
+
+    def _overtakes(self, w: World) -> str | None:
+        return "a newcomer overtakes the queue" if any(number != DEAD for number in w.queue) else None
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _get_inside(self, w: World, me: int, effects: tuple[TokenDo, ...]) -> World:
+        repaired = TokenDo.REPAIR in effects
+        wrong = "a holder died inside, and the next does not make it good" if w.broken and not repaired else None
+        w = w._replace(broken=False, wrong=w.wrong or wrong)
+        w = self._go(w, me, "inside", word=None, event=None, ticket=NO_TICKET)
+        return w if self.memory != "sc" else self._go(w, me, "leave")
+
+    def _inside(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        own = [value for what, value in w.threads[me].buffer if what == DATA]
+        seen = own[-1] if own else w.data
+        wrong = None if seen == w.counted else "what the holder before wrote is not seen"
+        yield "reads", self._go(w._replace(wrong=w.wrong or wrong), me, "count")
+
+    def _count(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        counted = (w.counted + 1) % DATA_MODULUS
+        yield "writes", self._store(self._go(w._replace(counted=counted), me, "leave"), me, DATA, counted)
+
+    def _leave(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        yield "leaves", self._store(self._go(w, me, "outside"), me, BUSY, OUT)
+
+    # Death ------------------------------------------------------------------------------------------------------------
+
+    def _die(self, w: World, me: int) -> World:
+        t = w.threads[me]
+        w = self._drain(w, me)
+        inside = t.at in INSIDE or (t.at == "outside" and w.busy[me] == IN)
+        gone = Thread(at="dead", left=0, dead=True)
+        queue = tuple(DEAD if number == me else number for number in w.queue)
+        return self._set(w, me, gone)._replace(queue=queue, broken=w.broken or inside)
+
+    def _reborn(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        if w.busy[me] != IN:
+            yield "finds nothing to disown", self._go(w, me, "disowned")
+            return
+        token, _ = self.table.feed(w.token, TokenEvent.OWNER_LOST, me + 1)
+        yield "disowns", self._go(w._replace(token=token), me, "disowned")
+
+    def _disowned(self, w: World, me: int) -> Iterator[tuple[str, World]]:
+        w = self._store(self._go(w, me, "outside"), me, TICKET, NO_TICKET)
+        yield "begins", self._store(w, me, BUSY, OUT)
+
+    # Words ------------------------------------------------------------------------------------------------------------
+
+    def _owner(self, w: World, me: int) -> int:
+        word = w.threads[me].word
+        assert word is not None
+        return self.table.value(word, "owner") - 1
+
+    def _said(self, before: Local, event: Event, after: Local, effects: Iterable[TokenDo]) -> str:
         names = "".join(f" {effect.name}" for effect in effects)
-        return Act(who, f"{w.token[0].name} {event.name}({arg}) -> {token[0].name}{names}"), new
-
-    def _grant(self, w: World, number: int) -> World:
-        taken = w.holder >= 0 and w.holder != number
-        return replace(w, holder=number, busy=True, holding=(w.holding + 1) % 64, overtaken=w.overtaken or taken)
+        return f"{before[0].name} {event.name} -> {after[0].name}{names}"

@@ -29,8 +29,8 @@ SOURCE = """
 struct sd_globals sd_g;
 __thread struct sd_thread *sd_self;
 void sd_attend(struct sd_socket *s, struct sd_attention *a, uint32_t armed, bool data) { abort(); }
-bool sd_token_enter_slow(struct sd_token *t) { abort(); }
-void sd_token_leave_locked(struct sd_token *t) { abort(); }
+bool sd_token_enter_slow(struct sd_token *t, uintptr_t frame) { abort(); }
+void sd_token_leave_slow(struct sd_token *t) { abort(); }
 void sd_pin(struct sd_socket *s) { abort(); }
 void sd_unpin(struct sd_socket *s) { abort(); }
 

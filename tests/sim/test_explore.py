@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from sdcore.protocol.connection import CLIENT, SERVER, ClientDo, ClientEvent, ClientState, ServerEvent, ServerState
-from sdcore.protocol.kit import NOTHING, Machine
+from sdcore.protocol.kit import ALWAYS, NOTHING, Machine, arg
 from sdcore.protocol.ring import WAITER, WaiterDo, WaiterEvent, WaiterState
 from sdcore.protocol.teardown import TEARDOWN, TeardownEvent, TeardownState
-from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState
+from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState, owner
 from sdsim.explore.chart import as_mermaid, as_text
 from sdsim.explore.engine import Found, explore, tables
 from sdsim.explore.models import MODELS
@@ -70,16 +70,28 @@ MUTANTS = {
         "offer",
         changed(SERVER, ServerState.DECLINING, ServerEvent.DECLINE_LOST, to(ServerState.KERNEL)),
     ),
-    "grants a token that is held": (
+    "grants a token to a newcomer while others wait": (
         "token",
-        changed(TOKEN_OWNER, TokenState.REVOKING, TokenEvent.WANT,
-                lambda row: dataclasses.replace(row, do=TokenDo.GRANT, set={})),
+        changed(TOKEN_OWNER, TokenState.SHARED, TokenEvent.WANT_IDLE,
+                lambda row: dataclasses.replace(row, if_=ALWAYS)),
     ),
-    "forgets who waits": ("token", changed(TOKEN_OWNER, TokenState.REVOKING, TokenEvent.RELEASE,
-                                           lambda row: dataclasses.replace(row, do=NOTHING))),
-    "does not fence for the next": (
+    "believes without a fence": (
         "token",
-        changed(TOKEN_OWNER, TokenState.HELD, TokenEvent.WANT, without(TokenDo.FENCE)),
+        changed(TOKEN_OWNER, TokenState.REVOKING, TokenEvent.MY_TURN,
+                lambda row: dataclasses.replace(row, do=TokenDo.LOOK)),
+    ),
+    "biases the new owner while others wait": (
+        "token",
+        changed(TOKEN_OWNER, TokenState.REVOKED, TokenEvent.IDLE, to(TokenState.HELD)),
+    ),
+    "counts no holding": (
+        "token",
+        changed(TOKEN_OWNER, TokenState.SHARED, TokenEvent.WANT_IDLE,
+                lambda row: dataclasses.replace(row, set={owner: arg}) if TokenDo.GRANT in row.effects else row),
+    ),
+    "makes good nothing": (
+        "token",
+        changed(TOKEN_OWNER, TokenState.REVOKED, TokenEvent.OWNER_DIED, without(TokenDo.REPAIR)),
     ),
     "tells nobody of a reset": (
         "teardown",

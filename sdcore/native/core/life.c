@@ -48,7 +48,7 @@ static bool make_files(void)
     return sd_g.files != NULL;
 }
 
-static void lay_out_region(struct sd_region *region, size_t sockets_at, size_t threads_at)
+static void lay_out_region(struct sd_region *region, size_t sockets_at, size_t threads_at, size_t used_at)
 {
     region->magic = SD_REGION_MAGIC;
     region->version = SD_LAYOUT_VERSION;
@@ -57,6 +57,7 @@ static void lay_out_region(struct sd_region *region, size_t sockets_at, size_t t
     sd_g.region = region;
     sd_g.sockets = (struct sd_socket *)((char *)region + sockets_at);
     sd_g.threads = (struct sd_thread *)((char *)region + threads_at);
+    sd_g.thread_used = (_Atomic uint64_t *)((char *)region + used_at);
 }
 
 static uint64_t limit_of(int resource)
@@ -70,7 +71,8 @@ static bool make_region(void)
 {
     size_t sockets_at = aligned(sizeof(struct sd_region));
     size_t threads_at = sockets_at + aligned(SD_SOCKETS * sizeof(struct sd_socket));
-    size_t size = threads_at + aligned(SD_THREADS * sizeof(struct sd_thread));
+    size_t used_at = threads_at + aligned(SD_THREADS * sizeof(struct sd_thread));
+    size_t size = used_at + aligned(SD_THREADS / 8);
     if (limit_of(RLIMIT_FSIZE) < size)
         return false; /* to exceed it would raise SIGXFSZ in the program */
     if (limit_of(RLIMIT_NOFILE) < FILES_LEAST)
@@ -87,7 +89,7 @@ static bool make_region(void)
         return false;
     sd_sys_madvise(p, size, MADV_DONTDUMP);
     sd_g.region_fd = (int)fd;
-    lay_out_region(p, sockets_at, threads_at);
+    lay_out_region(p, sockets_at, threads_at, used_at);
     return true;
 }
 
@@ -176,6 +178,22 @@ static void let_go(struct sd_socket *s)
     sd_store_release(&s->rec.refs, 0);
 }
 
+static size_t clear_up_to(struct sd_socket *s, size_t from, size_t to)
+{
+    memset((char *)s + from, 0, to - from);
+    return to;
+}
+
+/* Everything but what others may still touch of the object that was here before: its count, its pins, its tokens. */
+static void clear_object(struct sd_socket *s)
+{
+    size_t at = offsetof(struct sd_socket_record, refs) + sizeof s->rec.refs;
+    at = clear_up_to(s, at, offsetof(struct sd_socket, pins)) + sizeof s->pins;
+    at = clear_up_to(s, at, offsetof(struct sd_socket, tx.token)) + sizeof s->tx.token;
+    at = clear_up_to(s, at, offsetof(struct sd_socket, rx.token)) + sizeof s->rx.token;
+    clear_up_to(s, at, sizeof *s);
+}
+
 struct sd_socket *sd_new_socket(int fd, int family)
 {
     if ((uint32_t)fd >= sd_g.file_count || !have_region())
@@ -183,10 +201,7 @@ struct sd_socket *sd_new_socket(int fd, int family)
     struct sd_socket *s = claim_object();
     if (!s)
         return NULL;
-    size_t keep = offsetof(struct sd_socket_record, refs) + sizeof s->rec.refs;
-    memset((char *)s + keep, 0, offsetof(struct sd_socket, pins) - keep);
-    size_t after = offsetof(struct sd_socket, pins) + sizeof s->pins;
-    memset((char *)s + after, 0, sizeof *s - after);
+    clear_object(s);
     s->family = family;
     sd_store(&s->rec.pid, sd_g.pid);
     sd_store(&s->rec.fd, (uint32_t)fd);
@@ -452,6 +467,7 @@ static void forget_own_bells(void)
 void sd_fork_child(void)
 {
     sd_g.pid = (uint32_t)sd_sys_getpid();
+    sd_store(&sd_g.pid_space, 0); /* the parent may have made a new one for us */
     forget_own_bells();
     if (!sd_g.disabled)
         register_membarrier();

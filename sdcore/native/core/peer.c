@@ -18,7 +18,7 @@ bool sd_both_enter(struct sd_socket *s)
 {
     if (!sd_token_enter(&s->tx.token))
         return false;
-    if (sd_token_enter(&s->rx.token))
+    if (sd_token_enter_second(&s->rx.token))
         return true;
     sd_token_leave(&s->tx.token);
     return false;

@@ -7,6 +7,7 @@
 #include "core/control.h"
 #include "core/epoll.h"
 #include "core/sys.h"
+#include "core/thread.h"
 
 static long copy_hidden(int fd)
 {
@@ -18,11 +19,9 @@ static void renumber_bells(int old_fd, int new_fd)
 {
     int32_t out = old_fd;
     atomic_compare_exchange_strong(&sd_g.bell_out_fd, &out, new_fd);
-    for (uint32_t i = 0; sd_g.threads && i < SD_THREADS; i++) {
-        struct sd_thread *thread = &sd_g.threads[i];
-        if (sd_load(&thread->tid) && sd_load(&thread->pid) == sd_g.pid && thread->bell_fd == old_fd)
+    for (struct sd_thread *thread = sd_thread_next(NULL); thread; thread = sd_thread_next(thread))
+        if (sd_thread_is_ours(thread) && thread->bell_fd == old_fd)
             thread->bell_fd = new_fd;
-    }
 }
 
 long sd_rehide(int fd)

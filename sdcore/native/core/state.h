@@ -23,11 +23,9 @@ enum sd_mode {
     SD_MODE_PENDING,    /* server: the client's offer is not found yet */
 };
 
-/* One direction's right to act; see thread.h. */
+/* One direction's right to act: a token_owner machine in one word; see token.c. */
 struct sd_token {
-    _Atomic uint32_t owner; /* thread id (slot + 1), 0 nobody; SD_TOKEN_LOCKED: use lock */
-    _Atomic uint32_t lock;  /* thread id of the holder in locked mode; 0 free */
-    _Atomic uint32_t takeovers;
+    _Atomic uint64_t word;
 };
 
 struct sd_tx {
@@ -96,18 +94,28 @@ struct sd_socket {
 
 #define SD_BUSY 4 /* both directions of a socket, and the same again in a signal handler */
 
+/* What a thread waits for in the queue of a token that it names in `busy`. */
+enum sd_queued {
+    SD_QUEUED_NOT = 0,
+    SD_QUEUED_SOON, /* it is about to enter a queue, or is there and its ticket is not written yet */
+    SD_QUEUED,      /* with `ticket` */
+};
+
 /* A thread that uses sockets. `busy` names the tokens it is using right now; the fast path uses [0] alone. */
 struct sd_thread {
-    _Atomic(struct sd_token *) busy[SD_BUSY];
-    _Atomic uint32_t tid; /* 0: slot is free */
-    _Atomic uint32_t pid;
-    uint32_t id; /* slot + 1 */
+    _Alignas(64) _Atomic(struct sd_token *) busy[SD_BUSY];
+    _Atomic uint64_t who; /* which thread, see sd_thread_who; 0: the slot is free */
+    uint32_t id;          /* slot + 1 */
     int32_t bell_fd;
     uint32_t bell_name;
-    uint16_t spins; /* adapted; see wait.c */
+    uintptr_t frame; /* stack pointer of who wrote busy[0] */
+    _Alignas(64) _Atomic uint32_t ticket;
+    _Atomic uint32_t queued; /* enum sd_queued */
+    uint32_t guarded;        /* tokens that signals are blocked for */
+    uint64_t mask;           /* as it was before the first of them */
+    uint16_t spins;          /* adapted; see wait.c */
     uint16_t spin_probe;
     bool spin_failed;
-    char pad[3];
 };
 
 enum sd_file_kind {
@@ -137,13 +145,15 @@ struct sd_globals {
     struct sd_region *region;
     struct sd_socket *sockets;
     struct sd_thread *threads;
+    _Atomic uint64_t *thread_used; /* bit per slot: ever used. Others are not looked at: that would take memory */
     int32_t region_fd;
     _Atomic int32_t bell_out_fd; /* unbound datagram socket that rings doorbells; -1 not made yet */
     uint32_t pid;
-    uint32_t cpus;        /* processors this process may run on */
-    bool no_membarrier;   /* membarrier(GLOBAL_EXPEDITED) is missing here */
-    bool heavy_fence;     /* some process that we share a slab with lacks it: publish with a full fence */
-    _Atomic bool cancels; /* a thread was cancelled: every -EINTR goes out, where the shim may act on it */
+    _Atomic uint32_t pid_space; /* the namespace in which it counts; 0 not asked yet */
+    uint32_t cpus;              /* processors this process may run on */
+    bool no_membarrier;         /* membarrier(GLOBAL_EXPEDITED) is missing here */
+    bool heavy_fence;           /* some process that we share a slab with lacks it: publish with a full fence */
+    _Atomic bool cancels;       /* a thread was cancelled: every -EINTR goes out, where the shim may act on it */
     _Atomic uint32_t
         connects;             /* calls of connect: listeners here may have become readable, before the caller goes on */
     bool disabled;            /* SDCORE_DISABLE, or set-up failed: pass everything */

@@ -1,40 +1,73 @@
-/* Threads and tokens: who may act on one direction of a socket.
+/* Threads and tokens: who may act on one direction of a socket. The token_owner machine decides; token.c drives it.
  *
- * A token is biased ownership. Its owner acts with plain stores: it writes the token's address into its own `busy` word,
- * a compiler fence, and reads `owner`. A thread that wants the token swaps `owner`, passes membarrier (so that the old
- * owner's `busy` is visible, or the old owner sees that it has lost the token), and waits until the old owner's `busy`
- * names something else. `busy` is the owner's own word, so a late owner never disturbs the next one.
- * A token that changes hands often goes over to a lock for good (`owner` == SD_TOKEN_LOCKED): one exchange per use, no
- * membarrier. Works across fork: tokens and thread slots lie in the region.
- * A holder never sleeps with a token in use: it leaves, waits, enters again.
+ * The owner of a token acts with plain stores: it writes the token's address into its own `busy` word, a compiler fence,
+ * and reads the token's word, which must say "held by me". A thread that wants the token changes the word, passes
+ * membarrier (so that the owner's `busy` is visible, or the owner sees that it has lost the token), and waits until the
+ * owner's `busy` names something else. `busy` is the owner's own word, so a late owner never disturbs the next one.
+ * Leaving is a plain store in every state. Works across fork: tokens and thread slots lie in the region.
+ * A thread never sleeps with a token in use: it leaves, waits, enters again.
  */
 #ifndef SD_THREAD_H
 #define SD_THREAD_H
 
 #include "core/state.h"
 
-#define SD_TOKEN_LOCKED UINT32_MAX
+/* The token's word, from its lowest bit: holding 32, waiters 14, takeovers 2, owner 14, state 2. HELD is state 0, so a
+ * shift gives the number of the thread that may enter, and in other states the number of none. */
+#define SD_TOKEN_WAITERS_SHIFT   32
+#define SD_TOKEN_TAKEOVERS_SHIFT 46
+#define SD_TOKEN_OWNER_SHIFT     48
+#define SD_TOKEN_STATE_SHIFT     62
+
+_Static_assert(SD_TOKEN_OWNER_HELD == 0, "the fast path compares the word's upper half with a thread's number");
 
 extern __thread struct sd_thread *sd_self __attribute__((tls_model("initial-exec")));
 
-SD_API struct sd_thread *sd_thread_attach(void); /* gives this thread a slot; NULL if none is free */
-SD_API bool sd_token_enter_slow(struct sd_token *token);
-SD_API void sd_token_leave_locked(struct sd_token *token);
-SD_API void sd_token_taken_over(struct sd_token *token); /* peer.c: the holder before may have died in the middle */
+SD_API struct sd_thread *sd_thread_attach(void);           /* gives this thread a slot; NULL if none is free */
+SD_API uint64_t sd_thread_who(uint32_t pid, uint32_t tid); /* `who` of a thread of this PID namespace */
+SD_API bool sd_thread_is_ours(struct sd_thread *thread);   /* is it one of this process? */
+SD_API bool sd_thread_lives(struct sd_thread *thread);
+SD_API struct sd_thread *
+sd_thread_next(struct sd_thread *after); /* of those ever used; NULL: no more. From NULL: the first */
+
+SD_API bool sd_token_enter_slow(struct sd_token *token, uintptr_t frame); /* frame: stack pointer of who enters */
+SD_API bool sd_token_enter_second(struct sd_token *token); /* by a thread that is inside of another one already */
+SD_API void sd_token_leave_slow(struct sd_token *token);
+SD_API void sd_token_taken_over(struct sd_token *token); /* peer.c: who was inside died there */
 SD_API void sd_token_reset(struct sd_token *token);      /* a fresh socket: the calling thread owns it */
+/* What this slot was inside of was left in the middle: its thread died, or left it by longjmp. */
+SD_API void sd_token_disown(struct sd_thread *slot);
+
+static inline bool sd_token_held_by(uint64_t word, uint32_t id)
+{
+    return word >> SD_TOKEN_OWNER_SHIFT == id;
+}
+
+static inline uintptr_t sd_stack_pointer(void)
+{
+    uintptr_t sp;
+#if defined(__x86_64__)
+    __asm__ volatile("mov %%rsp, %0" : "=r"(sp));
+#elif defined(__aarch64__)
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+#endif
+    return sp;
+}
 
 /* Enter: afterwards this thread alone acts. False if no thread slot can be had. */
 static inline bool sd_token_enter(struct sd_token *token)
 {
     struct sd_thread *self = sd_self;
+    uintptr_t frame = sd_stack_pointer();
     if (sd_likely(self && !sd_load(&self->busy[0]))) {
+        self->frame = frame;
         sd_store(&self->busy[0], token);
-        sd_compiler_fence(); /* pairs with the membarrier of sd_token_enter_slow */
-        if (sd_likely(sd_load_acquire(&token->owner) == self->id))
-            return true;
+        sd_compiler_fence(); /* pairs with the membarrier in token.c */
+        if (sd_likely(sd_token_held_by(sd_load_acquire(&token->word), self->id)))
+            return true; /* acquire: pairs with the release of the swap that made us the owner */
         sd_store_release(&self->busy[0], NULL);
     }
-    return sd_token_enter_slow(token);
+    return sd_token_enter_slow(token, frame);
 }
 
 static inline void sd_token_leave(struct sd_token *token)
@@ -44,7 +77,7 @@ static inline void sd_token_leave(struct sd_token *token)
         sd_store_release(&self->busy[0], NULL); /* pairs with the acquire load of a thread that takes over */
         return;
     }
-    sd_token_leave_locked(token);
+    sd_token_leave_slow(token);
 }
 
 #endif

@@ -607,32 +607,42 @@ extern const char *const sd_waiter_state_name[5];
 extern const char *const sd_waiter_event_name[6];
 extern const char *const sd_waiter_effect_name[8];
 enum sd_token_owner_state {
-    SD_TOKEN_OWNER_FREE = 0,
-    SD_TOKEN_OWNER_HELD = 1,
-    SD_TOKEN_OWNER_REVOKING = 2,
+    SD_TOKEN_OWNER_HELD = 0,
+    SD_TOKEN_OWNER_REVOKING = 1,
+    SD_TOKEN_OWNER_REVOKED = 2,
+    SD_TOKEN_OWNER_SHARED = 3,
 };
 enum sd_token_owner_event {
-    SD_TOKEN_OWNER_EV_WANT = 0,
-    SD_TOKEN_OWNER_EV_FENCED_IDLE = 1,
-    SD_TOKEN_OWNER_EV_FENCED_BUSY = 2,
-    SD_TOKEN_OWNER_EV_RELEASE = 3,
-    SD_TOKEN_OWNER_EV_HOLDER_DIED = 4,
+    SD_TOKEN_OWNER_EV_MADE = 0,
+    SD_TOKEN_OWNER_EV_UNFENCED = 1,
+    SD_TOKEN_OWNER_EV_WANT = 2,
+    SD_TOKEN_OWNER_EV_WANT_IDLE = 3,
+    SD_TOKEN_OWNER_EV_MY_TURN = 4,
+    SD_TOKEN_OWNER_EV_FENCED = 5,
+    SD_TOKEN_OWNER_EV_IDLE = 6,
+    SD_TOKEN_OWNER_EV_OWNER_DIED = 7,
+    SD_TOKEN_OWNER_EV_WAITER_DIED = 8,
+    SD_TOKEN_OWNER_EV_OWNER_LOST = 9,
 };
 enum sd_token_owner_effect {
     SD_TOKEN_OWNER_DO_GRANT = 1,
-    SD_TOKEN_OWNER_DO_QUEUE = 2,
-    SD_TOKEN_OWNER_DO_FENCE = 3,
-    SD_TOKEN_OWNER_DO_WAKE_FIRST = 4,
+    SD_TOKEN_OWNER_DO_REPAIR = 2,
+    SD_TOKEN_OWNER_DO_QUEUE = 3,
+    SD_TOKEN_OWNER_DO_FENCE = 4,
+    SD_TOKEN_OWNER_DO_LOOK = 5,
 };
 struct sd_token_owner {
     uint32_t state;
-    uint32_t waiters;
+    uint16_t owner;
+    uint8_t takeovers;
+    uint16_t waiters;
+    uint32_t holding;
 };
 void sd_token_owner_start(struct sd_token_owner *m);
 uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t event, uint64_t arg);
-extern const char *const sd_token_owner_state_name[3];
-extern const char *const sd_token_owner_event_name[5];
-extern const char *const sd_token_owner_effect_name[5];
+extern const char *const sd_token_owner_state_name[4];
+extern const char *const sd_token_owner_event_name[10];
+extern const char *const sd_token_owner_effect_name[6];
 enum sd_teardown_state {
     SD_TEARDOWN_OPEN = 0,
     SD_TEARDOWN_LOCAL_SHUT = 1,

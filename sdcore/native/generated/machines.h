@@ -1404,85 +1404,169 @@ static inline uint32_t sd_waiter_step(struct sd_waiter *m, uint32_t event, uint6
     return SD_NO_ROW;
 }
 
-/* token_owner: The right to act on one direction of a socket, between threads. */
+/* token_owner: The right to act on one direction of a socket, between threads and processes. */
 enum sd_token_owner_state {
-    SD_TOKEN_OWNER_FREE = 0,
-    SD_TOKEN_OWNER_HELD = 1,
-    SD_TOKEN_OWNER_REVOKING = 2,
+    SD_TOKEN_OWNER_HELD = 0,
+    SD_TOKEN_OWNER_REVOKING = 1,
+    SD_TOKEN_OWNER_REVOKED = 2,
+    SD_TOKEN_OWNER_SHARED = 3,
 };
 enum sd_token_owner_event {
-    SD_TOKEN_OWNER_EV_WANT = 0,
-    SD_TOKEN_OWNER_EV_FENCED_IDLE = 1,
-    SD_TOKEN_OWNER_EV_FENCED_BUSY = 2,
-    SD_TOKEN_OWNER_EV_RELEASE = 3,
-    SD_TOKEN_OWNER_EV_HOLDER_DIED = 4,
+    SD_TOKEN_OWNER_EV_MADE = 0,
+    SD_TOKEN_OWNER_EV_UNFENCED = 1,
+    SD_TOKEN_OWNER_EV_WANT = 2,
+    SD_TOKEN_OWNER_EV_WANT_IDLE = 3,
+    SD_TOKEN_OWNER_EV_MY_TURN = 4,
+    SD_TOKEN_OWNER_EV_FENCED = 5,
+    SD_TOKEN_OWNER_EV_IDLE = 6,
+    SD_TOKEN_OWNER_EV_OWNER_DIED = 7,
+    SD_TOKEN_OWNER_EV_WAITER_DIED = 8,
+    SD_TOKEN_OWNER_EV_OWNER_LOST = 9,
 };
 enum sd_token_owner_effect {
     SD_TOKEN_OWNER_DO_GRANT = 1,
-    SD_TOKEN_OWNER_DO_QUEUE = 2,
-    SD_TOKEN_OWNER_DO_FENCE = 3,
-    SD_TOKEN_OWNER_DO_WAKE_FIRST = 4,
+    SD_TOKEN_OWNER_DO_REPAIR = 2,
+    SD_TOKEN_OWNER_DO_QUEUE = 3,
+    SD_TOKEN_OWNER_DO_FENCE = 4,
+    SD_TOKEN_OWNER_DO_LOOK = 5,
 };
-__attribute__((unused)) static const char *const sd_token_owner_state_name[3] = {"FREE", "HELD", "REVOKING"};
-__attribute__((unused)) static const char *const sd_token_owner_event_name[5] = {"WANT", "FENCED_IDLE", "FENCED_BUSY", "RELEASE", "HOLDER_DIED"};
-__attribute__((unused)) static const char *const sd_token_owner_effect_name[5] = {"", "GRANT", "QUEUE", "FENCE", "WAKE_FIRST"};
+__attribute__((unused)) static const char *const sd_token_owner_state_name[4] = {"HELD", "REVOKING", "REVOKED", "SHARED"};
+__attribute__((unused)) static const char *const sd_token_owner_event_name[10] = {"MADE", "UNFENCED", "WANT", "WANT_IDLE", "MY_TURN", "FENCED", "IDLE", "OWNER_DIED", "WAITER_DIED", "OWNER_LOST"};
+__attribute__((unused)) static const char *const sd_token_owner_effect_name[6] = {"", "GRANT", "REPAIR", "QUEUE", "FENCE", "LOOK"};
 struct sd_token_owner {
     uint32_t state;
-    uint32_t waiters;
+    uint16_t owner;
+    uint8_t takeovers;
+    uint16_t waiters;
+    uint32_t holding;
 };
 
 static inline void sd_token_owner_start(struct sd_token_owner *m)
 {
-    m->state = SD_TOKEN_OWNER_FREE;
+    m->state = SD_TOKEN_OWNER_HELD;
+    m->owner = 0u;
+    m->takeovers = 0u;
     m->waiters = 0u;
+    m->holding = 0u;
 }
 
 static inline uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t event, uint64_t arg)
 {
     (void)arg;
     switch (event) {
+    case SD_TOKEN_OWNER_EV_MADE:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_HELD: {
+            const uint64_t new_owner = arg; const uint64_t new_takeovers = 0ULL; const uint64_t new_waiters = 0ULL; const uint64_t new_holding = ((uint64_t)m->holding + (uint64_t)m->waiters) + 1ULL; m->owner = (uint16_t)(new_owner); m->takeovers = (uint8_t)(new_takeovers); m->waiters = (uint16_t)(new_waiters); m->holding = (uint32_t)(new_holding); return 0; /* HELD MADE owner = arg; takeovers = 0; waiters = 0; holding = (holding + waiters) + 1; -> HELD */
+        }
+        case SD_TOKEN_OWNER_REVOKING: {
+            const uint64_t new_owner = arg; const uint64_t new_takeovers = 0ULL; const uint64_t new_waiters = 0ULL; const uint64_t new_holding = ((uint64_t)m->holding + (uint64_t)m->waiters) + 1ULL; m->owner = (uint16_t)(new_owner); m->takeovers = (uint8_t)(new_takeovers); m->waiters = (uint16_t)(new_waiters); m->holding = (uint32_t)(new_holding); m->state = SD_TOKEN_OWNER_HELD; return 0; /* REVOKING MADE owner = arg; takeovers = 0; waiters = 0; holding = (holding + waiters) + 1; -> HELD */
+        }
+        case SD_TOKEN_OWNER_REVOKED: {
+            const uint64_t new_owner = arg; const uint64_t new_takeovers = 0ULL; const uint64_t new_waiters = 0ULL; const uint64_t new_holding = ((uint64_t)m->holding + (uint64_t)m->waiters) + 1ULL; m->owner = (uint16_t)(new_owner); m->takeovers = (uint8_t)(new_takeovers); m->waiters = (uint16_t)(new_waiters); m->holding = (uint32_t)(new_holding); m->state = SD_TOKEN_OWNER_HELD; return 0; /* REVOKED MADE owner = arg; takeovers = 0; waiters = 0; holding = (holding + waiters) + 1; -> HELD */
+        }
+        case SD_TOKEN_OWNER_SHARED: {
+            const uint64_t new_owner = arg; const uint64_t new_takeovers = 0ULL; const uint64_t new_waiters = 0ULL; const uint64_t new_holding = ((uint64_t)m->holding + (uint64_t)m->waiters) + 1ULL; m->owner = (uint16_t)(new_owner); m->takeovers = (uint8_t)(new_takeovers); m->waiters = (uint16_t)(new_waiters); m->holding = (uint32_t)(new_holding); m->state = SD_TOKEN_OWNER_HELD; return 0; /* SHARED MADE owner = arg; takeovers = 0; waiters = 0; holding = (holding + waiters) + 1; -> HELD */
+        }
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_UNFENCED:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_HELD:
+            m->state = SD_TOKEN_OWNER_SHARED; return 0; /* HELD UNFENCED -> SHARED */
+        }
+        break;
     case SD_TOKEN_OWNER_EV_WANT:
         switch (m->state) {
-        case SD_TOKEN_OWNER_FREE:
-            m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_GRANT; /* FREE WANT GRANT -> HELD */
         case SD_TOKEN_OWNER_HELD:
-            if (arg == 1ULL) { return SD_TOKEN_OWNER_DO_GRANT; } /* HELD WANT [arg == 1] GRANT -> HELD */
-            m->waiters = (uint32_t)((uint64_t)m->waiters + 1ULL); m->state = SD_TOKEN_OWNER_REVOKING; return SD_TOKEN_OWNER_DO_QUEUE | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; /* HELD WANT waiters = waiters + 1; QUEUE FENCE -> REVOKING */
+            if ((uint64_t)m->owner == 0ULL) { m->owner = (uint16_t)(arg); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; } /* HELD WANT [owner == 0] owner = arg; holding = holding + 1; GRANT REPAIR -> HELD */
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); m->state = SD_TOKEN_OWNER_REVOKING; return SD_TOKEN_OWNER_DO_QUEUE; /* HELD WANT waiters = waiters + 1; QUEUE -> REVOKING */
         case SD_TOKEN_OWNER_REVOKING:
-            m->waiters = (uint32_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* REVOKING WANT waiters = waiters + 1; QUEUE -> REVOKING */
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* REVOKING WANT waiters = waiters + 1; QUEUE -> REVOKING */
+        case SD_TOKEN_OWNER_REVOKED:
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* REVOKED WANT waiters = waiters + 1; QUEUE -> REVOKED */
+        case SD_TOKEN_OWNER_SHARED:
+            if (((uint64_t)m->owner == 0ULL) && ((uint64_t)m->waiters == 0ULL)) { m->owner = (uint16_t)(arg); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; } /* SHARED WANT [owner == 0 && waiters == 0] owner = arg; holding = holding + 1; GRANT REPAIR -> SHARED */
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* SHARED WANT waiters = waiters + 1; QUEUE -> SHARED */
         }
         break;
-    case SD_TOKEN_OWNER_EV_FENCED_IDLE:
-        switch (m->state) {
-        case SD_TOKEN_OWNER_REVOKING:
-            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); return SD_TOKEN_OWNER_DO_WAKE_FIRST | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; } /* REVOKING FENCED_IDLE [waiters > 1] waiters = waiters - 1; WAKE_FIRST FENCE -> REVOKING */
-            m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_WAKE_FIRST; /* REVOKING FENCED_IDLE waiters = waiters - 1; WAKE_FIRST -> HELD */
-        }
-        break;
-    case SD_TOKEN_OWNER_EV_FENCED_BUSY:
-        switch (m->state) {
-        case SD_TOKEN_OWNER_REVOKING:
-            return 0; /* REVOKING FENCED_BUSY -> REVOKING */
-        }
-        break;
-    case SD_TOKEN_OWNER_EV_RELEASE:
+    case SD_TOKEN_OWNER_EV_WANT_IDLE:
         switch (m->state) {
         case SD_TOKEN_OWNER_HELD:
-            m->state = SD_TOKEN_OWNER_FREE; return 0; /* HELD RELEASE -> FREE */
+            if ((uint64_t)m->owner == arg) { return SD_TOKEN_OWNER_DO_GRANT; } /* HELD WANT_IDLE [owner == arg] GRANT -> HELD */
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); m->state = SD_TOKEN_OWNER_REVOKING; return SD_TOKEN_OWNER_DO_QUEUE; /* HELD WANT_IDLE waiters = waiters + 1; QUEUE -> REVOKING */
         case SD_TOKEN_OWNER_REVOKING:
-            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); return SD_TOKEN_OWNER_DO_WAKE_FIRST | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; } /* REVOKING RELEASE [waiters > 1] waiters = waiters - 1; WAKE_FIRST FENCE -> REVOKING */
-            m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_WAKE_FIRST; /* REVOKING RELEASE waiters = waiters - 1; WAKE_FIRST -> HELD */
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* REVOKING WANT_IDLE waiters = waiters + 1; QUEUE -> REVOKING */
+        case SD_TOKEN_OWNER_REVOKED:
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* REVOKED WANT_IDLE waiters = waiters + 1; QUEUE -> REVOKED */
+        case SD_TOKEN_OWNER_SHARED:
+            if ((uint64_t)m->waiters == 0ULL) { m->owner = (uint16_t)(arg); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT; } /* SHARED WANT_IDLE [waiters == 0] owner = arg; holding = holding + 1; GRANT -> SHARED */
+            m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* SHARED WANT_IDLE waiters = waiters + 1; QUEUE -> SHARED */
         }
         break;
-    case SD_TOKEN_OWNER_EV_HOLDER_DIED:
+    case SD_TOKEN_OWNER_EV_MY_TURN:
         switch (m->state) {
-        case SD_TOKEN_OWNER_FREE:
-            return 0; /* FREE HOLDER_DIED -> FREE */
-        case SD_TOKEN_OWNER_HELD:
-            m->state = SD_TOKEN_OWNER_FREE; return 0; /* HELD HOLDER_DIED -> FREE */
         case SD_TOKEN_OWNER_REVOKING:
-            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); return SD_TOKEN_OWNER_DO_WAKE_FIRST | (uint32_t)SD_TOKEN_OWNER_DO_FENCE << 8; } /* REVOKING HOLDER_DIED [waiters > 1] waiters = waiters - 1; WAKE_FIRST FENCE -> REVOKING */
-            m->waiters = (uint32_t)((uint64_t)m->waiters - 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_WAKE_FIRST; /* REVOKING HOLDER_DIED waiters = waiters - 1; WAKE_FIRST -> HELD */
+            return SD_TOKEN_OWNER_DO_FENCE; /* REVOKING MY_TURN FENCE -> REVOKING */
+        case SD_TOKEN_OWNER_REVOKED:
+            return SD_TOKEN_OWNER_DO_LOOK; /* REVOKED MY_TURN LOOK -> REVOKED */
+        case SD_TOKEN_OWNER_SHARED:
+            return SD_TOKEN_OWNER_DO_LOOK; /* SHARED MY_TURN LOOK -> SHARED */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_FENCED:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_REVOKING:
+            m->state = SD_TOKEN_OWNER_REVOKED; return SD_TOKEN_OWNER_DO_LOOK; /* REVOKING FENCED LOOK -> REVOKED */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_IDLE:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_REVOKED:
+            if ((uint64_t)m->takeovers >= 3ULL) { m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); m->state = SD_TOKEN_OWNER_SHARED; return SD_TOKEN_OWNER_DO_GRANT; } /* REVOKED IDLE [takeovers >= 3] owner = arg; waiters = waiters - 1; holding = holding + 1; GRANT -> SHARED */
+            if ((uint64_t)m->waiters > 1ULL) { m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); m->takeovers = (uint8_t)((uint64_t)m->takeovers + 1ULL); return SD_TOKEN_OWNER_DO_GRANT; } /* REVOKED IDLE [waiters > 1] owner = arg; waiters = waiters - 1; holding = holding + 1; takeovers = takeovers + 1; GRANT -> REVOKED */
+            m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); m->takeovers = (uint8_t)((uint64_t)m->takeovers + 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_GRANT; /* REVOKED IDLE owner = arg; waiters = waiters - 1; holding = holding + 1; takeovers = takeovers + 1; GRANT -> HELD */
+        case SD_TOKEN_OWNER_SHARED:
+            m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT; /* SHARED IDLE owner = arg; waiters = waiters - 1; holding = holding + 1; GRANT -> SHARED */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_OWNER_DIED:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_REVOKED:
+            if ((uint64_t)m->takeovers >= 3ULL) { m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); m->state = SD_TOKEN_OWNER_SHARED; return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; } /* REVOKED OWNER_DIED [takeovers >= 3] owner = arg; waiters = waiters - 1; holding = holding + 1; GRANT REPAIR -> SHARED */
+            if ((uint64_t)m->waiters > 1ULL) { m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); m->takeovers = (uint8_t)((uint64_t)m->takeovers + 1ULL); return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; } /* REVOKED OWNER_DIED [waiters > 1] owner = arg; waiters = waiters - 1; holding = holding + 1; takeovers = takeovers + 1; GRANT REPAIR -> REVOKED */
+            m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); m->takeovers = (uint8_t)((uint64_t)m->takeovers + 1ULL); m->state = SD_TOKEN_OWNER_HELD; return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; /* REVOKED OWNER_DIED owner = arg; waiters = waiters - 1; holding = holding + 1; takeovers = takeovers + 1; GRANT REPAIR -> HELD */
+        case SD_TOKEN_OWNER_SHARED:
+            m->owner = (uint16_t)(arg); m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; /* SHARED OWNER_DIED owner = arg; waiters = waiters - 1; holding = holding + 1; GRANT REPAIR -> SHARED */
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_WAITER_DIED:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_REVOKING:
+            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return 0; } /* REVOKING WAITER_DIED [waiters > 1] waiters = waiters - 1; holding = holding + 1; -> REVOKING */
+            return SD_NO_ROW;
+        case SD_TOKEN_OWNER_REVOKED:
+            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return 0; } /* REVOKED WAITER_DIED [waiters > 1] waiters = waiters - 1; holding = holding + 1; -> REVOKED */
+            return SD_NO_ROW;
+        case SD_TOKEN_OWNER_SHARED:
+            if ((uint64_t)m->waiters > 1ULL) { m->waiters = (uint16_t)((uint64_t)m->waiters - 1ULL); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return 0; } /* SHARED WAITER_DIED [waiters > 1] waiters = waiters - 1; holding = holding + 1; -> SHARED */
+            return SD_NO_ROW;
+        }
+        break;
+    case SD_TOKEN_OWNER_EV_OWNER_LOST:
+        switch (m->state) {
+        case SD_TOKEN_OWNER_HELD:
+            if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* HELD OWNER_LOST [owner == arg] owner = 0; -> HELD */
+            return 0; /* HELD OWNER_LOST -> HELD */
+        case SD_TOKEN_OWNER_REVOKING:
+            if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* REVOKING OWNER_LOST [owner == arg] owner = 0; -> REVOKING */
+            return 0; /* REVOKING OWNER_LOST -> REVOKING */
+        case SD_TOKEN_OWNER_REVOKED:
+            if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* REVOKED OWNER_LOST [owner == arg] owner = 0; -> REVOKED */
+            return 0; /* REVOKED OWNER_LOST -> REVOKED */
+        case SD_TOKEN_OWNER_SHARED:
+            if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* SHARED OWNER_LOST [owner == arg] owner = 0; -> SHARED */
+            return 0; /* SHARED OWNER_LOST -> SHARED */
         }
         break;
     }

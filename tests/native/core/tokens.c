@@ -1,4 +1,5 @@
 /* Tokens: never two inside, nobody starves, a dead holder is no obstacle, a handler does not wait for what it interrupted. */
+#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -114,7 +115,7 @@ static void a_killed_holder_is_followed(void)
         CHECK(sd_token_enter(t));
         sd_token_leave(t);
     }
-    CHECK_EQUAL(sd_load(&t->owner), SD_TOKEN_LOCKED);
+    CHECK_EQUAL(sd_load(&t->word) >> SD_TOKEN_STATE_SHIFT, SD_TOKEN_OWNER_SHARED);
 }
 
 /* Make all other slots look taken, so that the next thread gets the slot of the dead one. */
@@ -123,8 +124,7 @@ static void fill_other_slots(const struct sd_thread *but)
     for (uint32_t i = 0; i < SD_THREADS; i++) {
         struct sd_thread *slot = &sd_g.threads[i];
         if (slot != but && slot != sd_self) {
-            sd_store(&slot->pid, sd_g.pid);
-            sd_store(&slot->tid, (uint32_t)sd_sys_gettid());
+            sd_store(&slot->who, sd_thread_who(sd_g.pid, (uint32_t)sd_sys_gettid()));
         }
     }
 }
@@ -140,6 +140,13 @@ static void *enter_wanted(void *unused)
     return NULL;
 }
 
+static struct sd_thread *owner_of(struct sd_token *t)
+{
+    uint32_t id = (uint32_t)(sd_load(&t->word) >> SD_TOKEN_OWNER_SHIFT) & (SD_THREADS * 2 - 1);
+    CHECK(id != 0);
+    return &sd_g.threads[id - 1];
+}
+
 static void a_slot_used_again_holds_nothing_of_the_dead(void)
 {
     struct sd_token *t = shared_token();
@@ -151,12 +158,7 @@ static void a_slot_used_again_holds_nothing_of_the_dead(void)
             sd_token_leave(t);
         }
     }
-    struct sd_thread *dead = NULL;
-    for (uint32_t i = 0; i < SD_THREADS; i++) /* the one that holds the lock */
-        if (sd_load(&t->lock) == i + 1)
-            dead = &sd_g.threads[i];
-    CHECK(dead);
-    fill_other_slots(dead);
+    fill_other_slots(owner_of(t));
     sd_store(&wanted, t);
     CHECK_EQUAL(pthread_create(&thread, NULL, enter_wanted, NULL), 0);
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
@@ -164,32 +166,136 @@ static void a_slot_used_again_holds_nothing_of_the_dead(void)
     sd_token_leave(t);
 }
 
-/* Marks of thread.c: a token that is claimed, a thread on its way to it. */
-#define CLAIMED 0x80000000u
-
-static struct sd_token *wished(struct sd_token *t)
+static uint32_t waiters_of(struct sd_token *t)
 {
-    return (struct sd_token *)((uintptr_t)t | 2);
+    return (uint32_t)(sd_load(&t->word) >> SD_TOKEN_WAITERS_SHIFT) & ((1u << 14) - 1);
 }
 
-static void a_claimer_that_died_is_followed(void)
+static void until_waiters(struct sd_token *t, uint32_t number)
 {
-    struct sd_token *t = shared_token();
+    while (waiters_of(t) != number)
+        sd_sys_yield();
+}
+
+static pid_t queueing_child(struct sd_token *t)
+{
     sd_fork_prepare();
     pid_t child = fork();
     if (child == 0) {
         sd_fork_child();
-        sd_store(&sd_thread_attach()->busy[0], wished(t));
-        sd_store(&t->owner, sd_self->id | CLAIMED);
+        sd_token_enter(t);
         _exit(0);
     }
     sd_fork_parent();
+    return child;
+}
+
+static void kill_child(pid_t child)
+{
+    kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    fill_other_slots(&sd_g.threads[(sd_load(&t->owner) & ~CLAIMED) - 1]);
+}
+
+/* In each mode: two dead ones stand before a living one, and one behind. */
+static void waiters_that_died_are_passed_over(void)
+{
+    struct sd_token *t = shared_token();
     pthread_t thread;
-    sd_store(&wanted, t);
+    for (int i = 0; i < 8; i++) {
+        pid_t child[3];
+        CHECK(sd_token_enter(t));
+        for (uint32_t k = 0; k < 2; k++) {
+            child[k] = queueing_child(t);
+            until_waiters(t, k + 1);
+        }
+        sd_store(&wanted, t);
+        CHECK_EQUAL(pthread_create(&thread, NULL, enter_wanted, NULL), 0);
+        until_waiters(t, 3);
+        child[2] = queueing_child(t);
+        until_waiters(t, 4);
+        for (int k = 0; k < 3; k++)
+            kill_child(child[k]);
+        sd_token_leave(t);
+        CHECK_EQUAL(pthread_join(thread, NULL), 0);
+        CHECK(sd_token_enter(t));
+        sd_token_leave(t);
+        CHECK_EQUAL(waiters_of(t), 0);
+    }
+    CHECK_EQUAL(sd_load(&t->word) >> SD_TOKEN_STATE_SHIFT, SD_TOKEN_OWNER_SHARED);
+}
+
+/* --- first come, first served --- */
+
+enum { QUEUE = 6 };
+static int order[QUEUE];
+static _Atomic int served;
+
+static void *note_order(void *number)
+{
+    struct sd_token *t = sd_load(&wanted);
+    CHECK(sd_token_enter(t));
+    order[atomic_fetch_add(&served, 1)] = *(const int *)number;
+    sd_token_leave(t);
+    return NULL;
+}
+
+static void serve_a_queue(struct sd_token *t)
+{
+    pthread_t thread[QUEUE];
+    int number[QUEUE];
+    sd_store(&served, 0);
+    CHECK(sd_token_enter(t));
+    for (int i = 0; i < QUEUE; i++) {
+        number[i] = i;
+        CHECK_EQUAL(pthread_create(&thread[i], NULL, note_order, &number[i]), 0);
+        until_waiters(t, (uint32_t)i + 1);
+    }
+    sd_token_leave(t);
+    CHECK(sd_token_enter(t)); /* who had it stands in line, too */
+    CHECK_EQUAL(sd_load(&served), QUEUE);
+    sd_token_leave(t);
+    for (int i = 0; i < QUEUE; i++) {
+        CHECK_EQUAL(pthread_join(thread[i], NULL), 0);
+        CHECK_EQUAL(order[i], i);
+    }
+}
+
+static void first_come_first_served_in_either_mode(void)
+{
+    have_threads();
+    sd_store(&wanted, &token);
+    for (int i = 0; i < 20; i++) {
+        if (i == 10)
+            sd_token_reset(&token);
+        serve_a_queue(&token);
+    }
+}
+
+/* A socket object becomes another one while threads queue for it: nobody waits for ever. */
+static void a_token_made_anew_forgets_no_waiter(void)
+{
+    pthread_t thread;
+    have_threads();
+    sd_store(&wanted, &token);
+    CHECK(sd_token_enter(&token));
     CHECK_EQUAL(pthread_create(&thread, NULL, enter_wanted, NULL), 0);
+    until_waiters(&token, 1);
+    sd_token_reset(&token);
+    until_waiters(&token, 1);
+    sd_token_leave(&token);
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
+}
+
+/* A child in a PID namespace of its own has numbers that mean nothing here: it must not be taken for dead. */
+static void a_thread_of_another_pid_namespace_is_not_taken_for_dead(void)
+{
+    have_threads();
+    struct sd_thread *slot = &sd_g.threads[sd_self->id % SD_THREADS];
+    uint64_t nobody = sd_thread_who(4194303, 4194303);
+    sd_store(&slot->who, nobody ^ UINT64_C(1) << 63);
+    CHECK(sd_thread_lives(slot));
+    sd_store(&slot->who, nobody);
+    CHECK(!sd_thread_lives(slot));
 }
 
 /* Killed between counting the bytes and moving head: the next reader finds all of them. */
@@ -248,22 +354,71 @@ static void a_handler_inside_a_send_returns(void)
     CHECK_EQUAL(sd_load(&handler_result), 1);
 }
 
-/* The same while it waits for its turn at the lock, or is about to own the token. */
-static void a_handler_of_a_waiting_thread_returns(void)
+static sigjmp_buf back;
+static _Atomic int handled;
+
+static void jump_back(int sig)
+{
+    (void)sig;
+    atomic_fetch_add(&handled, 1);
+    siglongjmp(back, 1);
+}
+
+/* As deep as any call that comes after it. */
+static __attribute__((noinline)) void interrupted_inside(struct sd_token *t)
+{
+    char room[16384];
+    memset(room, 0, sizeof room);
+    __asm__ volatile("" : : "r"(room) : "memory");
+    CHECK(sd_token_enter(t));
+    raise(SIGUSR1);
+}
+
+/* A handler leaves what it interrupted by longjmp: the next call from there finds the token and gets it. */
+static void a_token_left_by_longjmp_is_found(void)
 {
     struct pair pair = make_pair();
     struct sd_socket *s = sd_socket_of(pair.client);
-    blocking(pair.client, true);
-    handler_fd = pair.client;
-    signal(SIGUSR1, send_in_handler);
-    put(pair.client, "a");
-    uint32_t owner = sd_load(&s->tx.token.owner);
-    sd_store(&sd_self->busy[0], wished(&s->tx.token));
-    sd_store(&s->tx.token.owner, owner | CLAIMED);
-    raise(SIGUSR1);
-    CHECK_EQUAL(sd_load(&handler_result), -EAGAIN);
-    sd_store(&s->tx.token.owner, owner);
-    sd_store(&sd_self->busy[0], NULL);
+    signal(SIGUSR1, jump_back);
+    for (volatile int i = 0; i < 6; i++) {
+        if (sigsetjmp(back, 1) == 0)
+            interrupted_inside(&s->tx.token);
+        CHECK_EQUAL(sd_send(pair.client, "a", 1, 0), 1);
+    }
+    CHECK_EQUAL(sd_load(&sd_self->busy[0]), NULL);
+    CHECK_EQUAL(sd_load(&handled), 6);
+}
+
+static void *jump_out_of_the_queue(void *unused)
+{
+    (void)unused;
+    struct sd_token *t = sd_load(&wanted);
+    if (sigsetjmp(back, 1) == 0) {
+        CHECK(sd_token_enter(t));
+        sd_token_leave(t);
+        CHECK(!"the signal is delivered when the token is left");
+    }
+    return NULL;
+}
+
+/* A signal that comes in the queue is handled when the token is left, so no ticket is left behind. */
+static void a_handler_cannot_leave_the_queue(void)
+{
+    pthread_t thread;
+    have_threads();
+    signal(SIGUSR1, jump_back);
+    sd_store(&wanted, &token);
+    for (int i = 0; i < 8; i++) {
+        CHECK(sd_token_enter(&token));
+        CHECK_EQUAL(pthread_create(&thread, NULL, jump_out_of_the_queue, NULL), 0);
+        until_waiters(&token, 1);
+        CHECK_EQUAL(pthread_kill(thread, SIGUSR1), 0);
+        sd_token_leave(&token);
+        CHECK_EQUAL(pthread_join(thread, NULL), 0);
+        CHECK_EQUAL(sd_load(&handled), i + 1);
+        CHECK(sd_token_enter(&token));
+        sd_token_leave(&token);
+    }
 }
 
 const struct test token_tests[] = {
@@ -271,9 +426,14 @@ const struct test token_tests[] = {
     {"threads_that_end_leave_their_tokens", threads_that_end_leave_their_tokens},
     {"a_killed_holder_is_followed", a_killed_holder_is_followed},
     {"a_slot_used_again_holds_nothing_of_the_dead", a_slot_used_again_holds_nothing_of_the_dead},
-    {"a_claimer_that_died_is_followed", a_claimer_that_died_is_followed},
+    {"waiters_that_died_are_passed_over", waiters_that_died_are_passed_over},
+    {"first_come_first_served_in_either_mode", first_come_first_served_in_either_mode},
+    {"a_token_made_anew_forgets_no_waiter", a_token_made_anew_forgets_no_waiter},
+    {"a_thread_of_another_pid_namespace_is_not_taken_for_dead",
+     a_thread_of_another_pid_namespace_is_not_taken_for_dead},
     {"a_reader_that_died_leaves_every_byte", a_reader_that_died_leaves_every_byte},
     {"a_handler_inside_a_send_returns", a_handler_inside_a_send_returns},
-    {"a_handler_of_a_waiting_thread_returns", a_handler_of_a_waiting_thread_returns},
+    {"a_token_left_by_longjmp_is_found", a_token_left_by_longjmp_is_found},
+    {"a_handler_cannot_leave_the_queue", a_handler_cannot_leave_the_queue},
     {0},
 };

@@ -44,7 +44,7 @@ class Thread(NamedTuple):
     event: Event | None = None
     ticket: int = NO_TICKET
     fenced: int = 0
-    buffer: tuple[tuple[str, object], ...] = ()
+    buffer: tuple[tuple[str, str | int], ...] = ()
     dead: bool = False
     reborn: bool = False
 
@@ -130,7 +130,7 @@ class TokenModel:
     def _go(self, w: World, me: int, at: str, **changes: object) -> World:
         return self._set(w, me, w.threads[me]._replace(at=at, **changes))  # type: ignore[arg-type]
 
-    def _store(self, w: World, me: int, what: str, value: object) -> World:
+    def _store(self, w: World, me: int, what: str, value: str | int) -> World:
         t = w.threads[me]
         w = self._set(w, me, t._replace(buffer=(*t.buffer, (what, value))))
         return self._commit(w, me, 0) if self.memory == "sc" else w
@@ -149,11 +149,11 @@ class TokenModel:
         t = w.threads[me]
         what, value = t.buffer[place]
         w = self._set(w, me, t._replace(buffer=t.buffer[:place] + t.buffer[place + 1 :]))
-        if what == DATA:
-            return w._replace(data=value)
-        words = w.busy if what == BUSY else w.tickets
-        words = (*words[:me], value, *words[me + 1 :])  # type: ignore[assignment]
-        return w._replace(busy=words) if what == BUSY else w._replace(tickets=words)  # type: ignore[arg-type]
+        if isinstance(value, str):
+            return w._replace(busy=(*w.busy[:me], value, *w.busy[me + 1 :]))
+        if what == TICKET:
+            return w._replace(tickets=(*w.tickets[:me], value, *w.tickets[me + 1 :]))
+        return w._replace(data=value)
 
     def _drain(self, w: World, me: int) -> World:
         while w.threads[me].buffer:

@@ -424,14 +424,63 @@ bool sd_in_vfork_child(void)
     return sd_g.pid && (uint32_t)sd_sys_getpid() != sd_g.pid;
 }
 
-static void count_inherited(int32_t change)
+/* Other threads open and close sockets while we fork, and the child gets the table as it is at some moment in between. So
+ * what was counted for the child is noted in the table itself: the child sees in its copy what came and went since. */
+static void forget_reference(struct sd_socket *s)
 {
-    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
-        struct sd_socket *s = sd_socket_of(fd);
-        if (!s)
+    if (!drop_unless_last(s))
+        close_object(s, -1); /* who closed it meanwhile left the end to us */
+}
+
+static bool count_reference(struct sd_socket *s, int fd)
+{
+    uint32_t refs = sd_load(&s->rec.refs);
+    do
+        if (!refs)
+            return false; /* just closed */
+    while (!atomic_compare_exchange_weak(&s->rec.refs, &refs, refs + 1));
+    if (sd_socket_of(fd) == s)
+        return true;
+    forget_reference(s); /* closed just before, and the object may be another one's already */
+    return false;
+}
+
+static void count_inherited(void)
+{
+    uint32_t high = sd_load(&sd_g.sock_high);
+    for (uint32_t fd = 0; fd < high; fd++) {
+        struct sd_socket *s = sd_socket_of((int)fd);
+        bool counted = s && count_reference(s, (int)fd);
+        sd_g.files[fd].counted = counted ? (uint32_t)(s - sd_g.sockets) + 1 : 0;
+        if (counted)
+            sd_store(&s->shared, 1);
+    }
+}
+
+static struct sd_socket *take_counted(struct sd_file *file)
+{
+    struct sd_socket *s = file->counted ? &sd_g.sockets[file->counted - 1] : NULL;
+    file->counted = 0;
+    return s;
+}
+
+/* In the child: a socket that came after the count is the parent's alone; for one that went our reference goes, too. */
+static void settle_inherited(void)
+{
+    uint32_t high = sd_load(&sd_g.sock_high);
+    for (uint32_t fd = 0; fd < high; fd++) {
+        struct sd_file *file = &sd_g.files[fd];
+        struct sd_socket *counted = take_counted(file), *s = sd_load(&file->sock);
+        if (sd_likely(s == counted))
             continue;
-        atomic_fetch_add(&s->rec.refs, (uint32_t)change);
-        sd_store(&s->shared, 1);
+        if (s) {
+            sd_store(&file->kind, SD_FILE_NONE);
+            sd_store(&file->sock, NULL);
+        }
+        if (counted) {
+            sd_epoll_forget(counted, (int)fd);
+            forget_reference(counted);
+        }
     }
 }
 
@@ -439,8 +488,8 @@ static void count_inherited(int32_t change)
 void sd_fork_prepare(void)
 {
     sd_epoll_fork_prepare();
+    count_inherited(); /* before the next lock, which the end of a connection takes */
     sd_control_fork_prepare();
-    count_inherited(1);
 }
 
 void sd_fork_parent(void)
@@ -451,7 +500,12 @@ void sd_fork_parent(void)
 
 void sd_fork_failed(void)
 {
-    count_inherited(-1);
+    uint32_t high = sd_load(&sd_g.sock_high);
+    for (uint32_t fd = 0; fd < high; fd++) {
+        struct sd_socket *counted = take_counted(&sd_g.files[fd]);
+        if (counted)
+            forget_reference(counted);
+    }
 }
 
 static void forget_own_bells(void)
@@ -473,6 +527,7 @@ void sd_fork_child(void)
         register_membarrier();
     sd_control_fork_child();
     sd_epoll_fork_child();
+    settle_inherited();
 }
 
 /* --- exec --- */

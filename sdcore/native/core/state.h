@@ -130,8 +130,9 @@ struct sd_watch;
 
 /* One descriptor of this process. */
 struct sd_file {
-    _Atomic uint32_t kind;
+    _Atomic uint16_t kind;
     _Atomic bool left;                /* exec is under way: our reference is given back already */
+    uint32_t counted;                 /* while this process forks: index + 1 of the object counted for the child */
     _Atomic(struct sd_socket *) sock; /* kind SOCKET */
     _Atomic(struct sd_epoll *) epoll; /* kind EPOLL */
     struct sd_watch *watches;         /* epoll sets that watch this descriptor; guarded by the epoll lock */

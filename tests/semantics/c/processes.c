@@ -129,6 +129,52 @@ SCENARIO(prefork_server, ANY | ONCE)
     SHOW_PEER(order_run((struct order){.op = OP_CONNECT, .index = 9, .address = address}));
 }
 
+static _Atomic bool enough_forks;
+
+/* Opens connections, talks over both ends, and closes them, as fast as it can; how many went wrong. */
+static void *serve_itself(void *argument)
+{
+    struct sockaddr_storage address;
+    int at = listen_at(AF_INET, "127.0.0.1", &address);
+    long bad = 0;
+
+    while (!enough_forks) {
+        int client = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+        MUST(connect(client, (struct sockaddr *)&address, address_size(&address)));
+        int server = (int)MUST(accept(at, NULL, NULL));
+        struct timeval limit = {.tv_sec = 2};
+        char bytes[8];
+        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        for (int i = 0; i < 100 && !bad; i++) {
+            bad += send(client, "ping", 4, MSG_NOSIGNAL) != 4 || recv(server, bytes, 8, 0) != 4;
+            bad += send(server, "pong", 4, MSG_NOSIGNAL) != 4 || recv(client, bytes, 8, 0) != 4;
+        }
+        close(client);
+        close(server);
+    }
+    close(at);
+    *(long *)argument = bad;
+    return NULL;
+}
+
+SCENARIO(fork_beside_a_thread_that_opens_and_closes, ANY | ONCE)
+{
+    long bad = 0;
+    pthread_t thread = thread_start(serve_itself, &bad);
+
+    sleep_ms(20);
+    for (int i = 0; i < 60; i++) {
+        pid_t child = (pid_t)MUST(fork());
+        if (child == 0)
+            _exit(0);
+        MUST(waitpid(child, NULL, 0));
+    }
+    enough_forks = true;
+    thread_join(thread);
+    SHOW(bad);
+}
+
 SCENARIO(end_of_file_waits_for_the_child, MIXED)
 {
     int fd = pair();

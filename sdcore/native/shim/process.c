@@ -6,7 +6,7 @@
  *            its wrapper calls them. vfork() is left alone: its child lives on the parent's stack, and its calls are
  *            recognised one by one (fd.c, exec.c). daemon() is done here with our own calls, as libc would with its own.
  * Exit       on_exit is registered before any of the program's handlers and is bound to no library, so it runs last of
- *            all, behind destructors. What stdio still holds is flushed before connections are closed.
+ *            all, behind destructors. What streams over sockets still hold is flushed before connections are closed.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
@@ -39,7 +39,7 @@ static void at_exit(int status, void *nothing)
 {
     (void)status;
     (void)nothing;
-    fflush(NULL);
+    sd_flush_streams();
     exit_process();
 }
 

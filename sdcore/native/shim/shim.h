@@ -102,6 +102,9 @@ SD_API long sd_before_passing(const struct msghdr *msg);
 /* process.c: called once by the constructor. */
 SD_API void sd_watch_process(void);
 
+/* stdio.c: what streams over sockets of ours still hold goes out. */
+SD_API void sd_flush_streams(void);
+
 /* io.c and messages.c: what several entry points share. */
 SD_API ssize_t sd_do_read(int fd, void *buf, size_t n);
 SD_API ssize_t sd_do_recv(int fd, void *buf, size_t n, int flags);

@@ -8,13 +8,58 @@
 #include "shim/errno.h"
 #include "shim/libc.h"
 
+#include <stdio_ext.h>
+
+#include "core/control.h"
 #include "core/sys.h"
 
 #define LINE_BYTES 512 /* a dprintf up to this long needs no memory */
 
+/* A stream of ours; it is the cookie too. Once made it stays in the list, and serves another stream later: so a walk needs
+ * no lock. */
+struct stream {
+    _Atomic(FILE *) file; /* NULL: free */
+    struct stream *next;
+    int fd;
+};
+
+#define BEING_MADE ((FILE *)1)
+
+static _Atomic(struct stream *) streams;
+
+static struct stream *stream_claim(void)
+{
+    for (struct stream *s = sd_load_acquire(&streams); s; s = s->next) {
+        FILE *none = NULL;
+        if (!sd_load(&s->file) && atomic_compare_exchange_strong(&s->file, &none, BEING_MADE))
+            return s;
+    }
+    struct stream *s = sd_alloc(sizeof *s);
+    if (!s)
+        return NULL;
+    sd_store(&s->file, BEING_MADE);
+    s->next = sd_load(&streams);
+    while (!atomic_compare_exchange_weak(&streams, &s->next, s))
+        ;
+    return s;
+}
+
+/* Not fflush(NULL): that would wait for a thread which reads from another stream, and keeps it locked as long. */
+void sd_flush_streams(void)
+{
+    for (struct stream *s = sd_load_acquire(&streams); s; s = s->next) {
+        FILE *file = sd_load_acquire(&s->file); /* pairs with the release in fdopen */
+        if (!file || file == BEING_MADE || ftrylockfile(file) != 0)
+            continue;
+        if (__fpending(file) > 0)
+            fflush_unlocked(file);
+        funlockfile(file);
+    }
+}
+
 static int fd_of(void *cookie)
 {
-    return (int)(intptr_t)cookie;
+    return ((struct stream *)cookie)->fd;
 }
 
 static ssize_t stream_read(void *cookie, char *buf, size_t n)
@@ -52,7 +97,10 @@ static int stream_seek(void *cookie, off64_t *position, int whence)
 
 static int stream_close(void *cookie)
 {
-    return sd_do_close(fd_of(cookie));
+    struct stream *s = cookie;
+    int fd = s->fd;
+    sd_store_release(&s->file, NULL);
+    return sd_do_close(fd);
 }
 
 SD_EXPORT FILE *fdopen(int fd, const char *mode)
@@ -60,10 +108,17 @@ SD_EXPORT FILE *fdopen(int fd, const char *mode)
     static const cookie_io_functions_t functions = {stream_read, stream_write, stream_seek, stream_close};
     if (!sd_socket_of(fd))
         return libc.fdopen(fd, mode);
-    FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
-    if (stream)
-        stream->_fileno = fd;
-    return stream;
+    struct stream *s = stream_claim();
+    if (!s) {
+        sd_return(-ENOMEM);
+        return NULL;
+    }
+    s->fd = fd;
+    FILE *file = fopencookie(s, mode, functions);
+    if (file)
+        file->_fileno = fd;
+    sd_store_release(&s->file, file);
+    return file;
 }
 SD_ALIAS(fdopen, _IO_fdopen);
 

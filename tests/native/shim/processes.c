@@ -1,5 +1,6 @@
 /* fork, vfork, exec in all forms, posix_spawn, daemon, and the ways to end: with a connection that must survive. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -160,6 +161,32 @@ static void ends(void)
     }
 }
 
+static void *read_for_ever(void *unused)
+{
+    (void)unused;
+    getchar();
+    return NULL;
+}
+
+/* A thread that reads from a stream holds its lock: exit does not wait for it. */
+static void ends_while_a_thread_reads(void)
+{
+    int fds[2];
+    must(pipe(fds) == 0, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        pthread_t thread;
+        dup2(fds[0], 0);
+        must(pthread_create(&thread, NULL, read_for_ever, NULL) == 0, "thread");
+        usleep(50000);
+        alarm(3);
+        exit(0);
+    }
+    ended("a thread reads", pid);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void daemons(void)
 {
     pid_t pid = fork();
@@ -184,5 +211,6 @@ int main(void)
     spawns();
     daemons();
     ends();
+    ends_while_a_thread_reads();
     return 0;
 }

@@ -50,22 +50,31 @@ class Point:
         return 100 * (self.model - self.paper) / self.paper
 
 
-def _simulate(system: str, workload: Mapping[str, Any], **library: Any) -> Any:
+def _simulate(system: str, workload: Mapping[str, Any], hosts: int = 1, **library: Any) -> Any:
     accelerated = system == "socksdirect"
     settings = {"accelerated": accelerated, "map_from_bytes": MAP_FROM_BYTES, **library}
     content = {"description": "a point of a figure", "library": settings, "workload": dict(workload)}
+    content["site"] = {"hosts": hosts}
     return run(Scenario.model_validate_json(json.dumps(content)), check=False).result
 
 
-def _latency(system: str, size: float, count: int) -> float:
+def _latency(system: str, size: float, count: int, hosts: int = 1) -> float:
     work = {"kind": "ping-pong", "size": int(size), "count": count}
-    return float(_simulate(system, work).mean_us)
+    return float(_simulate(system, work, hosts).mean_us)
 
 
-def _throughput(system: str, size: float, count: int) -> float:
+def _throughput(system: str, size: float, count: int, hosts: int = 1) -> float:
     number = max(40, min(count, FILL_BYTES // int(size)))
     work = {"kind": "stream", "size": int(size), "count": 2 * number, "warm_up": number}
-    return float(_simulate(system, work).gbit_per_second)
+    return float(_simulate(system, work, hosts).gbit_per_second)
+
+
+def _far_latency(system: str, size: float, count: int) -> float:
+    return _latency(system, size, count, hosts=2)
+
+
+def _far_throughput(system: str, size: float, count: int) -> float:
+    return _throughput(system, size, count, hosts=2)
 
 
 def _cores(system: str, cores: float, count: int) -> float:
@@ -90,6 +99,8 @@ Model = Callable[[str, float, int], float]
 MODELLED: Final[Mapping[str, tuple[Model, int]]] = {
     "intra_host_latency": (_latency, 60),
     "intra_host_throughput": (_throughput, 2000),
+    "inter_host_latency": (_far_latency, 60),
+    "inter_host_throughput": (_far_throughput, 2000),
     "intra_host_core_scaling": (_cores, 1500),
     "shared_core_latency": (_shared_core, 100),
     "connection_setup": (_setup, 60),

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sdsim.units import NS, PAGE_BYTES, US
+from sdsim.units import MS, NS, PAGE_BYTES, US
 
-UNITS: Final = {"ps": 1, "ns": NS, "us": US, "bytes": 1, "Gbit/s": 1}
+UNITS: Final = {"ps": 1, "ns": NS, "us": US, "ms": MS, "bytes": 1, "Gbit/s": 1, "times": 1, "queue pairs": 1}
 
 
 class BadProfile(ValueError):
@@ -58,12 +58,19 @@ class Costs:
         tcp_send: sending a message by kernel TCP to the same host, its copy apart.
         tcp_receive: receiving it.
         tcp_remote: what a host more on the way adds, one way, to kernel TCP.
-        tcp_packet: work for one packet between hosts, one side.
-        tcp_packet_bytes: largest piece that the kernel handles at once.
+        tcp_rto: the kernel sends a lost segment again after this, at first.
         monitor_request: the monitor decides one request.
         rdma_one_way: a one-sided write of a few bytes, until it can be seen at the other host.
         rdma_post: least distance of two writes posted by one core.
+        rdma_timeout: a NIC sends again what was not acknowledged for so long.
+        rdma_retries: after so many times it gives the queue pair up.
+        nic_qp_cache: queue pairs whose state a NIC holds.
+        nic_qp_miss: fetching the state of another.
         link_gbit: bandwidth of a link.
+        switch: from the first bit into a switch to the first bit out of it.
+        switch_buffer: bytes that wait for one link at most.
+        mtu: payload of one packet.
+        packet_bytes: what a packet has beside its payload, gaps included.
     """
 
     cache_line: int
@@ -83,12 +90,19 @@ class Costs:
     tcp_send: int
     tcp_receive: int
     tcp_remote: int
-    tcp_packet: int
-    tcp_packet_bytes: int
+    tcp_rto: int
     monitor_request: int
     rdma_one_way: int
     rdma_post: int
+    rdma_timeout: int
+    rdma_retries: int
+    nic_qp_cache: int
+    nic_qp_miss: int
     link_gbit: int
+    switch: int
+    switch_buffer: int
+    mtu: int
+    packet_bytes: int
 
     def copy(self, size: int) -> int:
         """Copying `size` bytes."""
@@ -125,12 +139,19 @@ PAPER_2019: Final[Mapping[str, Figure]] = {
     ),
     "tcp_receive": Figure(365, "ns", f"{_TABLE}: system call 0.20, lock 0.10, half of a buffer's 0.13 us"),
     "tcp_remote": Figure(9500, "ns", f"{_TABLE}: TCP between hosts 30 us less loopback TCP 11 us, one way"),
-    "tcp_packet": Figure(3333, "ns", f"{_TABLE}: TCP between hosts, 0.3 M/s: 1 s / 0.3 M"),
-    "tcp_packet_bytes": Figure(65536, "bytes", "Linux: largest segment that is offloaded, and loopback's MTU"),
+    "tcp_rto": Figure(200, "ms", "Linux: TCP_RTO_MIN, 200 ms"),
     "monitor_request": Figure(188.7, "ns", "text: the monitor tops out at 5.3 M/s: 1 s / 5.3 M"),
     "rdma_one_way": Figure(800, "ns", f"{_TABLE}: one-sided RDMA write, round trip 1.6 us: half"),
     "rdma_post": Figure(76.923, "ns", f"{_TABLE}: one-sided RDMA write, 13 M/s: 1 s / 13 M"),
+    "rdma_timeout": Figure(4.194, "ms", "InfiniBand: 4.096 us * 2^10, a usual local ack timeout"),
+    "rdma_retries": Figure(7, "times", "InfiniBand: the retry count has three bits; 7 is the usual value"),
+    "nic_qp_cache": Figure(5592, "queue pairs", "Kalia, NSDI 2019: 2 MB in the NIC, 375 bytes for each queue pair"),
+    "nic_qp_miss": Figure(500, "ns", "Neugebauer, SIGCOMM 2018: a small read over PCIe, about 0.5 us"),
     "link_gbit": Figure(100, "Gbit/s", "testbed: ConnectX-4, 100 Gbit/s"),
+    "switch": Figure(300, "ns", "data sheets of 100 Gbit/s switches: port to port, cut through, 0.3 us"),
+    "switch_buffer": Figure(4194304, "bytes", "data sheets: 16 MB shared by all ports; one may take about a quarter"),
+    "mtu": Figure(1024, "bytes", "RoCE on an Ethernet MTU of 1500: the largest MTU that fits"),
+    "packet_bytes": Figure(82, "bytes", "RoCEv2: gap and preamble 20, Ethernet 18, IP 20, UDP 8, BTH 12, ICRC 4"),
 }
 PROFILES: Final[Mapping[str, Mapping[str, Figure]]] = {"paper-2019": PAPER_2019}
 FIELDS: Final = tuple(field.name for field in dataclasses.fields(Costs))

@@ -4,6 +4,10 @@ kill            a process dies; the kernel closes what it had, the monitor sweep
 pause           a process does not run for a while
 crash-monitor   the monitor dies, and perhaps a new one comes
 move            a process goes over to kernel TCP in the middle of its streams
+partition       nothing gets through between two hosts for a while
+hold            what arrives between two hosts is kept for a while
+delay           everything between two hosts takes longer for a while
+lose            packets get lost for a while, wherever they go
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Any
 from sdcore.protocol import layout
 from sdcore.protocol.ring import TxDo, TxEvent
 from sdsim.library import Library
-from sdsim.scenario import Chaos, CrashMonitor, Kill, Move, Pause
+from sdsim.scenario import Chaos, CrashMonitor, Delay, Hold, Kill, Lose, Move, Partition, Pause
 from sdsim.site import Site
 from sdsim.socket import Mode
 from sdsim.units import US
@@ -42,24 +46,62 @@ def _one(site: Site, verb: str, at_us: int) -> Any:
             return Pause(verb="pause", at_us=at_us, for_us=rng.randint(1, 1000), process=process)
         case "move":
             return Move(verb="move", at_us=at_us, process=process)
-    return CrashMonitor(verb="crash-monitor", at_us=at_us, back_after_us=rng.randint(0, 1000))
+        case "crash-monitor":
+            return CrashMonitor(verb="crash-monitor", at_us=at_us, back_after_us=rng.randint(0, 1000))
+    return _between(site, verb, at_us)
+
+
+def _between(site: Site, verb: str, at_us: int) -> Any:
+    """A fault of the network, between two hosts that are drawn."""
+    rng = site.world.rng
+    for_us = rng.choice((rng.randint(1, 100), rng.randint(1, 100_000)))
+    if verb == "lose":
+        return Lose(verb="lose", at_us=at_us, for_us=for_us, percent=rng.choice((0.1, 1, 10)))
+    one, other = rng.randint(1, len(site.hosts)), rng.randint(1, len(site.hosts))
+    match verb:
+        case "partition":
+            return Partition(verb="partition", at_us=at_us, for_us=for_us, hosts=(one, other))
+        case "hold":
+            return Hold(verb="hold", at_us=at_us, for_us=for_us, hosts=(one, other))
+    return Delay(verb="delay", at_us=at_us, for_us=for_us, hosts=(one, other), by_us=rng.randint(1, 1000))
+
+
+def _perform(site: Site, fault: Any) -> None:
+    match fault:
+        case Kill():
+            for library in _process(site, fault.process):
+                library.exit()
+        case Pause():
+            for library in _process(site, fault.process):
+                _pause(library, fault.for_us)
+        case Move():
+            for library in _process(site, fault.process):
+                _move(library)
+        case CrashMonitor():
+            _crash(site, fault.back_after_us)
+        case Lose():
+            site.fabric.lose(fault.percent / 100, fault.for_us * US)
+        case _:
+            _disturb(site, fault)
+
+
+def _disturb(site: Site, fault: Any) -> None:
+    if max(fault.hosts) > len(site.hosts):
+        return
+    pair = frozenset(site.hosts[number - 1].name for number in fault.hosts)
+    match fault:
+        case Partition():
+            site.fabric.partition(pair, fault.for_us * US)
+        case Hold():
+            site.fabric.hold(pair, fault.for_us * US)
+        case Delay():
+            site.fabric.delay(pair, fault.by_us * US, fault.for_us * US)
 
 
 def _action(site: Site, fault: Any) -> Callable[[], None]:
     def act() -> None:
         site.world.note("fault", f"{fault.verb} {fault.model_dump(exclude={'verb', 'at_us'})}")
-        match fault:
-            case Kill():
-                for library in _process(site, fault.process):
-                    library.exit()
-            case Pause():
-                for library in _process(site, fault.process):
-                    _pause(library, fault.for_us)
-            case Move():
-                for library in _process(site, fault.process):
-                    _move(library)
-            case CrashMonitor():
-                _crash(site, fault.back_after_us)
+        _perform(site, fault)
 
     return act
 

@@ -1,8 +1,9 @@
 """Kernel TCP: the baseline, the companion of every accelerated connection, and where connections come from.
 
 Only what the library relies on is modelled: a backlog, two byte streams with room, an end of file that comes when the
-last descriptor of an end is closed (also by death), and threads and watchers that are woken. The kernel's own
-handshake, segments and timers are costs.
+last descriptor of an end is closed (also by death), and threads and watchers that are woken. On one host the kernel's
+own handshake, segments and timers are costs; between two, all of it goes over the fabric (`tcp.py`). Windows are not
+modelled: a sender knows at once how much room its receiver has.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections import deque
 from collections.abc import Callable
 
 from sdsim.costs import Costs
+from sdsim.fabric import Fabric
 from sdsim.host import Host, Thread
 from sdsim.stream import Bytes, Span
+from sdsim.tcp import TcpFlow
 from sdsim.world import Steps, Violation, World
 
 BUFFER_BYTES = 2 * 1024 * 1024
@@ -31,9 +34,25 @@ class End:
         inbox: bytes that came and were not received.
         eof: the peer has closed or shut its direction.
         watchers: called whenever something comes.
+        flow: the way to the peer, if that is on another host.
+        coming: bytes that are on their way to this end.
+        held: a program has it, or a backlog.
     """
 
-    __slots__ = ("closed", "eof", "flow_free_ps", "inbox", "name", "on_room", "peer", "reset", "sleepers", "watchers")
+    __slots__ = (
+        "closed",
+        "coming",
+        "eof",
+        "flow",
+        "held",
+        "inbox",
+        "name",
+        "on_room",
+        "peer",
+        "reset",
+        "sleepers",
+        "watchers",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -45,12 +64,28 @@ class End:
         self.sleepers: list[Thread] = []
         self.on_room: list[Thread] = []
         self.watchers: list[Callable[[], None]] = []
-        self.flow_free_ps = 0
+        self.flow: TcpFlow | None = None
+        self.coming = 0
+        self.held = False
 
     @property
     def readable(self) -> bool:
         """Whether recv would not wait."""
         return bool(self.inbox.size) or self.eof or self.reset
+
+    def carry(self, size: int, arrive: Callable[[], None]) -> None:
+        """Let something happen at the peer, behind everything before it."""
+        if self.flow is None:
+            arrive()
+        else:
+            self.flow.send(size, arrive)
+
+    def break_off(self) -> None:
+        """Reset: unread bytes are gone, the program is told at its next call."""
+        self.reset = self.eof = True
+        self.inbox = Bytes()
+        self.tell()
+        self.tell_room()
 
     def tell(self) -> None:
         """Something came: wake who waits."""
@@ -70,8 +105,9 @@ class End:
 class Kernel:
     """The kernels of all hosts, as far as TCP goes."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, fabric: Fabric) -> None:
         self.world = world
+        self.fabric = fabric
         self.costs: Costs = world.costs
         self.listeners: dict[object, Listener] = {}
         self.open_ends: set[End] = set()
@@ -103,7 +139,7 @@ class Kernel:
         yield from thread.system_call(self.costs.open_socket + 2 * self.costs.system_call)
         listener = self.listeners.get(address)
         if listener is None or listener.closed:
-            listener = self.listeners[address] = Listener(address)
+            listener = self.listeners[address] = Listener(address, thread.core.host)
         return listener
 
     def connect(self, thread: Thread, address: object, hinted: bool, host: Host) -> Steps:
@@ -115,8 +151,55 @@ class Kernel:
             return None
         mine, theirs = self.pair()
         port = self.next_port()
-        listener.push(Incoming(theirs, port, hinted, host))
+        if listener.host is not host and not (yield from self._handshake(thread, mine, theirs, listener.host)):
+            return None
+        mine.held = True
+        mine.carry(0, lambda: self._arrived(listener, Incoming(theirs, port, hinted, host)))
         return mine, port
+
+    def _handshake(self, thread: Thread, mine: End, theirs: End, there: Host) -> Steps:
+        """SYN and SYN-ACK between two hosts. Returns whether the answer came."""
+        here = thread.core.host
+        mine.flow = TcpFlow(self.fabric, here, there, lambda: self.abort(mine))
+        theirs.flow = TcpFlow(self.fabric, there, here, lambda: self.abort(mine))
+        answers: list[bool] = []
+
+        def answered() -> None:
+            answers.append(True)
+            thread.ring()
+
+        mine.carry(0, lambda: theirs.carry(0, answered))
+        done = False
+        try:
+            while not answers and not mine.reset:
+                mine.sleepers.append(thread)
+                yield from thread.block()
+            done = bool(answers)
+        finally:  # also when the process is killed meanwhile
+            if not done:
+                self.abort(mine)
+                self.close(mine)
+                self.close(theirs)
+        return done
+
+    def _arrived(self, listener: Listener, incoming: Incoming) -> None:
+        """The client's last packet of the handshake: a listener that is closed meanwhile resets it."""
+        if listener.closed:
+            incoming.end.carry(0, incoming.end.peer.break_off)
+            self.close(incoming.end)
+        else:
+            incoming.end.held = True
+            listener.push(incoming)
+
+    def abort(self, end: End) -> None:
+        """Nothing gets through: both kernels give the connection up, each by itself."""
+        for one in (end, end.peer):
+            if one.flow is not None:
+                one.flow.dead = True
+            if not one.held:
+                self.close(one)
+            elif not one.closed:
+                one.break_off()
 
     def accept(self, thread: Thread, listener: Listener) -> Steps:
         """accept(): waits in the kernel; returns the connection, or None if the listener is closed."""
@@ -140,9 +223,9 @@ class Kernel:
         left = span.size
         start = span.start
         while left:
-            if end.reset or end.closed or end.peer.closed:
+            if end.reset or end.closed or (end.peer.closed and end.flow is None):
                 raise Reset(f"{end.name}: nobody reads")
-            room = BUFFER_BYTES - end.peer.inbox.size
+            room = BUFFER_BYTES - end.peer.inbox.size - end.peer.coming
             if room <= 0:
                 end.on_room.append(thread)
                 yield from thread.block()
@@ -150,10 +233,23 @@ class Kernel:
             part = min(left, PIECE_BYTES, room)
             work = self.costs.tcp_send if left == span.size else self.costs.buffer
             yield from thread.system_call(work - self.costs.system_call + self._pages(part))
-            end.peer.inbox.put(Span(span.stream, start, part))
-            end.peer.tell()
+            self._deliver(end, Span(span.stream, start, part))
             start += part
             left -= part
+
+    def _deliver(self, end: End, span: Span) -> None:
+        peer = end.peer
+
+        def arrive() -> None:
+            peer.coming -= span.size
+            if peer.closed:
+                peer.carry(0, end.break_off)
+            elif not peer.reset:
+                peer.inbox.put(span)
+                peer.tell()
+
+        peer.coming += span.size
+        end.carry(span.size, arrive)
 
     def receive(self, thread: Thread, end: End, most: int) -> Steps:
         """Up to `most` bytes, waiting for the first; [] at the end of the stream. Raises Reset."""
@@ -168,7 +264,8 @@ class Kernel:
         spans = end.inbox.take(min(most, PIECE_BYTES))
         size = sum(span.size for span in spans)
         yield from thread.system_call(self.costs.tcp_receive - self.costs.system_call + self._pages(size))
-        end.peer.tell_room()
+        if end.peer.on_room:
+            end.carry(0, end.peer.tell_room)
         return spans
 
     def _pages(self, size: int) -> int:
@@ -179,9 +276,7 @@ class Kernel:
 
     def shutdown(self, end: End) -> None:
         """No byte follows from this end."""
-        if not end.peer.eof:
-            end.peer.eof = True
-            end.peer.tell()
+        end.carry(0, lambda: self._ended(end.peer, False))
 
     def close(self, end: End) -> None:
         """The last descriptor of this end is gone: the peer reads end-of-file, or a reset if bytes were unread."""
@@ -189,17 +284,21 @@ class Kernel:
             return
         end.closed = True
         self.open_ends.discard(end)
-        if end.inbox.size:
-            end.peer.reset = True
-        end.peer.eof = True
-        end.peer.tell()
-        end.peer.tell_room()
+        unread = bool(end.inbox.size)
+        end.carry(0, lambda: self._ended(end.peer, unread))
+
+    def _ended(self, end: End, reset: bool) -> None:
+        """The peer's end of its stream has come."""
+        end.reset = end.reset or reset
+        end.eof = True
+        end.tell()
+        end.tell_room()
 
     def close_listener(self, listener: Listener) -> None:
         """Stop listening; what waits in the backlog is reset."""
         listener.closed = True
         for incoming in listener.backlog:
-            incoming.end.peer.reset = True
+            incoming.end.carry(0, incoming.end.peer.break_off)
             self.close(incoming.end)
         listener.backlog.clear()
         listener.tell()
@@ -220,8 +319,9 @@ class Incoming:
 class Listener:
     """A listening socket: its backlog, and who waits for it."""
 
-    def __init__(self, address: object) -> None:
+    def __init__(self, address: object, host: Host) -> None:
         self.address = address
+        self.host = host
         self.backlog: deque[Incoming] = deque()
         self.acceptors: deque[Thread] = deque()
         self.watchers: list[Callable[[], None]] = []

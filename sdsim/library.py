@@ -20,6 +20,7 @@ from sdcore.protocol.listener import ListenerDo, ListenerEvent
 from sdsim.host import Host, Thread
 from sdsim.kernel import End, Incoming, Kernel, Listener
 from sdsim.monitor import Monitor
+from sdsim.paths import join, swap_there
 from sdsim.shared import ACCEPTED, DECLINED, FREE, OFFERED, WITHDRAWN, Slab, Slot
 from sdsim.socket import Mode, Socket
 from sdsim.stepper import Runner
@@ -94,6 +95,7 @@ class Library:
         self.sockets: set[Socket] = set()
         self.threads: list[Thread] = []
         self.alive = True
+        site.libraries.append(self)
 
     # Threads and death ------------------------------------------------------------------------------------------------
 
@@ -289,6 +291,9 @@ class Library:
     def _ask_lease(self, thread: Thread, destination: Destination, attempt: Attempt, event: LeaseClientEvent) -> Steps:
         if self.attach.state is not AttachState.ATTACHED:
             return LeaseClientEvent.NO_ANSWER
+        far = self.site.host_of(attempt.address)
+        if far is not self.host:
+            return (yield from self._ask_far(thread, destination, attempt.address))
         full = destination.slabs[-1].lease_id if event is LeaseClientEvent.FULL else 0
         address = attempt.address
         socket = SocketId(0, 1, Address(bytes(16), 0))
@@ -300,6 +305,17 @@ class Library:
                     destination.slabs.append(slab)
                 return LeaseClientEvent.GRANT
         return LeaseClientEvent.NO_ANSWER if reply is None else LeaseClientEvent.DENY
+
+    def _ask_far(self, thread: Thread, destination: Destination, address: Address) -> Steps:
+        """Ask for a slab between two hosts: this monitor asks the other. The site stands in for the machine `link`."""
+        yield from thread.system_call(2 * self.world.costs.monitor_request)
+        yield self.world.env.timeout(2 * self.world.costs.rdma_one_way)
+        slab = self.site.far_slab(self, address) if self.page.alive else None
+        if slab is None:
+            return LeaseClientEvent.DENY
+        if slab not in destination.slabs:
+            destination.slabs.append(slab)
+        return LeaseClientEvent.GRANT
 
     # Accepting --------------------------------------------------------------------------------------------------------
 
@@ -377,12 +393,10 @@ class Attempt:
                 yield from self._connect(thread)
             case ClientDo.MAKE_OFFER:
                 yield thread.work(2 * costs.cache_line)
-                self._answer = self._offer()
+                self._answer = yield from self._offer(thread)
             case ClientDo.TRY_WITHDRAW:
                 yield thread.work(costs.cache_line)
-                assert self.slot is not None
-                won = self.slot.swap(OFFERED, WITHDRAWN)
-                self._answer = ClientEvent.SWAP_WON if won else ClientEvent.SWAP_LOST
+                self._answer = yield from self._withdraw(thread)
             case ClientDo.RESEND_ON_COMPANION:
                 yield from self._resend(thread)
             case ClientDo.FREE_SLOT:
@@ -405,24 +419,46 @@ class Attempt:
             self.slot.client_port = port
             self._answer = ClientEvent.KERNEL_OPEN
 
-    def _offer(self) -> ClientEvent | None:
+    def _offer(self, thread: Thread) -> Steps:
         """Write the word, then enter the slot by port; what stands there decides."""
-        slot = self.slot
+        slot, socket = self.slot, self.socket
         assert slot is not None
-        slot.offer = OFFERED
-        seen = slot.slab.ports.setdefault(slot.client_port, slot.number)
-        if seen == DECLINED:
-            return ClientEvent.PORT_DECLINED
-        if seen != slot.number:
-            return ClientEvent.PORT_TAKEN
-        socket = self.socket
+        if slot.slab.nics is not None:
+            join(slot, *slot.slab.nics)
         socket.attach_slot(slot)
+        seen: list[int] = []
+
+        def enter() -> None:
+            slot.offer = OFFERED
+            seen.append(slot.slab.ports.setdefault(slot.client_port, slot.number))
+
+        if not (yield from swap_there(thread, slot, enter)):
+            self.library.kernel.abort(cast("End", socket.end))
+            return ClientEvent.PORT_TAKEN
+        if seen[0] == DECLINED:
+            return ClientEvent.PORT_DECLINED
+        if seen[0] != slot.number:
+            return ClientEvent.PORT_TAKEN
         socket.mode = Mode.OFFERED
         socket.deadline_ps = self.world.now + OFFER_TIMEOUT_PS
         socket.accepted = lambda thread: self.feed(thread, ClientEvent.ACCEPTED)
         socket.withdraw = self._take_back
         self._watch_companion()
         return None
+
+    def _withdraw(self, thread: Thread) -> Steps:
+        """Whether the swap won. If that cannot be known, the connection is reset: neither side relies on it."""
+        slot, won = self.slot, [False]
+        assert slot is not None
+
+        def swap() -> None:
+            won[0] = slot.swap(OFFERED, WITHDRAWN)
+
+        if not (yield from swap_there(thread, slot, swap)):
+            self.library.kernel.abort(cast("End", self.socket.end))
+            slot.swap(OFFERED, WITHDRAWN)
+            return ClientEvent.SWAP_WON
+        return ClientEvent.SWAP_WON if won[0] else ClientEvent.SWAP_LOST
 
     def _watch_companion(self) -> None:
         end = cast("End", self.socket.end)
@@ -451,7 +487,7 @@ class Attempt:
             del slot.slab.ports[slot.client_port]
         slot.offer = FREE
         slot.unclaim()
-        self.slot = None
+        self.slot = self.socket.slot = None
 
 
 class Arrival:
@@ -524,8 +560,7 @@ class Arrival:
         if slot.ends[1] is not None:
             raise Violation(f"accepted once: slot {slot.number} of {slot.slab.name} has a server already")
         self.socket.attach_slot(slot)
-        waits = self.socket.rx_dir.room_wait
-        self.socket._attend(thread, waits, self.world.costs.cache_line)
+        self.socket.path.accepted(thread)
         self.incoming.end.watchers.append(self.socket.companion_news)
         if self.incoming.end.eof:
             self.socket.gone = True

@@ -55,17 +55,16 @@ def run(
         Failed: a law was broken.
     """
     world = World(settings or _settings(scenario, seed, check, trace))
-    site = Site(world, cores=scenario.site.cores)
+    place = scenario.site
+    site = Site(world, place.hosts, place.cores, rdma=place.rdma, loss=place.loss_percent / 100)
     library = scenario.library
     patience = Patience(library.spins, library.yields, library.yields_contended or None)
 
     def make(site: Site, host: int) -> Library:
-        made = Library(
-            site, site.hosts[host], accelerated=library.accelerated, patience=patience,
+        return Library(
+            site, site.hosts[host % len(site.hosts)], accelerated=library.accelerated, patience=patience,
             map_from_bytes=library.map_from_bytes or NEVER_MAP,
         )  # fmt: skip
-        site.libraries.append(made)
-        return made
 
     try:
         result = WORKLOADS[scenario.workload.kind](site, make, _workload_options(scenario))

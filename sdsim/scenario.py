@@ -18,6 +18,7 @@ from sdsim.waiting import SPINS, YIELDS, YIELDS_CONTENDED
 
 BUNDLED: Final = Path(__file__).parent / "scenarios"
 Positive = Annotated[int, Field(ge=1)]
+Verb = Literal["kill", "pause", "crash-monitor", "move", "partition", "hold", "delay", "lose"]
 NotNegative = Annotated[int, Field(ge=0)]
 
 
@@ -32,9 +33,12 @@ class Part(BaseModel):
 
 
 class SitePart(Part):
-    """[site]: the machines."""
+    """[site]: the machines, and the network between them."""
 
+    hosts: Annotated[int, Field(ge=1, le=10_000)] = 1
     cores: Annotated[int, Field(ge=1, le=1024)] = 32
+    rdma: bool = True
+    loss_percent: Annotated[float, Field(ge=0, le=50)] = 0.0
 
 
 class LibraryPart(Part):
@@ -121,17 +125,53 @@ class Move(Part):
     process: Positive
 
 
+class BetweenHosts(Part):
+    """A fault between two hosts, which count from 1."""
+
+    at_us: NotNegative
+    for_us: Positive
+    hosts: tuple[Positive, Positive] = (1, 2)
+
+
+class Partition(BetweenHosts):
+    """Nothing gets through."""
+
+    verb: Literal["partition"]
+
+
+class Hold(BetweenHosts):
+    """What arrives is kept, and let go later."""
+
+    verb: Literal["hold"]
+
+
+class Delay(BetweenHosts):
+    """Everything takes longer."""
+
+    verb: Literal["delay"]
+    by_us: Positive
+
+
+class Lose(Part):
+    """Packets get lost, wherever they go."""
+
+    verb: Literal["lose"]
+    at_us: NotNegative
+    for_us: Positive
+    percent: Annotated[float, Field(gt=0, le=50)]
+
+
 class Chaos(Part):
     """[chaos]: faults drawn from the seed."""
 
     count: NotNegative = 1
-    verbs: tuple[Literal["kill", "pause", "crash-monitor", "move"], ...] = ("kill", "pause", "crash-monitor", "move")
+    verbs: tuple[Verb, ...] = ("kill", "pause", "crash-monitor", "move")
     from_us: NotNegative = 0
     until_us: Positive = 1000
 
 
 Workload = Annotated[PingPong | Stream | Many | Storm, Field(discriminator="kind")]
-Fault = Annotated[Kill | Pause | CrashMonitor | Move, Field(discriminator="verb")]
+Fault = Annotated[Kill | Pause | CrashMonitor | Move | Partition | Hold | Delay | Lose, Field(discriminator="verb")]
 
 
 class Scenario(Part):
@@ -241,9 +281,6 @@ def _explain(path: Path, text: str, detail: Any) -> str:
     return f"{where}: {name}: {_fault_of(detail)}; allowed: {_allowed(location, detail)}"
 
 
-_TAGS: Final = {"ping-pong", "stream", "many", "storm", "kill", "pause", "crash-monitor", "move"}
-
-
 def _fault_of(detail: Any) -> str:
     if detail["type"] == "extra_forbidden":
         return "unknown key"
@@ -266,8 +303,12 @@ def _allowed(location: tuple[Any, ...], detail: Any) -> str:
 
 
 _WORKLOADS: Final[Mapping[str, type[Part]]] = {"ping-pong": PingPong, "stream": Stream, "many": Many, "storm": Storm}
-_FAULTS: Final[Mapping[str, type[Part]]] = {"kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move}
+_FAULTS: Final[Mapping[str, type[Part]]] = {
+    "kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move,
+    "partition": Partition, "hold": Hold, "delay": Delay, "lose": Lose,
+}  # fmt: skip
 _TAGGED: Final[Mapping[str, type[Part]]] = {**_WORKLOADS, **_FAULTS}
+_TAGS: Final = set(_TAGGED)
 _PARTS: Final[Mapping[str, type[Part]]] = {"site": SitePart, "library": LibraryPart, "chaos": Chaos}
 
 

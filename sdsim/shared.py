@@ -18,6 +18,7 @@ from sdsim.world import Violation, World
 
 if TYPE_CHECKING:
     from sdsim.epoll import EpollSet
+    from sdsim.nic import Nic, QueuePair
     from sdsim.socket import Socket
 
 FREE, OFFERED, ACCEPTED, WITHDRAWN = "free", "offered", "accepted", "withdrawn"
@@ -82,9 +83,16 @@ class Direction:
 
 
 class Slot:
-    """One connection's place in a slab. `offer` is the only word that both sides swap."""
+    """One connection's place in a slab. `offer` is the only word that both sides swap.
 
-    __slots__ = ("accepts", "client_port", "dirs", "done", "ends", "number", "offer", "slab", "used")
+    Attributes:
+        accept_seen: the client can see that the offer is taken.
+        pairs: queue pairs of client and server, if they are on two hosts.
+    """
+
+    __slots__ = (
+        "accept_seen", "accepts", "client_port", "dirs", "done", "ends", "number", "offer", "pairs", "slab", "used",
+    )  # fmt: skip
 
     def __init__(self, slab: Slab, number: int) -> None:
         self.slab = slab
@@ -93,6 +101,8 @@ class Slot:
         self.used = False
         self.done = 0
         self.accepts = 0
+        self.accept_seen = False
+        self.pairs: tuple[QueuePair, QueuePair] | None = None
         self.client_port = 0
         self.dirs: tuple[Direction, Direction]
         self.ends: list[Socket | None] = [None, None]
@@ -100,6 +110,7 @@ class Slot:
     def claim(self, name: str) -> None:
         """A client takes the free slot."""
         self.used, self.done, self.accepts = True, 0, 0
+        self.accept_seen, self.pairs = False, None
         self.dirs = (Direction(name + ".up"), Direction(name + ".down"))
         self.ends = [None, None]
 
@@ -138,10 +149,11 @@ class Slot:
 
 
 class Slab:
-    """What one client process and the holders of one listening socket share."""
+    """What one client process and the holders of one listening socket share; `nics` of both, if on two hosts."""
 
-    def __init__(self, world: World, lease_id: int, heavy_fence: bool) -> None:
+    def __init__(self, world: World, lease_id: int, heavy_fence: bool, nics: tuple[Nic, Nic] | None = None) -> None:
         self.world = world
+        self.nics = nics
         self.lease_id = lease_id
         self.name = f"slab{lease_id}"
         self.heavy_fence = heavy_fence

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from sdcore.monitor.identity import Address
+from sdsim.fabric import Fabric
 from sdsim.host import Host
 from sdsim.kernel import End, Kernel, Listener
 from sdsim.library import Library
 from sdsim.monitor import Monitor
+from sdsim.nic import Nic
+from sdsim.shared import Slab
 from sdsim.socket import Socket
 from sdsim.world import Violation, World
 
 PORT = 7000
+FAR_LEASES = 1 << 20
+"""Numbers of slabs between hosts begin here."""
 
 
 class Site:
@@ -20,16 +25,22 @@ class Site:
         hosts: each with its cores; the last core of each host is the monitor's.
     """
 
-    def __init__(self, world: World, hosts: int = 1, cores: int = 16) -> None:
+    def __init__(self, world: World, hosts: int = 1, cores: int = 16, *, rdma: bool = True, loss: float = 0.0) -> None:
         self.world = world
-        self.kernel = Kernel(world)
+        self.fabric = Fabric(world, loss)
+        self.kernel = Kernel(world, self.fabric)
         self.hosts = [Host(world, cores + 1) for _ in range(hosts)]
+        self.nics = {host: Nic(world, host, self.fabric) for host in self.hosts} if rdma else {}
         self._monitors = {host: Monitor(world, host.cores[-1]) for host in self.hosts}
+        self._places = {self.address(number).ip: host for number, host in enumerate(self.hosts)}
+        for host in self.hosts:
+            self.fabric.add(host)
         self.libraries: list[Library] = []
         self._cookies: dict[Listener, int] = {}
         self._members: dict[Listener, int] = {}
         self._clients: dict[End, Socket] = {}
         self._accepted: dict[End, Socket] = {}
+        self._far: dict[tuple[Library, Listener], Slab] = {}
 
     def monitor_of(self, host: Host) -> Monitor:
         """The monitor of a host."""
@@ -43,6 +54,29 @@ class Site:
     def address(self, host: int = 0, port: int = PORT) -> Address:
         """An address at a host."""
         return Address.parse(f"10.0.{host // 250}.{host % 250 + 1}", port)
+
+    def host_of(self, address: Address) -> Host:
+        """The host that an address belongs to."""
+        return self._places[address.ip]
+
+    # Between hosts ----------------------------------------------------------------------------------------------------
+
+    def far_slab(self, client: Library, address: Address) -> Slab | None:
+        """The slab of a client process and a listener on another host; None if either side cannot have one."""
+        listener = self.kernel.listeners.get(address)
+        there = self.host_of(address)
+        if listener is None or listener.closed or not self.nics or not self.monitor_of(there).page.alive:
+            return None
+        slab = self._far.get((client, listener))
+        held = [one for library in self.libraries if library.accelerated for one in library.listenings]
+        mine = [one for one in held if one.kernel is listener]
+        if slab is None and mine:
+            slab = Slab(self.world, FAR_LEASES + len(self._far), True, (self.nics[client.host], self.nics[there]))
+            self._far[client, listener] = slab
+            self.monitor_of(client.host).all_slabs.append(slab)
+            for listening in mine:
+                listening.slabs.append(slab)
+        return slab
 
     # Listeners --------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ from sdcore.protocol.ring import RxDo, RxEvent, RxState, TxDo, TxEvent
 from sdcore.protocol.teardown import TeardownDo, TeardownEvent
 from sdsim.host import Thread
 from sdsim.kernel import End, Reset
-from sdsim.shared import ACCEPTED, Attention, Direction, Slot
+from sdsim.paths import Path, path_of
+from sdsim.shared import Attention, Direction, Slot
 from sdsim.stream import Span, Stream
 from sdsim.waiting import wait
 from sdsim.world import Steps, Violation
@@ -71,7 +72,7 @@ class Socket:
         self.out = Stream(name + ".out")
         self.into = self.out
         self.tail = self.head_seen = self.head = self.tail_seen = 0
-        self.end_of_stream = self.last_send = self.gone = self.peer_dead = False
+        self.end_of_stream = self.last_send = self.gone = self.peer_dead = self.cut = False
         self.error = False
         self.shut_write = False
         self.ended = False
@@ -90,6 +91,7 @@ class Socket:
         slot.ends[self.side] = self
         self.tx_dir: Direction = slot.dirs[self.side]
         self.rx_dir: Direction = slot.dirs[1 - self.side]
+        self.path: Path = path_of(self, slot)
         self.tx = self.world.start("ring_tx", self.name)
         self.rx = self.world.start("ring_rx", self.name)
         self.teardown = self.world.start("teardown", self.name)
@@ -148,7 +150,7 @@ class Socket:
 
     def _offer_decided(self) -> bool:
         """The offer is accepted, or must be taken back: the companion has news, or the time is over."""
-        if self.mode is not Mode.OFFERED or self.slot is None or self.slot.offer == ACCEPTED:
+        if self.mode is not Mode.OFFERED or self.slot is None or self.slot.accept_seen:
             return True
         over = self.deadline_ps is not None and self.world.now >= self.deadline_ps
         return over or (self.end is not None and self.end.readable)
@@ -207,7 +209,7 @@ class Socket:
             raise Violation(f"credits conserved: {direction.name} holds more than its ring")
         direction.content.put(span)
         self.tail += size
-        self._publish(thread, direction)
+        self.path.data(thread)
         self._audit_tx()
         return size
 
@@ -217,19 +219,11 @@ class Socket:
             return self.costs.map(size)
         return self.costs.copy(size)
 
-    def _publish(self, thread: Thread, direction: Direction) -> None:
-        visible = self.world.now + 2 * self.costs.cache_line
-        direction.tail.store(self.tail, visible)
-        if direction.data_wait.armed or direction.data_wait.spinners:
-            self._attend(thread, direction.data_wait, 2 * self.costs.cache_line)
-
     def publish_flags(self, flags: int) -> None:
         """Set TX_* beside the tail, and tell the peer."""
-        direction = self.tx_dir
-        direction.tx_flags.store(direction.tx_flags.value | flags, self.world.now + self.costs.cache_line)
-        self._attend(None, direction.data_wait, self.costs.cache_line)
+        self.path.flags(None, flags)
 
-    def _attend(self, thread: Thread | None, attention: Attention, delay_ps: int) -> None:
+    def attend(self, thread: Thread | None, attention: Attention, delay_ps: int) -> None:
         """Tell whoever waits. Spinning threads see the line by themselves once it has come."""
         for spinner in attention.spinners:
             self.world.later(delay_ps, spinner.notify)
@@ -330,12 +324,12 @@ class Socket:
         if got != size:
             raise Violation(f"byte streams equal: {self.rx_dir.name}: {size} bytes to take, {got} are there")
         self._audit_rx()
-        direction = self.rx_dir
-        direction.head.store(self.head, self.world.now + self.costs.cache_line)
-        waits = direction.room_wait
-        if (waits.armed or waits.spinners) and RING_BYTES - (self.tail_seen - self.head) >= ROOM_WAKE_BYTES:
-            self._attend(thread, waits, self.costs.cache_line)
+        self.path.credit(thread, self.head)
         return size
+
+    def room_is_worth_it(self) -> bool:
+        """Whether so much of the peer's ring is free that waking it pays."""
+        return RING_BYTES - (self.tail_seen - self.head) >= ROOM_WAKE_BYTES
 
     def _data_came(self) -> bool:
         now = self.world.now
@@ -352,7 +346,7 @@ class Socket:
         assert self.end is not None
         assert self.accepted is not None
         assert self.withdraw is not None
-        if self.slot.offer == ACCEPTED:
+        if self.slot.accept_seen:
             yield from self.accepted(thread)
         elif self.end.readable:
             yield from self.withdraw(thread, ClientEvent.COMPANION_DATA)
@@ -378,7 +372,7 @@ class Socket:
         """What the peer did, as events of the teardown machine."""
         flags = self.rx_dir.tx_flags.load(self.world.now)
         unread = self.tail - self.tx_dir.head.value
-        if flags & layout.TX_RESET:
+        if flags & layout.TX_RESET or self.cut:
             self._feed_teardown(TeardownEvent.PEER_RESET)
         elif flags & layout.TX_CLOSED:
             self._feed_teardown(TeardownEvent.PEER_CLOSED)
@@ -406,10 +400,9 @@ class Socket:
                     self.error = True
                     self.tx.feed(TxEvent.BREAK)
                 case TeardownDo.CLOSE_COMPANION:
-                    self.world.later(self.costs.tcp_send, self._close_companion)
+                    self.path.when_told(self._close_companion)
                 case TeardownDo.RELEASE_SLOT:
-                    assert self.slot is not None
-                    self.slot.release(2 if self.peer_dead else 1)
+                    self.path.release(2 if self.peer_dead else 1)
 
     def _close_companion(self) -> None:
         assert self.end is not None
@@ -417,9 +410,8 @@ class Socket:
 
     def _publish_closed(self, flags: int) -> None:
         self.tx_dir.rx_flags.value |= layout.RX_CLOSED
-        self.rx_dir.rx_flags.store(layout.RX_CLOSED, self.world.now + self.costs.cache_line)
         self.publish_flags(flags)
-        self._attend(None, self.rx_dir.room_wait, self.costs.cache_line)
+        self.path.closed()
 
     def shutdown(self, thread: Thread) -> Steps:
         """shutdown(SHUT_WR)."""
@@ -459,9 +451,18 @@ class Socket:
 
     def die(self) -> None:
         """The process is dead: the kernel closes for it, and nothing is published."""
+        if self.slot is not None:
+            self.path.destroy()
         if self.end is not None:
             self.library.kernel.close(self.end)
         self.forget()
+
+    def lost_path(self) -> None:
+        """Nothing reaches the peer any more. What it sent last may be lost, so this is a reset and no end."""
+        self.cut = self.gone = self.peer_dead = True
+        assert self.end is not None
+        self.library.kernel.abort(self.end)
+        self.companion_news()
 
     def companion_news(self) -> None:
         """Something came on the companion: wake who sleeps on it. Who spins looks at it before sleeping."""

@@ -1,5 +1,8 @@
 """What programs do: the workloads of scenarios.
 
+The servers of pairs stand on one host after the other, their clients on the next host; the clients of one server on
+all hosts. On a site with one host that is the same host.
+
 Each takes a site and its parameters, starts the threads, and returns a `Result` that is filled in as the run goes on.
 A workload of your own is a function with the same signature; `docs/howto/simulate.md` shows one.
 """
@@ -114,8 +117,8 @@ def ping_pong(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Resu
 
 def _ping_pong_pair(site: Site, make: MakeLibrary, options: Mapping[str, Any], pair: int, result: Result) -> None:
     size, count = options["size"], options["count"]
-    server, client = make(site, 0), make(site, 0)
-    address = site.address(port=7000 + pair)
+    server, client = make(site, pair), make(site, pair + 1)
+    address = site.address(pair % len(site.hosts), 7000 + pair)
     shared = options.get("shared_core", False)
 
     def serve(thread: Thread) -> Steps:
@@ -171,8 +174,8 @@ def stream(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
 
 def _stream_pair(site: Site, make: MakeLibrary, options: Mapping[str, Any], pair: int, result: Result) -> None:
     size, count = options["size"], options["count"]
-    server, client = make(site, 0), make(site, 0)
-    address = site.address(port=7000 + pair)
+    server, client = make(site, pair), make(site, pair + 1)
+    address = site.address(pair % len(site.hosts), 7000 + pair)
 
     def serve(thread: Thread) -> Steps:
         listening = yield from server.listen(thread, address)
@@ -228,7 +231,7 @@ def many(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
     clients = options["clients"]
     for number in range(clients):
         share = options["connections"] // clients + (number < options["connections"] % clients)
-        client = make(site, 0)
+        client = make(site, number + 1)
         client.run(1 + number, _asker(site, client, share, options, result), 50 * US)
     return result
 
@@ -306,8 +309,8 @@ def storm(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
 
 def _storm_pair(site: Site, make: MakeLibrary, options: Mapping[str, Any], pair: int, result: Result) -> None:
     size, count = options["size"], options["count"]
-    server, client = make(site, 0), make(site, 0)
-    address = site.address(port=7000 + pair)
+    server, client = make(site, pair), make(site, pair + 1)
+    address = site.address(pair % len(site.hosts), 7000 + pair)
     listenings: list[Listening] = []
 
     def serve(thread: Thread) -> Steps:

@@ -15,6 +15,7 @@ from sdsim.scenario import Scenario, bundled, load
 SMALL = {
     "many-connections": ["workload.connections=40", "workload.count=2"],
     "crowded-core": ["workload.count=20"],
+    "incast": ["workload.connections=15", "workload.count=2"],
     "stream": ["workload.count=300"],
 }
 

@@ -476,7 +476,7 @@ class Attempt:
         """What lies in the ring goes over the companion, before anything else."""
         assert self.slot is not None
         assert self.socket.end is not None
-        for span in self.socket.tx_dir.content.take(layout.OFFER_BYTES):
+        for span in self.socket.tx_dir.content.take(layout.RING_BYTES):
             yield from self.library.kernel.send(thread, self.socket.end, span)
 
     def _free_slot(self) -> None:

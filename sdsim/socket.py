@@ -138,9 +138,9 @@ class Socket:
         return size
 
     def _offered_send(self, thread: Thread, size: int) -> Steps:
-        """Into the ring, but only so much before the offer is accepted."""
+        """Into the ring, of which the server takes nothing before it accepts the offer."""
         yield from self._look_offered(thread)
-        part = min(size, layout.OFFER_BYTES - self.tail)
+        part = min(size, layout.RING_BYTES - self.tail)
         if self.mode is not Mode.OFFERED:
             return 0
         if part > 0:

@@ -20,7 +20,6 @@ CONSTANTS = (
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
     Const("SLOTS", 256, "Connections in a slab."),
     Const("RING_BYTES", 2 * 1024 * 1024, "Capacity of one direction; a power of two."),
-    Const("OFFER_BYTES", 16 * 1024, "What a client may send before its offer is accepted."),
     Const("RECEIVE_BUFFER_BYTES", 128 * 1024, "What a consumer holds if the program chose only the producer's buffer."),
     Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long an offer or a pending server waits for the other."),
     Const("HINT_TTL", 243, "TTL (hop limit) of the SYN of a client that will make an offer."),

@@ -7,7 +7,7 @@ that nothing is left does a side LOOK at the other's position; only when that sh
 
 A program may make the buffers of an end smaller (SO_SNDBUF, SO_RCVBUF): then a producer uses a `window` of the ring and
 no more. A window that shrinks below what is in the ring leaves the producer in debt: room that comes back pays what is
-`owed` before it is free again. The window of an offer that nobody has accepted is OFFER_BYTES.
+`owed` before it is free again. The window of an offer that nobody has accepted is what TCP would take.
 
     law     free - owed + bytes in the ring + room given back but not yet looked at == window <= RING_BYTES
     law     one of free and owed is nought

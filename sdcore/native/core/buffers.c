@@ -75,12 +75,23 @@ uint64_t sd_peer_buffer(const struct sd_socket *s)
     return theirs ? theirs : SD_RECEIVE_BUFFER_BYTES;
 }
 
+#define OFFER_BYTES_MIN 16384u /* TCP over loopback takes as much with the smallest buffers that one may choose */
+
+uint64_t sd_offer_window(const struct sd_socket *s)
+{
+    uint64_t ours = sd_load(&((struct sd_socket *)s)->send_buffer);
+    if (!ours)
+        return SD_RING_BYTES;
+    uint64_t taken = ours - ours / 8;
+    return sd_min_u64(taken > OFFER_BYTES_MIN ? taken : OFFER_BYTES_MIN, SD_RING_BYTES);
+}
+
 /* What the peer wrote makes the window larger or smaller, and no more than the ring. */
 static uint64_t wanted_window(const struct sd_socket *s)
 {
     uint32_t ours = sd_load(&((struct sd_socket *)s)->send_buffer);
-    if (sd_load(&((struct sd_socket *)s)->mode) == SD_MODE_OFFERED)
-        return SD_OFFER_BYTES;
+    if (s->rec.side == 0 && sd_load(&((struct sd_socket *)s)->mode) != SD_MODE_RING)
+        return sd_offer_window(s);
     return ours ? sd_min_u64(ours + sd_peer_buffer(s), SD_RING_BYTES) : SD_RING_BYTES;
 }
 

@@ -5,6 +5,8 @@
  *            So a producer uses no more of it than its own send buffer and the consumer's receive buffer would hold: the
  *            window of its machine (ring.py). The sizes are the kernel's own, which getsockopt tells. Where the program chose
  *            no send buffer Linux lets it grow to megabytes: then the window is the whole ring.
+ *            Before accept nobody knows the consumer's buffer, and the bytes may yet have to go over TCP, which must then take
+ *            them all at once if the program closes: the window is what its send buffer alone would hold.
  * News       A consumer publishes its size beside head, where a producer that looks for room finds it, and pokes a producer
  *            that still has room. A producer publishes its window, so that the consumer knows what room is worth telling of.
  * Low mark   A socket is readable from so many bytes on. The fast path knows nothing of it: such a receiver forgets after
@@ -46,6 +48,9 @@ static inline uint64_t sd_writable_up_to(uint64_t window)
 {
     return window - window / 4;
 }
+
+/* The window of an offer that nobody has accepted yet: what TCP would take, since it may come to that. */
+SD_API uint64_t sd_offer_window(const struct sd_socket *s);
 
 static inline uint64_t sd_window(const struct sd_socket *s)
 {

@@ -136,7 +136,7 @@ static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, 
     s->rec.peer = p->peer;
     sd_attach_slot(s, lease->slab, slot, 0);
     s->grant = lease;
-    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_WINDOW, SD_OFFER_BYTES);
+    sd_window_follow(s);
     s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;
     uint32_t word = offer_word(sd_load(&p->offer), SD_OFFER_OFFERED);
     s->offer = word;

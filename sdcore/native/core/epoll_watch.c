@@ -230,11 +230,12 @@ static void follow_timed(struct sd_epoll *set, struct sd_watch *w, uint32_t mode
     }
 }
 
-/* An accepted offer is news only to who could send no more before: an edge that nothing caused would be noticed. */
+/* An accepted offer is news only to who could send no more before: an edge that nothing caused would be noticed. The peer
+ * has taken nothing before that, so all that was ever sent is what lay there. */
 static bool offer_was_full(const struct sd_watch *w)
 {
     const struct sd_direction *out = w->sock->tx.dir;
-    return out && sd_load(&((struct sd_direction *)out)->p.tail) >= SD_OFFER_BYTES;
+    return out && sd_load(&((struct sd_direction *)out)->p.tail) > sd_writable_up_to(sd_offer_window(w->sock));
 }
 
 void sd_watch_sync(struct sd_watch *w)
@@ -311,7 +312,7 @@ static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
 {
     if ((now->state & ~w->seen_state) || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))
         return true;
-    uint64_t full = sd_load(&w->sock->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES : sd_writable_up_to(sd_window(w->sock));
+    uint64_t full = sd_writable_up_to(sd_window(w->sock));
     return (w->events & ABOUT_ROOM) && now->head != w->seen_head && now->sent - w->seen_head >= full;
 }
 

@@ -308,9 +308,9 @@ static void add_to_totals(struct sd_socket *s)
 
 static void close_object(struct sd_socket *s, int fd)
 {
-    sd_move_close(s, fd);
     if (sd_load(&s->mode) == SD_MODE_OFFERED)
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_CLOSE, SD_REASON_CLOSED_EARLY);
+    sd_move_close(s, fd); /* after that: TCP may not have taken all that was offered */
     if (sd_load(&s->rec.state) == SD_SOCK_LISTENING)
         sd_unregister_listener(s);
     bool both = sd_both_enter(s);

@@ -159,8 +159,7 @@ static uint32_t ring_readiness(struct sd_socket *s)
     if (finished || (shut & 1))
         events |= POLLRDHUP;
     uint64_t used = sd_own_tail(s) - sd_load_acquire(&out->c.head);
-    uint64_t limit = sd_load(&s->mode) == SD_MODE_OFFERED ? SD_OFFER_BYTES - 1 : sd_writable_up_to(sd_window(s));
-    if (used <= limit || (shut & 2) || gone || s->teardown.state == SD_TEARDOWN_RESET)
+    if (used <= sd_writable_up_to(sd_window(s)) || (shut & 2) || gone || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLOUT;
     if (((finished || (shut & 1)) && (shut & 2)) || s->teardown.state == SD_TEARDOWN_RESET)
         events |= POLLHUP;

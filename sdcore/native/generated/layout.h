@@ -14,7 +14,6 @@
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
 #define SD_SLOTS 256u /* Connections in a slab. */
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
-#define SD_OFFER_BYTES 16384u /* What a client may send before its offer is accepted. */
 #define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
 #define SD_OFFER_TIMEOUT_NS 1000000000u /* How long an offer or a pending server waits for the other. */
 #define SD_HINT_TTL 243u /* TTL (hop limit) of the SYN of a client that will make an offer. */

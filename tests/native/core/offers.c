@@ -6,7 +6,7 @@
 #include "core/control.h"
 #include "core/ring.h"
 
-static uint8_t block[SD_OFFER_BYTES], got[SD_OFFER_BYTES];
+static uint8_t block[SD_RING_BYTES], got[SD_RING_BYTES];
 static struct sd_grant lease; /* what a listener of these tests has */
 
 struct sd_grant *__wrap_sd_leases_of(struct sd_socket *listener, int listen_fd, bool refresh);
@@ -26,7 +26,6 @@ static struct pair offered(void)
     sd_client_start(&c->client);
     sd_client_step(&c->client, SD_CLIENT_EV_CONNECT_LEASED, 0);
     sd_client_step(&c->client, SD_CLIENT_EV_KERNEL_OPEN, 0);
-    sd_ring_tx_step(&c->tx.m, SD_RING_TX_EV_WINDOW, SD_OFFER_BYTES);
     c->offer = 8 * SD_OFFER_STATES + SD_OFFER_OFFERED;
     c->deadline_ns = sd_now_ns() + 1000ull * MS;
     sd_store(&c->slot->offer, c->offer);
@@ -49,8 +48,8 @@ static long receive_all(int fd, size_t n)
 
 static void receive_later(int fd)
 {
-    CHECK_EQUAL(receive_all(fd, SD_OFFER_BYTES), SD_OFFER_BYTES);
-    check_stream(got, 0, SD_OFFER_BYTES);
+    CHECK_EQUAL(receive_all(fd, SD_RING_BYTES), SD_RING_BYTES);
+    check_stream(got, 0, SD_RING_BYTES);
 }
 
 /* TCP takes no more; as with small buffers, which only a listener could give its connections. Returns what it took. */

@@ -87,6 +87,63 @@ SCENARIO(small_send_buffer_is_inherited_from_the_listener, RING | ONCE)
     read_all_and_compare(fd, taken);
 }
 
+/* A connection that waits in the backlog. */
+static int connect_to(int *listener, int send_buffer)
+{
+    struct sockaddr_storage address;
+    int fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+
+    *listener = listen_at(AF_INET, "127.0.0.1", &address);
+    if (send_buffer)
+        set_size(fd, SO_SNDBUF, send_buffer);
+    MUST(connect(fd, (struct sockaddr *)&address, address_size(&address)));
+    return fd;
+}
+
+SCENARIO(much_may_be_sent_before_accept, RING | ONCE)
+{
+    int at, fd = connect_to(&at, 0);
+    long taken = fill_until_full(fd, 0);
+
+    show_taken("taken", taken, 1000000, 5000000);
+    show_poll("full", &(struct pollfd){fd, POLLOUT, 0}, 0);
+    int other = (int)MUST(accept(at, NULL, NULL));
+    read_all_and_compare(other, taken);
+    SHOW_BOOL(await_events(fd, POLLOUT));
+}
+
+SCENARIO(little_may_be_sent_before_accept_with_a_small_buffer, RING | ONCE)
+{
+    int at, fd = connect_to(&at, SMALL);
+    long taken = fill_until_full(fd, 0);
+
+    show_taken("taken", taken, SMALL, 1500000);
+    int other = (int)MUST(accept(at, NULL, NULL));
+    read_all_and_compare(other, taken);
+    SHOW_BOOL(await_events(fd, POLLOUT));
+}
+
+static void show_what_arrives_after_close(int send_buffer)
+{
+    int at, fd = connect_to(&at, send_buffer);
+    long taken = fill_until_full(fd, 0);
+
+    MUST(close(fd));
+    int other = (int)MUST(accept(at, NULL, NULL));
+    read_all_and_compare(other, taken);
+    SHOW(recv(other, (char[8]){0}, 8, 0));
+}
+
+SCENARIO(much_sent_and_closed_before_accept_arrives, ANY | ONCE)
+{
+    show_what_arrives_after_close(0);
+}
+
+SCENARIO(what_a_small_buffer_took_arrives_though_closed_before_accept, ANY | ONCE)
+{
+    show_what_arrives_after_close(SMALL);
+}
+
 SCENARIO(send_buffer_made_small_while_full, RING | ONCE)
 {
     int ends[2], damaged = 0;

@@ -16,7 +16,8 @@ import resource
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from sdcore.config import Config, ConfigError, load
 from sdcore.monitor import listener_socket
@@ -51,6 +52,7 @@ class Daemon:
         self._runtime = runtime
         self._service = Service(Monitor(policy_of(config), config.monitor.max_leases), self, self.faults)
         self._sessions: dict[int, Session] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
         self._reserve = open_reserve()
         self._listener = listener_socket.open_listener(runtime)
 
@@ -150,6 +152,12 @@ class Daemon:
     def later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Call once, after a while."""
         self._loop.call_later(delay_s, call)
+
+    def begin(self, job: Coroutine[Any, Any, None]) -> None:
+        """Run a job beside everything else; one that is under way when the monitor stops is cancelled."""
+        task = self._loop.create_task(job)
+        self._jobs.add(task)  # the loop alone would not keep it
+        task.add_done_callback(self._jobs.discard)
 
     def stop(self) -> None:
         """End after the replies under way."""

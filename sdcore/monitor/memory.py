@@ -105,6 +105,16 @@ class Slab:
         first, second = (Flow(d.p.tail, d.c.head) for d in self.slot(index).dir)
         return first, second
 
+    def ring_bytes(self, index: int, direction: int, begin: int, end: int, base: int) -> bytes | None:
+        """A copy of the bytes at positions begin to end of a ring; None if there are no such positions."""
+        size = (end - begin) % 2**64
+        if index >= layout.SLOTS or direction not in SIDES or size > layout.RING_BYTES:
+            return None
+        ring = layout.RINGS_OFFSET + (2 * index + direction) * layout.RING_BYTES
+        offset = (begin - base) % layout.RING_BYTES
+        first = min(size, layout.RING_BYTES - offset)
+        return os.pread(self.fd, first, ring + offset) + os.pread(self.fd, size - first, ring)
+
     def waiting_offers(self) -> bool:
         """Whether some connection waits for the server to take it up."""
         return any(_offer(slot) == layout.OFFER_OFFERED for _, slot in self._used())

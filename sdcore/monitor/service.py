@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sdcore.monitor import events, kernel, report, wire
-from sdcore.monitor.decisions import Monitor
+from sdcore.monitor.carrier import Carriers
+from sdcore.monitor.decisions import CLIENT, SERVER, Monitor
 from sdcore.monitor.effects import Performer
 from sdcore.monitor.identity import Address, ProcessId
 from sdcore.monitor.memory import Slab
@@ -39,6 +41,9 @@ class Watcher(Protocol):
 
     def later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Call once, after a while."""
+
+    def begin(self, job: Coroutine[Any, Any, None]) -> None:
+        """Run a job beside everything else."""
 
     def stop(self) -> None:
         """End the monitor after the replies under way."""
@@ -65,6 +70,7 @@ class Service:
         self.regions = Regions()
         self.performer = Performer(watcher.later, self._decide)
         self._watcher = watcher
+        self._carriers = Carriers()
         self._faults = faults
         self._tracked: dict[int, Tracked] = {}
         self._started_s = time.time()
@@ -77,6 +83,7 @@ class Service:
             messages.MSG_STATUS: self._status,
             messages.MSG_SOCKETS: self._sockets,
             messages.MSG_STOP: self._stop,
+            messages.MSG_CARRY: self._carry,
         }
 
     # Requests ---------------------------------------------------------------------------------------------------------
@@ -168,6 +175,24 @@ class Service:
         self._watcher.stop()
         return Answer()
 
+    def _carry(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        """Only bytes of a ring that its sender sees anyway, into a connection that it holds: it gains nothing new."""
+        wanted, tracked = request.body, self._tracked.get(session.process_id)
+        assert wanted is not None
+        region = tracked.region.inode if tracked else 0
+        if not any(self.monitor.is_party(region, wanted.lease_id, side) for side in (CLIENT, SERVER)):
+            return denied(layout.REASON_POLICY)
+        slab = self.performer.slabs[wanted.lease_id]
+        data = slab.ring_bytes(wanted.slot, wanted.direction, wanted.begin, wanted.end, wanted.base)
+        if data is None or any(kernel.identify_socket(fd).listening for fd in descriptors):
+            return BAD
+        if not self._carriers.has_room(len(data)):
+            return denied(layout.REASON_NO_MEMORY)
+        to, *other = [_taken_over(fd) for fd in descriptors]
+        descriptors.clear()
+        self._watcher.begin(self._carriers.carry(data, to, other[0] if other else None))
+        return Answer()
+
     def _is_master(self, session: Session) -> bool:
         return session.credentials.uid in (0, os.geteuid())
 
@@ -254,3 +279,10 @@ class Service:
             os.close(tracked.pidfd)
         self._tracked.clear()
         self.regions.close()
+
+
+def _taken_over(fd: int) -> socket.socket:
+    """A connection whose descriptor is ours from now on."""
+    connection = socket.socket(fileno=fd)
+    connection.setblocking(False)
+    return connection

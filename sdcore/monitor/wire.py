@@ -26,8 +26,16 @@ BODIES: dict[int, Struct | None] = {
     messages.MSG_STATUS: None,
     messages.MSG_SOCKETS: None,
     messages.MSG_STOP: None,
+    messages.MSG_CARRY: messages.CARRY,
 }
-WITH_DESCRIPTOR = frozenset((messages.MSG_HELLO, messages.MSG_LISTEN, messages.MSG_LEASE, messages.MSG_LEASES_OF))
+DESCRIPTORS: dict[int, tuple[int, ...]] = {
+    messages.MSG_HELLO: (1,),
+    messages.MSG_LISTEN: (1,),
+    messages.MSG_LEASE: (1,),
+    messages.MSG_LEASES_OF: (1,),
+    messages.MSG_CARRY: (1, 2),
+}
+"""How many may come with a request; none where it is not named."""
 
 
 class Malformed(Exception):
@@ -94,7 +102,7 @@ def parse(packet: Packet) -> Request:
     shape = BODIES[header.type]
     if len(packet.data) != size + (shape.size if shape else 0):
         raise Malformed(f"type {header.type} with {len(packet.data)} bytes")
-    if len(packet.descriptors) != int(header.type in WITH_DESCRIPTOR):
+    if len(packet.descriptors) not in DESCRIPTORS.get(header.type, (0,)):
         raise Malformed(f"type {header.type} with {len(packet.descriptors)} descriptors")
     return Request(header.type, header.seq, shape.unpack(packet.data[size:]) if shape else None)
 

@@ -14,7 +14,7 @@ from sdcore.protocol.struct_kit import PAGE_BYTES, Const, Field, Struct, numbere
 CACHE_LINE = 64
 
 CONSTANTS = (
-    Const("LAYOUT_VERSION", 1, "Changes with every layout; processes of different versions use kernel TCP."),
+    Const("LAYOUT_VERSION", 2, "Changes with every layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
@@ -48,7 +48,10 @@ CONSTANTS = (
     Const("RX_CLOSED", 1, "The consumer will not read any more."),
     Const("RX_ABANDONED", 2, "The consumer left at head; send the rest over the companion."),
     Const("RX_FORWARDING", 4, "The consumer puts bytes of the ring on the companion: let nothing overtake them."),
-    Const("RX_HELD", 8, "Set by the producer: it has moved meanwhile, and leaves its last bytes to the consumer."),
+    Const(
+        "RX_SEEN_MOVED", 8, "Set by the producer after TX_MOVED: what stood here before says who sends what is unread."
+    ),
+    Const("RX_SEEN_CLOSED", 16, "Set by the producer after TX_CLOSED, for the same reason."),
     # bits of armed
     Const("ARM_WATCHED", 1, ""),
     Const("ARM_SLEEPER", 2, ""),

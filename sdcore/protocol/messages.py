@@ -21,6 +21,12 @@ CONSTANTS = (
     Const("MSG_STATUS", 6, "no body. Reply: no body, fd: memfd with JSON."),
     Const("MSG_SOCKETS", 7, "no body. Reply: no body, fd: memfd with JSON."),
     Const("MSG_STOP", 8, "no body. Reply: no body; then the monitor ends."),
+    Const(
+        "MSG_CARRY",
+        9,
+        "body CARRY, fd: a TCP connection. Reply: no body. The bytes of the ring are sent there, then it is closed; "
+        "with a second connection as fd, what either brings goes on to the other.",
+    ),
     Const("STATUS_OK", 0, ""),
     Const("STATUS_DENIED", 1, "reason says why, as a REASON_*."),
     Const("STATUS_BAD", 2, "The request was malformed or its descriptor is not what it should be."),
@@ -76,7 +82,21 @@ AFTER = Struct("msg_after", "Which leases are known.", size=8, fields=(Field("le
 
 LEASE = Struct("msg_lease", "A lease.", size=16, fields=(Field("lease_id", "u64"), Field("listener_id", "u64")))
 
-STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE)
+CARRY = Struct(
+    "msg_carry",
+    "Bytes of a ring that the sender of the request cannot put on TCP itself.",
+    size=40,
+    fields=(
+        Field("lease_id", "u64", doc="Lease of the slab; its sender must be a party to it."),
+        Field("slot", "u32"),
+        Field("direction", "u32", doc="0: client to server. 1: server to client."),
+        Field("begin", "u64", doc="Position of the first byte."),
+        Field("end", "u64", doc="Position behind the last byte."),
+        Field("base", "u64", doc="Position that lies at ring offset 0."),
+    ),
+)
+
+STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE, CARRY)
 
 _NUMBERS = {const.name: const.value for const in CONSTANTS}
 

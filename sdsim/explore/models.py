@@ -7,6 +7,7 @@ from typing import Final
 
 from sdcore.protocol.kit import Machine
 from sdsim.explore.engine import Model
+from sdsim.explore.move import MoveModel
 from sdsim.explore.offer import OfferModel
 from sdsim.explore.ring import RingModel
 from sdsim.explore.teardown import TeardownModel
@@ -23,6 +24,10 @@ MODELS: Final[Mapping[str, tuple[str, Make]]] = {
     "offer-2x2-death": (
         "two clients, two listeners, one death: takes minutes",
         lambda tables: OfferModel(tables, clients=2, listeners=2, deaths=1, stale=False),
+    ),
+    "move": (
+        "a direction that goes over to TCP with little room, a consumer that leaves, closes and deaths",
+        MoveModel,
     ),
     "ring": ("a producer, a consumer, late stores, sleeping on both sides", RingModel),
     "token": ("three threads and one token, with deaths", TokenModel),

@@ -11,12 +11,22 @@ from sdcore.protocol.kit import ALWAYS, NOTHING, Machine, arg
 from sdcore.protocol.ring import WAITER, WaiterDo, WaiterEvent, WaiterState
 from sdcore.protocol.teardown import TEARDOWN, TeardownEvent, TeardownState
 from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState, owner
+from sdcore.protocol.transport import (
+    LEAVER,
+    MOVER,
+    LeaverDo,
+    LeaverEvent,
+    LeaverState,
+    MoverDo,
+    MoverEvent,
+    MoverState,
+)
 from sdsim.explore.chart import as_mermaid, as_text
 from sdsim.explore.engine import Found, explore, tables
 from sdsim.explore.models import MODELS
 from tests.sim.changes import changed
 
-QUICK = ("offer", "ring", "token", "teardown")
+QUICK = ("offer", "ring", "token", "teardown", "move")
 
 
 def found(name: str, *machines: Machine) -> Found:
@@ -92,6 +102,33 @@ MUTANTS = {
     "makes good nothing": (
         "token",
         changed(TOKEN_OWNER, TokenState.REVOKED, TokenEvent.OWNER_DIED, without(TokenDo.REPAIR)),
+    ),
+    "sends while the consumer still puts older bytes there": (
+        "move", changed(MOVER, MoverState.LOOKING, MoverEvent.FORWARDS, to(MoverState.OVER))
+    ),
+    "forgets what the consumer left": (
+        "move", changed(MOVER, MoverState.LOOKING, MoverEvent.LEFT, to(MoverState.OVER))
+    ),
+    "closes though TCP did not take all": (
+        "move", changed(MOVER, MoverState.LINGERING, MoverEvent.FULL, without(MoverDo.HAND_OVER))
+    ),
+    "does not look when it closes": (
+        "move", changed(MOVER, MoverState.RINGS, MoverEvent.CLOSE,
+                        lambda row: dataclasses.replace(row, do=MoverDo.MARK_CLOSED, next=MoverState.CLOSED))
+    ),
+    "never ends the stream on the companion": (
+        "move", changed(MOVER, MoverState.OVER, MoverEvent.SHUTDOWN, without(MoverDo.END_COMPANION))
+    ),
+    "puts bytes behind those that overtook them": (
+        "move", changed(LEAVER, LeaverState.ANNOUNCED, LeaverEvent.AFTER_MOVE,
+                        lambda row: dataclasses.replace(row, do=LeaverDo.PUT, next=LeaverState.PUTTING))
+    ),
+    "leaves a moved peer's last bytes": (
+        "move", changed(LEAVER, LeaverState.RESIGNING, LeaverEvent.MOVED_MEANWHILE,
+                        lambda row: dataclasses.replace(row, do=LeaverDo.RESIGN_LAST, next=LeaverState.PUTTING_LAST))
+    ),
+    "leaves a closed peer's last bytes": (
+        "move", changed(LEAVER, LeaverState.RESIGNING, LeaverEvent.CLOSED_MEANWHILE, without(LeaverDo.STAND_IN_QUEUE))
     ),
     "tells nobody of a reset": (
         "teardown",

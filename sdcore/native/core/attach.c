@@ -227,7 +227,7 @@ static uint32_t send_hello(void)
         .secret = control.secret,
         .child_secret = control.child_secret,
     };
-    struct sd_request request = {SD_MSG_HELLO, &hello, sizeof(hello), sd_g.region_fd};
+    struct sd_request request = {SD_MSG_HELLO, &hello, sizeof(hello), {sd_g.region_fd, -1}};
     struct sd_reply reply;
     if (exchange(&request, &reply) < 0)
         return SD_ATTACH_EV_CONNECTION_LOST;

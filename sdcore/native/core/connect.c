@@ -286,8 +286,6 @@ static void become_kernel(struct sd_socket *s, int fd, enum sd_reason reason)
         sd_store_release(&s->mode, SD_MODE_RING);
         return;
     }
-    if ((sd_load(&s->shut) & 2) && fd >= 0)
-        sd_sys_shutdown(fd, SHUT_WR);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     unclaim_slot(s->slab, s->rec.slot);
     __atomic_store_n(&s->slot, NULL, __ATOMIC_RELAXED); /* word_accepted */

@@ -48,6 +48,17 @@ SD_API bool sd_address_is_local(const struct sd_address *address);
  * child that serves, gives unused memory back. At most once a second it does more than read the clock. */
 SD_API void sd_control_look(void);
 
+/* Bytes of a ring of this connection that we cannot put on TCP ourselves. */
+struct sd_carry {
+    uint32_t direction; /* 0: client to server */
+    uint64_t begin, end, base;
+};
+
+/* Gives them to the monitor, which sends them to `to` before anything else, when there is room, and then closes its
+ * descriptor of it; or, with a second connection `with` (else -1), passes on between the two what either brings. The ring
+ * is not needed any more when this returns. False: there is no monitor, or it does not. */
+SD_API bool sd_carry(const struct sd_socket *s, const struct sd_carry *what, int to, int with);
+
 /* The monitor's number for this process, 0 if not attached. */
 SD_API uint64_t sd_process_id(void);
 

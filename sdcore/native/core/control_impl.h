@@ -3,7 +3,7 @@
  *     memory.c     memory, locks, hidden descriptors          packet.c    one request and its reply
  *     local.c      which addresses are ours                   attach.c    the connection to the monitor
  *     slab.c       mapping slabs, and giving them back        lease.c     client: what is known of destinations
- *                                                             listener.c  server: what the monitor knows of listeners
+ *     carry.c      bytes that the monitor sends for us        listener.c  server: what the monitor knows of listeners
  */
 #ifndef SD_CONTROL_IMPL_H
 #define SD_CONTROL_IMPL_H
@@ -17,7 +17,7 @@ struct sd_request {
     uint32_t type;    /* SD_MSG_* */
     const void *body; /* NULL: none */
     size_t body_bytes;
-    int fd; /* goes along; -1: none */
+    int fds[2]; /* go along; -1: none */
 };
 
 struct sd_reply {

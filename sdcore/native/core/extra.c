@@ -38,17 +38,20 @@ long sd_shutdown(int fd, int how)
         return SD_PASS;
     if (!sd_both_enter(s))
         return -EAGAIN;
-    bool companion_too = s->tx.left;
+    bool companion_too = sd_move_left(s);
+    long r = 0;
     atomic_fetch_or(&s->shut, (uint32_t)(how + 1));
     if (how != SHUT_WR)
         sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_SHUT, 0);
-    if (how != SHUT_RD)
+    if (how != SHUT_RD) {
         shut_write(s);
+        r = sd_move_end(s, fd);
+    }
     sd_both_leave(s);
     sd_notify(s, &s->tx.dir->data_wait, true);
     sd_epoll_news(s);
     sd_wake_own_sleepers(s);
-    return companion_too ? sd_move_shutdown(s, fd, how) : 0;
+    return companion_too ? sd_move_shutdown(s, fd, how, r) : 0;
 }
 
 /* --- questions --- */
@@ -86,7 +89,7 @@ long sd_unread_bytes(int fd)
 long sd_unsent_bytes(int fd)
 {
     struct sd_socket *s = sd_socket_of(fd);
-    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || s->tx.left)
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || sd_move_left(s))
         return SD_PASS;
     uint64_t unread = sd_min_u64(sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
     uint64_t theirs = sd_peer_buffer(s); /* what the peer's kernel would have taken has been sent */

@@ -3,6 +3,7 @@
 
 #include "core/address.h"
 #include "core/api.h"
+#include "core/control.h"
 #include "core/ring.h"
 #include "core/sys.h"
 
@@ -125,21 +126,6 @@ static void replace(struct sd_socket *s, int reader)
         sd_sys_fcntl(reader, F_SETFL, O_RDWR | O_NONBLOCK);
 }
 
-static bool put_through(struct sd_rx *rx, int end);
-
-static bool stand_in(struct sd_socket *s)
-{
-    int ends[2];
-    if (!make_pair(s->family, ends))
-        return false;
-    bool done = put_through(&s->rx, ends[0]);
-    sd_sys_close(ends[0]);
-    if (done)
-        replace(s, ends[1]);
-    sd_sys_close(ends[1]);
-    return done;
-}
-
 /* --- the bytes --- */
 
 /* True if the ring is empty; false if the kernel takes no more, or the peer's tail is impossible. */
@@ -159,62 +145,178 @@ static bool put_through(struct sd_rx *rx, int end)
     return false;
 }
 
-static bool nothing_overtaken(const struct sd_direction *dir, int fd)
+#define DRAIN_BYTES   16384
+#define DRAIN_NS      100000000u /* the peer is closed: what it sent comes as fast as it is read */
+#define DRAIN_LOOK_NS 1000000u
+
+/* Moves what the kernel's queue of `fd` holds to `end`, up to the end of the stream; false if not all could be. A byte is
+ * taken from the one only when the other has it. */
+static bool drain(int fd, int end)
 {
-    char byte;
-    return !(atomic_load(&((struct sd_direction *)dir)->p.flags) & SD_TX_MOVED) ||
-           sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == -EAGAIN;
+    uint8_t block[DRAIN_BYTES];
+    uint64_t deadline = sd_now_ns() + DRAIN_NS;
+    while (sd_now_ns() < deadline) {
+        long there = sd_sys_recvfrom(fd, block, sizeof block, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+        if (there == 0)
+            return true;
+        long sent = there > 0 ? sd_sys_sendto(end, block, (size_t)there, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0) : there;
+        if (sent > 0)
+            sd_sys_recvfrom(fd, block, (size_t)sent, MSG_DONTWAIT, NULL, NULL);
+        else if (sent != -EAGAIN && sent != -EINTR)
+            return false;
+        else
+            sd_sys_ppoll(NULL, 0, &(struct timespec){.tv_nsec = DRAIN_LOOK_NS}, NULL);
+    }
+    return false;
+}
+
+static bool is_empty(const struct sd_rx *rx)
+{
+    return sd_load_acquire(&rx->dir->p.tail) == rx->head;
+}
+
+static bool stand_in(struct sd_socket *s, int fd, bool ring_first)
+{
+    int ends[2];
+    if (is_empty(&s->rx))
+        return true;
+    if (fd < 0 || !make_pair(s->family, ends))
+        return false;
+    bool done = ring_first ? put_through(&s->rx, ends[0]) && drain(fd, ends[0])
+                           : drain(fd, ends[0]) && put_through(&s->rx, ends[0]);
+    sd_sys_close(ends[0]);
+    if (done)
+        replace(s, ends[1]);
+    sd_sys_close(ends[1]);
+    return done;
+}
+
+/* Bytes of ours lie in the ring, and the peer's next ones in the kernel's queue already: the monitor stands between. */
+static bool relay(struct sd_socket *s, int fd)
+{
+    struct sd_rx *rx = &s->rx;
+    int ends[2];
+    if (fd < 0 || sd_ring_new_bytes(rx) < 0 || !make_pair(s->family, ends))
+        return false;
+    struct sd_carry what = {!s->rec.side, rx->head, rx->tail_seen, rx->base};
+    bool done = sd_carry(s, &what, ends[0], fd);
+    if (done) {
+        sd_ring_release(rx, (size_t)(rx->tail_seen - rx->head));
+        replace(s, ends[1]);
+    }
+    sd_sys_close(ends[0]);
+    sd_sys_close(ends[1]);
+    return done;
+}
+
+/* --- driver of `leaver` --- */
+
+struct leaving {
+    struct sd_socket *s;
+    int fd;
+    void (*ask)(struct sd_socket *s);
+    bool settled;   /* nothing that we know of is left in the ring */
+    uint32_t event; /* to be fed next, or NO_EVENT */
+    uint64_t arg;
+};
+
+#define NO_EVENT     UINT32_MAX
+#define RESIGN_TRIES 8 /* a peer that keeps changing the word gains nothing by it */
+
+static void announce(struct leaving *l)
+{
+    struct sd_rx *rx = &l->s->rx;
+    uint32_t before =
+        atomic_fetch_or(&rx->dir->c.flags, SD_RX_FORWARDING); /* acquire: tail is final if SEEN_* stands */
+    l->arg = sd_load_acquire(&rx->dir->p.tail) - rx->head;
+    l->event = before & SD_RX_SEEN_CLOSED  ? SD_LEAVER_EV_AFTER_CLOSE
+               : before & SD_RX_SEEN_MOVED ? SD_LEAVER_EV_AFTER_MOVE
+                                           : SD_LEAVER_EV_FIRST;
 }
 
 /* It said so, or the kernel closed for it when it died. */
 static bool peer_closed(uint32_t flags, int fd)
 {
-    char byte;
-    return (flags & SD_TX_CLOSED) ||
-           (!(flags & SD_TX_FIN) && sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == 0);
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    struct timespec now = {0};
+    return (flags & SD_TX_CLOSED) || (sd_sys_ppoll(&p, 1, &now, NULL) == 1 && (p.revents & POLLRDHUP));
 }
 
-static bool forward(struct sd_socket *s, int fd)
+static void put_borrowed(struct leaving *l, int end)
 {
-    struct sd_rx *rx = &s->rx;
+    struct sd_rx *rx = &l->s->rx;
+    l->settled = put_through(rx, end);
     uint32_t flags = sd_load_acquire(&rx->dir->p.flags);
-    bool empty = sd_load_acquire(&rx->dir->p.tail) == rx->head;
-    if (empty && (!(flags & SD_TX_FIN) || (flags & SD_TX_CLOSED)))
-        return true; /* and the kernel tells of the end by itself */
-    long end = fd < 0 ? -EBADF : borrow(s, fd);
-    if (end < 0)
-        return !(flags & SD_TX_MOVED) && peer_closed(flags, fd) && stand_in(s);
-    bool done = put_through(rx, (int)end);
-    flags = sd_load_acquire(&rx->dir->p.flags);
-    if (done && (flags & SD_TX_FIN) && sd_load_acquire(&rx->dir->p.tail) == rx->head)
-        sd_sys_shutdown((int)end, SHUT_WR);
-    sd_sys_close((int)end);
-    return done;
+    if (l->settled && (flags & SD_TX_FIN) && is_empty(rx))
+        sd_sys_shutdown(end, SHUT_WR);
+    sd_sys_close(end);
 }
 
-#define LEAVE_TRIES 8 /* a peer that keeps changing the word gains nothing by it */
-
-/* False if the peer leaves its last bytes to us. */
-static bool leave(_Atomic uint32_t *flags)
+static void put(struct leaving *l)
 {
+    struct sd_rx *rx = &l->s->rx;
+    uint32_t flags = sd_load_acquire(&rx->dir->p.flags);
+    l->event = SD_LEAVER_EV_PUT_DONE;
+    l->settled =
+        is_empty(rx) && (!(flags & SD_TX_FIN) || (flags & SD_TX_CLOSED)); /* the kernel tells of that end itself */
+    if (l->settled)
+        return;
+    long end = l->fd < 0 ? -EBADF : borrow(l->s, l->fd);
+    if (end >= 0)
+        put_borrowed(l, (int)end);
+    else if (l->fd >= 0 && peer_closed(flags, l->fd))
+        l->event = SD_LEAVER_EV_NO_PEER;
+}
+
+static uint32_t resigned(uint32_t flags)
+{
+    return (flags | SD_RX_ABANDONED) & ~(uint32_t)SD_RX_FORWARDING;
+}
+
+static void settle(struct leaving *l)
+{
+    atomic_fetch_or(&l->s->rx.dir->c.flags, SD_RX_ABANDONED);
+    atomic_fetch_and(&l->s->rx.dir->c.flags, ~(uint32_t)SD_RX_FORWARDING);
+}
+
+/* Pairs with the changes of the same word in move.c: head is published before ABANDONED can be seen. */
+static void resign(struct leaving *l, uint32_t minds)
+{
+    _Atomic uint32_t *flags = &l->s->rx.dir->c.flags;
     uint32_t seen = atomic_load(flags);
-    for (int i = 0; i < LEAVE_TRIES && !(seen & SD_RX_HELD); i++)
-        if (atomic_compare_exchange_strong(flags, &seen, (seen | SD_RX_ABANDONED) & ~(uint32_t)SD_RX_FORWARDING))
-            return true;
-    return false;
+    l->event = SD_LEAVER_EV_RESIGNED;
+    for (int i = 0; i < RESIGN_TRIES && !(seen & minds); i++)
+        if (atomic_compare_exchange_strong(flags, &seen, resigned(seen)))
+            return;
+    if (!(seen & minds))
+        settle(l);
+    else
+        l->event = seen & minds & SD_RX_SEEN_CLOSED ? SD_LEAVER_EV_CLOSED_MEANWHILE : SD_LEAVER_EV_MOVED_MEANWHILE;
+}
+
+static void perform(struct leaving *l, uint32_t effect)
+{
+    switch (effect) {
+    case SD_LEAVER_DO_ANNOUNCE: announce(l); break;
+    case SD_LEAVER_DO_ASK: l->ask(l->s); break;
+    case SD_LEAVER_DO_PUT: put(l); break;
+    case SD_LEAVER_DO_RESIGN: resign(l, SD_RX_SEEN_MOVED | SD_RX_SEEN_CLOSED); break;
+    case SD_LEAVER_DO_RESIGN_LAST: resign(l, SD_RX_SEEN_CLOSED); break;
+    case SD_LEAVER_DO_STAND_IN_QUEUE: l->settled = stand_in(l->s, l->fd, false); break;
+    case SD_LEAVER_DO_STAND_IN_RING: l->settled = stand_in(l->s, l->fd, true); break;
+    case SD_LEAVER_DO_RELAY: l->settled = relay(l->s, l->fd); break;
+    default: assert(effect == SD_LEAVER_DO_SETTLE); settle(l);
+    }
 }
 
 bool sd_forward_and_leave(struct sd_socket *s, int fd, void (*ask)(struct sd_socket *s))
 {
-    _Atomic uint32_t *flags = &s->rx.dir->c.flags;
-    atomic_fetch_or(flags, SD_RX_FORWARDING); /* pairs with the load in take_back_abandoned */
-    bool safe = nothing_overtaken(s->rx.dir, fd);
-    ask(s);
-    bool done = safe && forward(s, fd);
-    if (leave(flags))
-        return done;
-    done = safe && forward(s, fd);
-    atomic_fetch_or(flags, SD_RX_ABANDONED);
-    atomic_fetch_and(flags, ~(uint32_t)SD_RX_FORWARDING);
-    return done && forward(s, fd); /* an end that the peer said meanwhile: no byte is left */
+    struct leaving l = {.s = s, .fd = fd, .ask = ask, .settled = true, .event = SD_LEAVER_EV_LEAVE};
+    while (l.event != NO_EVENT) {
+        uint32_t todo = sd_leaver_step(&s->rx.leaver, l.event, l.arg);
+        l.event = NO_EVENT;
+        for (; todo && todo != SD_NO_ROW; todo >>= 8)
+            perform(&l, todo & 0xff);
+    }
+    return l.settled;
 }

@@ -5,15 +5,13 @@
  * (the same user, and no stricter rule of ptrace). What we get counts only if its addresses are ours the other way
  * round. Then we read the ring and write to the borrowed end, which looks to the peer as if we had read.
  *
- * Nothing may overtake these bytes. The peer sends over the companion only after TX_MOVED; so we announce
- * RX_FORWARDING and look for TX_MOVED, and the peer sets TX_MOVED and looks for RX_FORWARDING: one of us sees the other.
- *
- * Nothing may be left behind either. We ask the peer to move before the last look, so what it publishes after that look
- * it knows to be late: it moves. If RX_FORWARDING still stands then, it adds RX_HELD and leaves these bytes to us; we
- * take RX_FORWARDING away only where RX_HELD is not set. One word decides which of us sends them.
+ * Who sends what, and when somebody must wait, is decided by the order of changes of one word, the flags beside head, as
+ * `leaver` and `mover` say (sdcore/protocol/transport.py). This file performs what `leaver` wants.
  *
  * A peer that has closed has no end to borrow. Then the descriptor gets a connection of its own to read from: over
- * loopback, the unread bytes in it and its other end closed. Only the names of its ends differ.
+ * loopback, the unread bytes in it and its other end closed. Only the names of its ends differ. The same where the peer
+ * had moved by itself before, and what it sent since lies in the kernel's queue already: then the monitor holds the other
+ * end, sends the ring's bytes, and passes on what comes behind them.
  */
 #ifndef SD_FORWARD_H
 #define SD_FORWARD_H

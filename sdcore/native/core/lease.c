@@ -126,7 +126,7 @@ static uint32_t ask(const struct look *l)
     struct destination *d = l->d;
     struct sd_msg_destination body = {.port = d->port, .full_lease = l->full ? l->full->lease_id : 0};
     memcpy(body.ip, d->ip, IP_BYTES);
-    struct sd_request request = {SD_MSG_LEASE, &body, sizeof(body), l->fd};
+    struct sd_request request = {SD_MSG_LEASE, &body, sizeof(body), {l->fd, -1}};
     struct sd_reply reply;
     if (sd_attached()) {
         d->generation = listener_generation();

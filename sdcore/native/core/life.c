@@ -274,10 +274,10 @@ static uint32_t closing_flags(uint32_t effects)
 }
 
 /* The last reference goes: tell the peer through the ring; the companion's close follows in the kernel. */
-static void close_ring(struct sd_socket *s, bool reset)
+static void close_ring(struct sd_socket *s, int fd)
 {
     uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - s->rx.head;
-    uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + reset);
+    uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + lingers_nought(fd));
     uint32_t flags = effects == SD_NO_ROW ? SD_TX_CLOSED : closing_flags(effects);
     atomic_fetch_or_explicit(&s->tx.dir->p.flags, flags, memory_order_release);
     atomic_fetch_or_explicit(&s->rx.dir->c.flags, SD_RX_CLOSED, memory_order_release);
@@ -285,6 +285,7 @@ static void close_ring(struct sd_socket *s, bool reset)
     sd_notify(s, &s->tx.dir->data_wait, true);
     sd_attend(s, &s->rx.dir->room_wait, sd_load(&s->rx.dir->room_wait.armed) & ~(uint32_t)(SD_ARM_MOVE | SD_ARM_POKE),
               true);
+    sd_move_closed(s, fd);
     sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
     sd_store(&s->rec.ring_received_bytes, s->rx.head);
     sd_release_slot(s, s->peer_dead);
@@ -310,14 +311,14 @@ static void close_object(struct sd_socket *s, int fd)
 {
     if (sd_load(&s->mode) == SD_MODE_OFFERED)
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_CLOSE, SD_REASON_CLOSED_EARLY);
-    sd_move_close(s, fd); /* after that: TCP may not have taken all that was offered */
+    sd_move_attend(s, fd);
     if (sd_load(&s->rec.state) == SD_SOCK_LISTENING)
         sd_unregister_listener(s);
     bool both = sd_both_enter(s);
     if (s->accepted_from)
         sd_unpin(s->accepted_from);
     if (sd_mode_uses_ring(sd_load(&s->mode)))
-        close_ring(s, lingers_nought(fd));
+        close_ring(s, fd);
     add_to_totals(s);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     sd_store(&s->rec.state, SD_SOCK_CLOSED);

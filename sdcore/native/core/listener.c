@@ -72,7 +72,7 @@ static int descriptor_of(const struct sd_socket *s)
 static uint32_t register_at_monitor(struct entry *e, int fd)
 {
     struct sd_socket *s = sd_load(&e->sock);
-    struct sd_request request = {SD_MSG_LISTEN, NULL, 0, fd};
+    struct sd_request request = {SD_MSG_LISTEN, NULL, 0, {fd, -1}};
     struct sd_reply reply = {0};
     if (fd < 0 || !sd_ask(&request, &reply) || reply.status != SD_STATUS_OK) {
         sd_store(&s->rec.reason, reply.reason ? reply.reason : sd_not_attached_reason());
@@ -89,7 +89,7 @@ static uint32_t register_at_monitor(struct entry *e, int fd)
 static void unregister_at_monitor(const struct entry *e)
 {
     struct sd_msg_listener body = {.listener_id = e->listener_id};
-    struct sd_request request = {SD_MSG_UNLISTEN, &body, sizeof(body), -1};
+    struct sd_request request = {SD_MSG_UNLISTEN, &body, sizeof(body), {-1, -1}};
     struct sd_reply reply;
     if (e->listener_id && sd_process_id())
         sd_ask(&request, &reply);
@@ -181,7 +181,7 @@ static void add(struct entry *e, struct sd_grant *lease)
 static int ask_next(struct entry *e, int fd)
 {
     struct sd_msg_after body = {.lease_id = e->last_lease};
-    struct sd_request request = {SD_MSG_LEASES_OF, &body, sizeof(body), fd};
+    struct sd_request request = {SD_MSG_LEASES_OF, &body, sizeof(body), {fd, -1}};
     struct sd_reply reply;
     if (!sd_ask(&request, &reply) || reply.status != SD_STATUS_OK)
         return -1;

@@ -1,6 +1,7 @@
 /* Moving a live connection to its companion. Theory: move.h. */
 #include "core/move.h"
 
+#include "core/control.h"
 #include "core/forward.h"
 #include "core/peer.h"
 #include "core/ring.h"
@@ -18,9 +19,30 @@
 #define FORWARDING_NS  50000000u /* forwarding a whole ring takes a millisecond */
 #define RESEND_LOOK_NS 20000000u /* the companion tells of room; only in case that it does not */
 
-static bool tx_moved(const struct sd_socket *s)
+static uint32_t mover_state(const struct sd_socket *s)
 {
-    return s->tx.left;
+    return __atomic_load_n(&s->tx.mover.state, __ATOMIC_RELAXED); /* also without a token */
+}
+
+bool sd_move_left(const struct sd_socket *s)
+{
+    return mover_state(s) != SD_MOVER_RINGS;
+}
+
+bool sd_move_resends(const struct sd_socket *s)
+{
+    switch (mover_state(s)) {
+    case SD_MOVER_LOOKING:
+    case SD_MOVER_HELD:
+    case SD_MOVER_RESENDING: return true;
+    default: return false;
+    }
+}
+
+/* Bytes wait, but not for room. */
+static bool held(const struct sd_socket *s)
+{
+    return mover_state(s) == SD_MOVER_HELD;
 }
 
 static bool rx_moved(const struct sd_socket *s)
@@ -41,18 +63,13 @@ static bool peer_moved(struct sd_socket *s)
 /* A peer that moves asks us to; one that moved without is taken at its word. */
 static bool asked(struct sd_socket *s)
 {
-    return !s->tx.left && ((sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE) || peer_moved(s));
+    return !sd_move_left(s) && ((sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE) || peer_moved(s));
 }
 
 bool sd_move_uses_companion(struct sd_socket *s)
 {
     /* what the receiving machine knows of it comes after the peer's flag, and is not ours to read without a token */
-    return tx_moved(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s);
-}
-
-bool sd_move_resends(const struct sd_socket *s)
-{
-    return s->tx.resending;
+    return sd_move_left(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s);
 }
 
 bool sd_move_received(struct sd_socket *s)
@@ -70,20 +87,21 @@ static uint32_t companion_events(int fd)
 
 #define ENDED_EVENTS ((uint32_t)(POLLRDHUP | POLLERR | POLLHUP))
 
-/* --- our direction --- */
+/* --- our direction: driver of `mover` --- */
 
-/* A direction that was shut ends on the companion too, after its last byte. */
-static void end_companion(struct sd_socket *s, int fd)
-{
-    bool shut = s->tx.m.state == SD_RING_TX_SHUT || (sd_load(&s->shut) & 2);
-    if (s->tx.left && shut && fd >= 0)
-        sd_sys_shutdown(fd, SHUT_WR);
-}
+#define NO_EVENT UINT32_MAX
+
+/* What came of an effect. */
+struct outcome {
+    uint32_t event; /* to be fed next, or NO_EVENT */
+    uint64_t arg;
+    long result; /* for the caller */
+};
 
 /* Does the consumer still put bytes on the companion? One that is gone will never say that it is done. */
-static bool forwards(struct sd_socket *s, uint32_t flags, int fd)
+static bool forwards(struct sd_socket *s, int fd)
 {
-    if (!(flags & SD_RX_FORWARDING) || sd_load(&s->gone))
+    if (sd_load(&s->gone))
         return false;
     if (!s->tx.held_ns)
         s->tx.held_ns = sd_now_ns();
@@ -92,78 +110,126 @@ static bool forwards(struct sd_socket *s, uint32_t flags, int fd)
     return !(companion_events(fd) & end);
 }
 
-/* What the consumer left unread is ours to send again. A head that is impossible resends nothing. While it still
- * forwards, nothing may be sent, and nobody knows yet what it will leave. */
-static void take_back_abandoned(struct sd_socket *s, int fd)
+/* What stood beside the consumer's head as an event. A head that is impossible leaves nothing. */
+static void looked(struct sd_tx *tx, uint32_t flags, struct outcome *o)
+{
+    uint64_t head = flags & SD_RX_ABANDONED ? sd_load(&tx->dir->c.head) : tx->tail; /* final before ABANDONED is seen */
+    o->arg = tx->tail - head > SD_RING_BYTES ? 0 : tx->tail - head;
+    tx->resend_from = tx->tail - o->arg;
+    o->event = flags & SD_RX_FORWARDING ? SD_MOVER_EV_FORWARDS : SD_MOVER_EV_LEFT;
+}
+
+static void looked_moving(struct sd_socket *s, int fd, uint32_t flags, struct outcome *o)
+{
+    looked(&s->tx, flags, o);
+    if (o->event == SD_MOVER_EV_FORWARDS && !forwards(s, fd))
+        o->event = SD_MOVER_EV_LATE;
+}
+
+/* Offers what is left to TCP, as far as it lies in one piece. Without a descriptor in this process: later. */
+static void resend(struct sd_socket *s, int fd, struct outcome *o)
 {
     struct sd_tx *tx = &s->tx;
-    uint32_t flags = atomic_load(&tx->dir->c.flags); /* head is final before ABANDONED can be seen */
-    if (flags & SD_RX_FORWARDING)
-        flags = atomic_fetch_or(&tx->dir->c.flags, SD_RX_HELD); /* before it ends, or after: forward.h */
-    tx->held = forwards(s, flags, fd);
-    uint64_t head = flags & SD_RX_ABANDONED ? sd_load(&tx->dir->c.head) : tx->tail;
-    tx->resend_from = tx->tail - head > SD_RING_BYTES ? tx->tail : head;
-    tx->resending = tx->held || tx->resend_from != tx->tail;
+    uint64_t offset = (tx->resend_from - tx->base) & SD_RING_MASK;
+    size_t n = sd_min_u64(tx->tail - tx->resend_from, SD_RING_BYTES - offset);
+    long sent = -EAGAIN;
+    if (fd >= 0)
+        do
+            sent = sd_sys_sendto(fd, tx->data + offset, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+        while (sent == -EINTR);
+    o->event = sent > 0 ? SD_MOVER_EV_SENT : sent == -EAGAIN ? SD_MOVER_EV_FULL : SD_MOVER_EV_BREAK;
+    if (sent <= 0)
+        return;
+    o->arg = (uint64_t)sent;
+    tx->resend_from += (uint64_t)sent;
+    atomic_fetch_add(&s->rec.kernel_sent_bytes, (uint64_t)sent);
+}
+
+/* The monitor outlives us and waits for a late reader; without one we wait, but not for long. */
+static void hand_over(struct sd_socket *s, int fd)
+{
+    const struct sd_tx *tx = &s->tx;
+    struct sd_carry what = {s->rec.side, tx->resend_from, tx->tail, tx->base};
+    if (sd_carry(s, &what, fd, -1))
+        return;
+    uint64_t deadline = sd_now_ns() + SD_MOVE_LINGER_NS;
+    struct outcome o = {.event = SD_MOVER_EV_FULL};
+    while (tx->resend_from != tx->tail && o.event != SD_MOVER_EV_BREAK && sd_now_ns() < deadline) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        sd_sys_ppoll(&p, 1, &(struct timespec){.tv_nsec = HELD_LOOK_NS}, NULL);
+        resend(s, fd, &o);
+    }
+}
+
+static void publish_moved(struct sd_tx *tx)
+{
+    if (sd_ring_tx_step(&tx->m, SD_RING_TX_EV_MOVE, 0) == SD_RING_TX_DO_PUBLISH_MOVED)
+        atomic_fetch_or(&tx->dir->p.flags, SD_TX_MOVED); /* before SEEN_MOVED: who sees that finds tail final */
+}
+
+static void perform(struct sd_socket *s, int fd, uint32_t effect, struct outcome *o)
+{
+    struct sd_tx *tx = &s->tx;
+    switch (effect) {
+    case SD_MOVER_DO_PUBLISH_MOVED: publish_moved(tx); break;
+    case SD_MOVER_DO_PUBLISH_FIN: atomic_fetch_or(&tx->dir->p.flags, SD_TX_FIN); break;
+    case SD_MOVER_DO_LOOK_MOVED: looked_moving(s, fd, atomic_fetch_or(&tx->dir->c.flags, SD_RX_SEEN_MOVED), o); break;
+    case SD_MOVER_DO_LOOK_AGAIN: looked_moving(s, fd, atomic_load(&tx->dir->c.flags), o); break;
+    case SD_MOVER_DO_LOOK_CLOSED: looked(tx, atomic_fetch_or(&tx->dir->c.flags, SD_RX_SEEN_CLOSED), o); break;
+    case SD_MOVER_DO_MARK_CLOSED: atomic_fetch_or(&tx->dir->c.flags, SD_RX_SEEN_CLOSED); break;
+    case SD_MOVER_DO_RESEND: resend(s, fd, o); break;
+    case SD_MOVER_DO_END_COMPANION: o->result = fd >= 0 ? sd_sys_shutdown(fd, SHUT_WR) : 0; break;
+    case SD_MOVER_DO_PASS: o->result = SD_PASS; break;
+    case SD_MOVER_DO_BROKEN_PIPE: o->result = -EPIPE; break;
+    case SD_MOVER_DO_HAND_OVER: hand_over(s, fd); break;
+    default: assert(effect == SD_MOVER_DO_WAIT);
+    }
+}
+
+/* With the send token; to move, and to end, with both. */
+static long feed(struct sd_socket *s, int fd, uint32_t event, uint64_t arg)
+{
+    struct outcome o = {.event = event, .arg = arg};
+    while (o.event != NO_EVENT) {
+        uint32_t todo = sd_mover_step(&s->tx.mover, o.event, o.arg);
+        o.event = NO_EVENT;
+        for (; todo && todo != SD_NO_ROW; todo >>= 8)
+            perform(s, fd, todo & 0xff, &o);
+    }
+    return o.result;
 }
 
 /* Sends again as much as TCP takes now; true when nothing is left. With the send token. */
 static bool flush(struct sd_socket *s, int fd)
 {
-    struct sd_tx *tx = &s->tx;
-    if (tx->held)
-        take_back_abandoned(s, fd);
-    if (tx->held)
-        return false;
-    while (tx->resending && tx->resend_from != tx->tail) {
-        uint64_t offset = (tx->resend_from - tx->base) & SD_RING_MASK;
-        size_t n = sd_min_u64(tx->tail - tx->resend_from, SD_RING_BYTES - offset);
-        long sent = sd_sys_sendto(fd, tx->data + offset, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
-        if (sent == -EINTR)
-            continue;
-        if (sent == -EAGAIN)
-            return false;
-        if (sent < 0)
-            break; /* the connection is dead; the kernel tells the program */
-        tx->resend_from += (uint64_t)sent;
-        atomic_fetch_add(&s->rec.kernel_sent_bytes, (uint64_t)sent);
-    }
-    if (tx->resending)
-        end_companion(s, fd);
-    tx->resending = false;
-    return true;
+    if (sd_move_resends(s))
+        feed(s, fd, SD_MOVER_EV_TRY, 0);
+    return !sd_move_resends(s);
 }
 
 long sd_move_turn(struct sd_socket *s)
 {
-    if (sd_load(&s->shut) & 2)
-        return -EPIPE;
-    return s->tx.resending && !flush(s, sd_fd_of(s)) ? 0 : SD_PASS;
+    if (sd_unlikely(sd_move_resends(s)))
+        flush(s, sd_fd_of(s));
+    return feed(s, -1, SD_MOVER_EV_SEND, 0);
 }
 
-/* With both tokens. Publishes MOVED if the machine says so; then what was abandoned, then what was shut. */
-static void move_tx(struct sd_socket *s, int fd)
+long sd_move_end(struct sd_socket *s, int fd)
 {
-    if (tx_moved(s))
-        return;
-    if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_MOVE, 0) == SD_RING_TX_DO_PUBLISH_MOVED)
-        atomic_fetch_or(&s->tx.dir->p.flags, SD_TX_MOVED); /* before the look at FORWARDING: forward.h */
-    s->tx.left = true;
-    take_back_abandoned(s, fd);
-    if (!s->tx.resending)
-        end_companion(s, fd);
-    else if (fd >= 0)
-        flush(s, fd);
+    return feed(s, fd, SD_MOVER_EV_SHUTDOWN, 0);
+}
+
+void sd_move_closed(struct sd_socket *s, int fd)
+{
+    feed(s, fd, SD_MOVER_EV_CLOSE, 0);
 }
 
 bool sd_move_withdrawn(struct sd_socket *s, int fd)
 {
-    struct sd_tx *tx = &s->tx;
-    sd_ring_tx_step(&tx->m, SD_RING_TX_EV_MOVE, 0);
-    tx->left = true;
-    tx->held = false;
-    tx->resend_from = 0;
-    tx->resending = tx->tail != 0;
-    if (fd < 0 || !tx->resending || flush(s, fd))
+    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_MOVE, 0);
+    s->tx.resend_from = 0;
+    feed(s, fd, SD_MOVER_EV_WITHDRAW, s->tx.tail);
+    if (!sd_move_resends(s))
         return true;
     /* nobody is there to say so for the other direction, or to give the slot back */
     atomic_fetch_or(&s->rx.dir->p.flags, SD_TX_MOVED);
@@ -191,9 +257,9 @@ void sd_move_asked(struct sd_socket *s, int fd)
     sd_offer_accepted(s); /* who asks has taken up our offer, though we may not have looked yet */
     if (!sd_both_enter(s))
         return;
-    bool moves = sd_load(&s->mode) == SD_MODE_RING && !tx_moved(s);
+    bool moves = sd_load(&s->mode) == SD_MODE_RING && !sd_move_left(s);
     if (moves) {
-        move_tx(s, fd);
+        feed(s, fd, SD_MOVER_EV_MOVE, 0);
         tell_everybody(s);
         sd_store(&s->rec.reason, SD_REASON_MOVED_PEER);
     }
@@ -244,9 +310,9 @@ static void leave_slot(struct sd_socket *s)
 
 void sd_move_finish(struct sd_socket *s)
 {
-    if (!tx_moved(s) || s->tx.resending || !sd_both_enter(s))
+    if (!sd_move_left(s) || sd_move_resends(s) || !sd_both_enter(s))
         return;
-    bool finished = sd_load(&s->mode) == SD_MODE_RING && tx_moved(s) && !s->tx.resending && receiving_over(s);
+    bool finished = sd_load(&s->mode) == SD_MODE_RING && sd_move_left(s) && !sd_move_resends(s) && receiving_over(s);
     if (finished)
         become_kernel(s);
     sd_both_leave(s);
@@ -260,7 +326,7 @@ static bool flush_in_turn(struct sd_socket *s, int fd)
 {
     if (!sd_token_enter(&s->tx.token))
         return false;
-    bool done = !sd_mode_uses_ring(sd_load(&s->mode)) || !s->tx.resending || flush(s, fd);
+    bool done = !sd_mode_uses_ring(sd_load(&s->mode)) || flush(s, fd);
     sd_token_leave(&s->tx.token);
     return done;
 }
@@ -270,7 +336,7 @@ static void push_out(struct sd_socket *s, int fd)
 {
     uint64_t deadline = sd_now_ns() + SD_MOVE_LINGER_NS;
     while (!flush_in_turn(s, fd) && sd_now_ns() < deadline) {
-        struct pollfd p = {.fd = s->tx.held ? -1 : fd, .events = POLLOUT};
+        struct pollfd p = {.fd = held(s) ? -1 : fd, .events = POLLOUT};
         struct timespec nap = {.tv_nsec = HELD_LOOK_NS};
         sd_sys_ppoll(&p, 1, &nap, NULL);
     }
@@ -279,8 +345,8 @@ static void push_out(struct sd_socket *s, int fd)
 long sd_move_before_read(struct sd_socket *s, int fd, uint64_t deadline_ns)
 {
     while (!flush_in_turn(s, fd)) {
-        struct pollfd p = {.fd = fd, .events = (short)(POLLIN | POLLRDHUP | (s->tx.held ? 0 : POLLOUT))};
-        struct timespec nap = {.tv_nsec = s->tx.held ? HELD_LOOK_NS : RESEND_LOOK_NS};
+        struct pollfd p = {.fd = fd, .events = (short)(POLLIN | POLLRDHUP | (held(s) ? 0 : POLLOUT))};
+        struct timespec nap = {.tv_nsec = held(s) ? HELD_LOOK_NS : RESEND_LOOK_NS};
         long r = sd_sys_ppoll(&p, 1, &nap, NULL);
         if (r < 0)
             return r;
@@ -295,7 +361,7 @@ long sd_move_before_read(struct sd_socket *s, int fd, uint64_t deadline_ns)
 void sd_move_close(struct sd_socket *s, int fd)
 {
     sd_move_attend(s, fd);
-    if (sd_mode_uses_ring(sd_load(&s->mode)) && s->tx.resending)
+    if (sd_mode_uses_ring(sd_load(&s->mode)) && sd_move_resends(s))
         push_out(s, fd);
 }
 
@@ -329,7 +395,7 @@ static bool move_ring(struct sd_socket *s, int fd, enum sd_reason reason, bool l
         settled = sd_forward_and_leave(s, fd, ask_peer);
     else
         ask_peer(s);
-    move_tx(s, fd);
+    feed(s, fd, SD_MOVER_EV_MOVE, 0);
     sd_store(&s->rec.reason, reason);
     atomic_fetch_add(&sd_g.region->reason[reason], 1);
     tell_everybody(s);
@@ -355,7 +421,7 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
     const struct sd_slot *slot = s->slot;
     uint32_t word = slot ? sd_load((_Atomic uint32_t *)&slot->offer) : 0;
     bool settled = true;
-    bool moves = sd_load(&s->mode) == SD_MODE_RING && (leave || !tx_moved(s));
+    bool moves = sd_load(&s->mode) == SD_MODE_RING && (leave || !sd_move_left(s));
     if (moves)
         settled = move_ring(s, fd, reason, leave);
     sd_both_leave(s);
@@ -377,18 +443,12 @@ void sd_stay_in_kernel(int fd, enum sd_reason reason)
         sd_store(&s->stays, reason);
 }
 
-long sd_move_shutdown(struct sd_socket *s, int fd, int how)
+long sd_move_shutdown(struct sd_socket *s, int fd, int how, long ended)
 {
-    if (how != SHUT_RD && !flush_in_turn(s, fd)) {
-        /* Its end follows the last byte: by end_companion; or by who forwards it, who looks for the flag when it is done,
-         * as we look then whether it is. */
-        atomic_fetch_or(&s->tx.dir->p.flags, SD_TX_FIN);
-        flush_in_turn(s, fd);
-        return how == SHUT_RDWR ? sd_sys_shutdown(fd, SHUT_RD) : 0;
-    }
-    long r = sd_sys_shutdown(fd, how);
+    flush_in_turn(s, fd); /* who puts bytes there may have been done before it could see our end */
+    long r = how == SHUT_WR ? 0 : sd_sys_shutdown(fd, SHUT_RD);
     sd_move_finish(s);
-    return r;
+    return how == SHUT_RD ? r : ended;
 }
 
 /* --- the peer --- */
@@ -423,7 +483,7 @@ bool sd_move_leftover(struct sd_socket *s)
 /* A peer that ends on the companion without having moved is gone: flags in the ring say how, or it died. */
 static void notice_end(struct sd_socket *s, uint32_t events)
 {
-    bool goes_on = tx_moved(s) && (peer_flags(s) & (SD_TX_MOVED | SD_TX_FIN)); /* the kernel tells the rest */
+    bool goes_on = sd_move_left(s) && (peer_flags(s) & (SD_TX_MOVED | SD_TX_FIN)); /* the kernel tells the rest */
     if (!(events & ENDED_EVENTS) || goes_on || sd_load(&s->gone))
         return;
     sd_store(&s->gone, events & POLLERR ? SD_GONE_RESET : SD_GONE_EOF);
@@ -433,14 +493,14 @@ static void notice_end(struct sd_socket *s, uint32_t events)
 uint64_t sd_move_look(struct sd_socket *s, int fd)
 {
     sd_move_attend(s, fd);
-    if (s->tx.resending)
+    if (sd_move_resends(s))
         flush_in_turn(s, fd);
     if (!sd_move_received(s))
         notice_end(s, companion_events(fd));
     sd_move_finish(s);
-    if (sd_load(&s->mode) != SD_MODE_RING || !s->tx.resending)
+    if (sd_load(&s->mode) != SD_MODE_RING || !sd_move_resends(s))
         return UINT64_MAX;
-    return sd_now_ns() + (s->tx.held ? HELD_LOOK_NS : RESEND_LOOK_NS);
+    return sd_now_ns() + (held(s) ? HELD_LOOK_NS : RESEND_LOOK_NS);
 }
 
 /* --- readiness while moving --- */
@@ -451,7 +511,7 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
         return ring;
     int fd = sd_fd_of(s);
     sd_move_attend(s, fd);
-    if (s->tx.resending)
+    if (sd_move_resends(s))
         flush_in_turn(s, fd);
     uint32_t tcp = companion_events(fd);
     if (sd_load(&s->mode) == SD_MODE_KERNEL)
@@ -467,8 +527,8 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
         events |= tcp & (POLLPRI | POLLRDHUP); /* these tell of what is behind the bytes in the ring */
     if (sd_move_has_strays(s))
         events |= tcp & POLLIN;
-    if (tx_moved(s)) {
-        uint32_t room = s->tx.resending ? 0 : POLLOUT;
+    if (sd_move_left(s)) {
+        uint32_t room = sd_move_resends(s) ? 0 : POLLOUT;
         events = (events & ~(uint32_t)POLLOUT) | (tcp & (room | POLLERR | POLLHUP));
     }
     return events;
@@ -483,9 +543,9 @@ short sd_move_interest(struct sd_socket *s, uint32_t events)
         wanted = events & (POLLIN | POLLPRI | POLLRDHUP);
     else if (peer_flags(s))
         wanted = events & (POLLPRI | POLLRDHUP);
-    if (tx_moved(s))
-        wanted |= s->tx.resending ? (uint32_t)POLLOUT : events & POLLOUT;
-    if (s->tx.held)
+    if (sd_move_left(s))
+        wanted |= sd_move_resends(s) ? (uint32_t)POLLOUT : events & POLLOUT;
+    if (held(s))
         wanted &= ~(uint32_t)POLLOUT;
     return (short)wanted;
 }

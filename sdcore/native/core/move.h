@@ -6,8 +6,8 @@
  * Who wants to move asks the peer by ARM_MOVE. The peer follows in its next call on this connection, or when woken from
  * one that waits: every call that may find nothing looks for the request.
  *
- *     mode RING    a direction may be on TCP (tx.left; rx MOVED), or bytes may wait to be sent again (tx.resending):
- *                  nothing overtakes them, neither the program's next bytes nor the end of the stream
+ *     mode RING    a direction may be on TCP (mover not RINGS; ring_rx MOVED), or bytes may wait to be sent again: nothing
+ *                  overtakes them, neither the program's next bytes nor the end of the stream
  *     mode KERNEL  both directions are over
  *
  * While one direction has moved, a sleeper hears from the companion only what it cannot hear from the ring, so that
@@ -67,12 +67,22 @@ SD_API bool sd_move_resends(const struct sd_socket *s);
 /* The ring is read empty and the rest of the stream comes over the companion. */
 SD_API bool sd_move_received(struct sd_socket *s);
 
-/* shutdown() after our direction has moved. 0 or -errno. */
-SD_API long sd_move_shutdown(struct sd_socket *s, int fd, int how);
+/* Our direction has left the ring. */
+SD_API bool sd_move_left(const struct sd_socket *s);
 
-/* Before the last reference goes: what the peer abandoned is sent again. A fresh companion takes a whole ring at once
- * (Linux gives a loopback connection 4 MB), and forwarding takes as long as a copy; so the wait is short, for a peer that
- * never lets it end shall not keep a server from others. */
+/* No byte will follow; with both tokens. 0, or -errno of the companion's shutdown. */
+SD_API long sd_move_end(struct sd_socket *s, int fd);
+
+/* The rest of a shutdown() after our direction has moved; `ended` is what sd_move_end said. 0 or -errno. */
+SD_API long sd_move_shutdown(struct sd_socket *s, int fd, int how, long ended);
+
+/* TX_CLOSED stands beside tail, the last descriptor fd is still open, and we hold both tokens: see that what the peer left
+ * is sent, by us or by the monitor. The slot may be given back afterwards. */
+SD_API void sd_move_closed(struct sd_socket *s, int fd);
+
+/* Before another program takes the descriptor over: what the peer abandoned is sent again. A fresh companion takes a whole
+ * ring at once (Linux gives a loopback connection 4 MB), and forwarding takes as long as a copy; so the wait is short, for
+ * a peer that never lets it end shall not keep a server from others. */
 #define SD_MOVE_LINGER_NS 5000000u
 SD_API void sd_move_close(struct sd_socket *s, int fd);
 

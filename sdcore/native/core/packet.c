@@ -49,16 +49,16 @@ static long wait_for(int connection, short events, uint64_t deadline_ns)
     }
 }
 
-static void attach_descriptor(struct msghdr *msg, union rights *rights, int fd)
+static void attach_descriptors(struct msghdr *msg, union rights *rights, const int *fds, size_t count)
 {
     memset(rights, 0, sizeof(*rights));
     msg->msg_control = rights;
-    msg->msg_controllen = CMSG_SPACE(sizeof(int));
+    msg->msg_controllen = CMSG_SPACE(count * sizeof(int));
     struct cmsghdr *c = CMSG_FIRSTHDR(msg);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
 }
 
 static long send_request(int connection, uint32_t seq, const struct sd_request *request, uint64_t deadline_ns)
@@ -67,8 +67,8 @@ static long send_request(int connection, uint32_t seq, const struct sd_request *
     struct iovec parts[2] = {{&head, sizeof(head)}, {(void *)(uintptr_t)request->body, request->body_bytes}};
     struct msghdr msg = {.msg_iov = parts, .msg_iovlen = request->body ? 2 : 1};
     union rights rights;
-    if (request->fd >= 0)
-        attach_descriptor(&msg, &rights, request->fd);
+    if (request->fds[0] >= 0)
+        attach_descriptors(&msg, &rights, request->fds, request->fds[1] >= 0 ? 2 : 1);
     for (;;) {
         long n = sd_sys_sendmsg(connection, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)

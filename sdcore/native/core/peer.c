@@ -39,6 +39,8 @@ static void recount_tx(struct sd_socket *s)
     tx->m.owed = used > tx->m.window ? (uint32_t)(used - tx->m.window) : 0;
     if (tx->m.free && tx->m.state == SD_RING_TX_STARVED)
         tx->m.state = SD_RING_TX_OPEN;
+    if (tx->mover.left)
+        tx->mover.left = tx->tail - tx->resend_from;
 }
 
 static void recount_rx(struct sd_socket *s)
@@ -98,13 +100,14 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     rx->data = rings + !side * (size_t)SD_RING_BYTES;
     tx->peer_ready = rx->peer_ready = &slab->side[!side].ready[slot];
     tx->tail = tx->base = tx->head_seen = tx->resend_from = 0;
-    tx->resending = tx->held = tx->left = false;
     tx->held_ns = 0;
     rx->head = rx->base = rx->tail_seen = 0;
     sd_forward_hint(s, sd_load(&s->rec.fd));
     sd_ring_tx_start(&tx->m);
     sd_ring_rx_start(&rx->m);
     sd_buffers_attach(s);
+    sd_mover_start(&tx->mover);
+    sd_leaver_start(&rx->leaver);
     sd_teardown_start(&s->teardown);
     sd_store(&s->gone, 0);
     sd_store(&s->strays, 0);
@@ -214,7 +217,7 @@ uint32_t sd_readiness(struct sd_socket *s)
 
 bool sd_companion_wanted(const struct sd_socket *s)
 {
-    return !sd_load(&((struct sd_socket *)s)->gone) || s->tx.left; /* what we send may still go there */
+    return !sd_load(&((struct sd_socket *)s)->gone) || sd_move_left(s); /* what we send may still go there */
 }
 
 /* What the companion shows: bytes (> 0), end of file (0), nothing (-EAGAIN), or how it broke. */

@@ -34,12 +34,10 @@ struct sd_tx {
     uint64_t tail;       /* published as direction.p.tail */
     uint64_t base;
     uint64_t head_seen;
-    uint64_t resend_from; /* moving: bytes from here to tail still have to go over the companion */
-    bool resending;
-    bool held;        /* the consumer still forwards: what it leaves to us is not known yet */
-    uint64_t held_ns; /* since when; 0 not yet */
-    bool left;        /* our direction has gone over to the companion */
-    uint8_t *data;    /* SD_RING_BYTES */
+    struct sd_mover mover;
+    uint64_t resend_from; /* mover RESENDING: bytes from here to tail still have to go over the companion */
+    uint64_t held_ns;     /* mover HELD: since when; 0 not yet */
+    uint8_t *data;        /* SD_RING_BYTES */
     struct sd_direction *dir;
     _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */
 };
@@ -47,7 +45,8 @@ struct sd_tx {
 struct sd_rx {
     struct sd_token token;
     struct sd_ring_rx m; /* m.avail: bytes known to be there */
-    uint64_t head;       /* published as direction.c.head */
+    struct sd_leaver leaver;
+    uint64_t head; /* published as direction.c.head */
     uint64_t base;
     uint64_t tail_seen;
     uint8_t *data;

@@ -1,7 +1,7 @@
 /* Generated from sdcore/protocol. Change that, then run: nox -s gen
  * For cffi alone: not a C header.
  */
-#define SD_LAYOUT_VERSION 1
+#define SD_LAYOUT_VERSION 2
 #define SD_SLAB_MAGIC 1396986673
 #define SD_REGION_MAGIC 1396986417
 #define SD_STATUS_MAGIC 1396985905
@@ -31,7 +31,8 @@
 #define SD_RX_CLOSED 1
 #define SD_RX_ABANDONED 2
 #define SD_RX_FORWARDING 4
-#define SD_RX_HELD 8
+#define SD_RX_SEEN_MOVED 8
+#define SD_RX_SEEN_CLOSED 16
 #define SD_ARM_WATCHED 1
 #define SD_ARM_SLEEPER 2
 #define SD_ARM_MOVE 4
@@ -44,6 +45,7 @@
 #define SD_MSG_STATUS 6
 #define SD_MSG_SOCKETS 7
 #define SD_MSG_STOP 8
+#define SD_MSG_CARRY 9
 #define SD_STATUS_OK 0
 #define SD_STATUS_DENIED 1
 #define SD_STATUS_BAD 2
@@ -229,6 +231,15 @@ struct sd_msg_after {
 struct sd_msg_lease {
     uint64_t lease_id;
     uint64_t listener_id;
+    ...;
+};
+struct sd_msg_carry {
+    uint64_t lease_id;
+    uint32_t slot;
+    uint32_t direction;
+    uint64_t begin;
+    uint64_t end;
+    uint64_t base;
     ...;
 };
 enum sd_attach_state {
@@ -677,3 +688,90 @@ uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg);
 extern const char *const sd_teardown_state_name[6];
 extern const char *const sd_teardown_event_name[6];
 extern const char *const sd_teardown_effect_name[10];
+enum sd_mover_state {
+    SD_MOVER_RINGS = 0,
+    SD_MOVER_LOOKING = 1,
+    SD_MOVER_HELD = 2,
+    SD_MOVER_RESENDING = 3,
+    SD_MOVER_OVER = 4,
+    SD_MOVER_CLOSING = 5,
+    SD_MOVER_LINGERING = 6,
+    SD_MOVER_CLOSED = 7,
+};
+enum sd_mover_event {
+    SD_MOVER_EV_MOVE = 0,
+    SD_MOVER_EV_WITHDRAW = 1,
+    SD_MOVER_EV_FORWARDS = 2,
+    SD_MOVER_EV_LEFT = 3,
+    SD_MOVER_EV_LATE = 4,
+    SD_MOVER_EV_TRY = 5,
+    SD_MOVER_EV_SENT = 6,
+    SD_MOVER_EV_FULL = 7,
+    SD_MOVER_EV_BREAK = 8,
+    SD_MOVER_EV_SEND = 9,
+    SD_MOVER_EV_SHUTDOWN = 10,
+    SD_MOVER_EV_CLOSE = 11,
+};
+enum sd_mover_effect {
+    SD_MOVER_DO_PUBLISH_MOVED = 1,
+    SD_MOVER_DO_PUBLISH_FIN = 2,
+    SD_MOVER_DO_LOOK_MOVED = 3,
+    SD_MOVER_DO_LOOK_AGAIN = 4,
+    SD_MOVER_DO_LOOK_CLOSED = 5,
+    SD_MOVER_DO_MARK_CLOSED = 6,
+    SD_MOVER_DO_RESEND = 7,
+    SD_MOVER_DO_END_COMPANION = 8,
+    SD_MOVER_DO_PASS = 9,
+    SD_MOVER_DO_WAIT = 10,
+    SD_MOVER_DO_BROKEN_PIPE = 11,
+    SD_MOVER_DO_HAND_OVER = 12,
+};
+struct sd_mover {
+    uint32_t state;
+    uint64_t left;
+    uint8_t fin;
+};
+void sd_mover_start(struct sd_mover *m);
+uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_t arg);
+extern const char *const sd_mover_state_name[8];
+extern const char *const sd_mover_event_name[12];
+extern const char *const sd_mover_effect_name[13];
+enum sd_leaver_state {
+    SD_LEAVER_RINGS = 0,
+    SD_LEAVER_ANNOUNCED = 1,
+    SD_LEAVER_PUTTING = 2,
+    SD_LEAVER_RESIGNING = 3,
+    SD_LEAVER_PUTTING_LAST = 4,
+    SD_LEAVER_RESIGNING_LAST = 5,
+    SD_LEAVER_LEFT = 6,
+};
+enum sd_leaver_event {
+    SD_LEAVER_EV_LEAVE = 0,
+    SD_LEAVER_EV_FIRST = 1,
+    SD_LEAVER_EV_AFTER_MOVE = 2,
+    SD_LEAVER_EV_AFTER_CLOSE = 3,
+    SD_LEAVER_EV_PUT_DONE = 4,
+    SD_LEAVER_EV_NO_PEER = 5,
+    SD_LEAVER_EV_RESIGNED = 6,
+    SD_LEAVER_EV_MOVED_MEANWHILE = 7,
+    SD_LEAVER_EV_CLOSED_MEANWHILE = 8,
+};
+enum sd_leaver_effect {
+    SD_LEAVER_DO_ANNOUNCE = 1,
+    SD_LEAVER_DO_ASK = 2,
+    SD_LEAVER_DO_PUT = 3,
+    SD_LEAVER_DO_RESIGN = 4,
+    SD_LEAVER_DO_RESIGN_LAST = 5,
+    SD_LEAVER_DO_SETTLE = 6,
+    SD_LEAVER_DO_STAND_IN_QUEUE = 7,
+    SD_LEAVER_DO_STAND_IN_RING = 8,
+    SD_LEAVER_DO_RELAY = 9,
+};
+struct sd_leaver {
+    uint32_t state;
+};
+void sd_leaver_start(struct sd_leaver *m);
+uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint64_t arg);
+extern const char *const sd_leaver_state_name[7];
+extern const char *const sd_leaver_event_name[9];
+extern const char *const sd_leaver_effect_name[10];

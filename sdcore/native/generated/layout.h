@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SD_LAYOUT_VERSION 1u /* Changes with every layout; processes of different versions use kernel TCP. */
+#define SD_LAYOUT_VERSION 2u /* Changes with every layout; processes of different versions use kernel TCP. */
 #define SD_SLAB_MAGIC 1396986673u /* First word of a slab. */
 #define SD_REGION_MAGIC 1396986417u /* First word of a region. */
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
@@ -38,7 +38,8 @@
 #define SD_RX_CLOSED 1u /* The consumer will not read any more. */
 #define SD_RX_ABANDONED 2u /* The consumer left at head; send the rest over the companion. */
 #define SD_RX_FORWARDING 4u /* The consumer puts bytes of the ring on the companion: let nothing overtake them. */
-#define SD_RX_HELD 8u /* Set by the producer: it has moved meanwhile, and leaves its last bytes to the consumer. */
+#define SD_RX_SEEN_MOVED 8u /* Set by the producer after TX_MOVED: what stood here before says who sends what is unread. */
+#define SD_RX_SEEN_CLOSED 16u /* Set by the producer after TX_CLOSED, for the same reason. */
 #define SD_ARM_WATCHED 1u
 #define SD_ARM_SLEEPER 2u
 #define SD_ARM_MOVE 4u
@@ -51,6 +52,7 @@
 #define SD_MSG_STATUS 6u /* no body. Reply: no body, fd: memfd with JSON. */
 #define SD_MSG_SOCKETS 7u /* no body. Reply: no body, fd: memfd with JSON. */
 #define SD_MSG_STOP 8u /* no body. Reply: no body; then the monitor ends. */
+#define SD_MSG_CARRY 9u /* body CARRY, fd: a TCP connection. Reply: no body. The bytes of the ring are sent there, then it is closed; with a second connection as fd, what either brings goes on to the other. */
 #define SD_STATUS_OK 0u
 #define SD_STATUS_DENIED 1u /* reason says why, as a REASON_*. */
 #define SD_STATUS_BAD 2u /* The request was malformed or its descriptor is not what it should be. */
@@ -464,5 +466,22 @@ struct sd_msg_lease {
 _Static_assert(sizeof(struct sd_msg_lease) == 16, "size of msg_lease");
 _Static_assert(offsetof(struct sd_msg_lease, lease_id) == 0, "msg_lease.lease_id");
 _Static_assert(offsetof(struct sd_msg_lease, listener_id) == 8, "msg_lease.listener_id");
+
+/* Bytes of a ring that the sender of the request cannot put on TCP itself. */
+struct sd_msg_carry {
+    uint64_t lease_id; /* Lease of the slab; its sender must be a party to it. */
+    uint32_t slot;
+    uint32_t direction; /* 0: client to server. 1: server to client. */
+    uint64_t begin; /* Position of the first byte. */
+    uint64_t end; /* Position behind the last byte. */
+    uint64_t base; /* Position that lies at ring offset 0. */
+};
+_Static_assert(sizeof(struct sd_msg_carry) == 40, "size of msg_carry");
+_Static_assert(offsetof(struct sd_msg_carry, lease_id) == 0, "msg_carry.lease_id");
+_Static_assert(offsetof(struct sd_msg_carry, slot) == 8, "msg_carry.slot");
+_Static_assert(offsetof(struct sd_msg_carry, direction) == 12, "msg_carry.direction");
+_Static_assert(offsetof(struct sd_msg_carry, begin) == 16, "msg_carry.begin");
+_Static_assert(offsetof(struct sd_msg_carry, end) == 24, "msg_carry.end");
+_Static_assert(offsetof(struct sd_msg_carry, base) == 32, "msg_carry.base");
 
 #endif

@@ -1721,4 +1721,317 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     return SD_NO_ROW;
 }
 
+/* mover: Producer of one direction that goes over to the companion, or closes: who sends what was not read. */
+enum sd_mover_state {
+    SD_MOVER_RINGS = 0,
+    SD_MOVER_LOOKING = 1,
+    SD_MOVER_HELD = 2,
+    SD_MOVER_RESENDING = 3,
+    SD_MOVER_OVER = 4,
+    SD_MOVER_CLOSING = 5,
+    SD_MOVER_LINGERING = 6,
+    SD_MOVER_CLOSED = 7,
+};
+enum sd_mover_event {
+    SD_MOVER_EV_MOVE = 0,
+    SD_MOVER_EV_WITHDRAW = 1,
+    SD_MOVER_EV_FORWARDS = 2,
+    SD_MOVER_EV_LEFT = 3,
+    SD_MOVER_EV_LATE = 4,
+    SD_MOVER_EV_TRY = 5,
+    SD_MOVER_EV_SENT = 6,
+    SD_MOVER_EV_FULL = 7,
+    SD_MOVER_EV_BREAK = 8,
+    SD_MOVER_EV_SEND = 9,
+    SD_MOVER_EV_SHUTDOWN = 10,
+    SD_MOVER_EV_CLOSE = 11,
+};
+enum sd_mover_effect {
+    SD_MOVER_DO_PUBLISH_MOVED = 1,
+    SD_MOVER_DO_PUBLISH_FIN = 2,
+    SD_MOVER_DO_LOOK_MOVED = 3,
+    SD_MOVER_DO_LOOK_AGAIN = 4,
+    SD_MOVER_DO_LOOK_CLOSED = 5,
+    SD_MOVER_DO_MARK_CLOSED = 6,
+    SD_MOVER_DO_RESEND = 7,
+    SD_MOVER_DO_END_COMPANION = 8,
+    SD_MOVER_DO_PASS = 9,
+    SD_MOVER_DO_WAIT = 10,
+    SD_MOVER_DO_BROKEN_PIPE = 11,
+    SD_MOVER_DO_HAND_OVER = 12,
+};
+__attribute__((unused)) static const char *const sd_mover_state_name[8] = {"RINGS", "LOOKING", "HELD", "RESENDING", "OVER", "CLOSING", "LINGERING", "CLOSED"};
+__attribute__((unused)) static const char *const sd_mover_event_name[12] = {"MOVE", "WITHDRAW", "FORWARDS", "LEFT", "LATE", "TRY", "SENT", "FULL", "BREAK", "SEND", "SHUTDOWN", "CLOSE"};
+__attribute__((unused)) static const char *const sd_mover_effect_name[13] = {"", "PUBLISH_MOVED", "PUBLISH_FIN", "LOOK_MOVED", "LOOK_AGAIN", "LOOK_CLOSED", "MARK_CLOSED", "RESEND", "END_COMPANION", "PASS", "WAIT", "BROKEN_PIPE", "HAND_OVER"};
+struct sd_mover {
+    uint32_t state;
+    uint64_t left;
+    uint8_t fin;
+};
+
+static inline void sd_mover_start(struct sd_mover *m)
+{
+    m->state = SD_MOVER_RINGS;
+    m->left = 0u;
+    m->fin = 0u;
+}
+
+static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_MOVER_EV_MOVE:
+        switch (m->state) {
+        case SD_MOVER_RINGS:
+            m->state = SD_MOVER_LOOKING; return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* RINGS MOVE PUBLISH_MOVED LOOK_MOVED -> LOOKING */
+        case SD_MOVER_LOOKING:
+            return 0; /* LOOKING MOVE -> LOOKING */
+        case SD_MOVER_HELD:
+            return 0; /* HELD MOVE -> HELD */
+        case SD_MOVER_RESENDING:
+            return 0; /* RESENDING MOVE -> RESENDING */
+        case SD_MOVER_OVER:
+            return 0; /* OVER MOVE -> OVER */
+        case SD_MOVER_CLOSED:
+            return 0; /* CLOSED MOVE -> CLOSED */
+        }
+        break;
+    case SD_MOVER_EV_WITHDRAW:
+        switch (m->state) {
+        case SD_MOVER_RINGS:
+            if (arg > 0ULL) { m->left = arg; m->state = SD_MOVER_RESENDING; return SD_MOVER_DO_RESEND; } /* RINGS WITHDRAW [arg > 0] left = arg; RESEND -> RESENDING */
+            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* RINGS WITHDRAW [fin > 0] fin = 0; END_COMPANION -> OVER */
+            m->state = SD_MOVER_OVER; return 0; /* RINGS WITHDRAW -> OVER */
+        }
+        break;
+    case SD_MOVER_EV_FORWARDS:
+        switch (m->state) {
+        case SD_MOVER_LOOKING:
+            m->state = SD_MOVER_HELD; return 0; /* LOOKING FORWARDS -> HELD */
+        case SD_MOVER_CLOSING:
+            m->state = SD_MOVER_CLOSED; return 0; /* CLOSING FORWARDS -> CLOSED */
+        }
+        break;
+    case SD_MOVER_EV_LEFT:
+        switch (m->state) {
+        case SD_MOVER_LOOKING:
+            if (arg > 0ULL) { m->left = arg; m->state = SD_MOVER_RESENDING; return SD_MOVER_DO_RESEND; } /* LOOKING LEFT [arg > 0] left = arg; RESEND -> RESENDING */
+            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* LOOKING LEFT [fin > 0] fin = 0; END_COMPANION -> OVER */
+            m->state = SD_MOVER_OVER; return 0; /* LOOKING LEFT -> OVER */
+        case SD_MOVER_CLOSING:
+            if (arg > 0ULL) { m->left = arg; m->state = SD_MOVER_LINGERING; return SD_MOVER_DO_RESEND; } /* CLOSING LEFT [arg > 0] left = arg; RESEND -> LINGERING */
+            m->state = SD_MOVER_CLOSED; return 0; /* CLOSING LEFT -> CLOSED */
+        }
+        break;
+    case SD_MOVER_EV_LATE:
+        switch (m->state) {
+        case SD_MOVER_LOOKING:
+            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* LOOKING LATE [fin > 0] fin = 0; END_COMPANION -> OVER */
+            m->state = SD_MOVER_OVER; return 0; /* LOOKING LATE -> OVER */
+        }
+        break;
+    case SD_MOVER_EV_TRY:
+        switch (m->state) {
+        case SD_MOVER_RINGS:
+            return 0; /* RINGS TRY -> RINGS */
+        case SD_MOVER_LOOKING:
+            return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* LOOKING TRY PUBLISH_MOVED LOOK_MOVED -> LOOKING */
+        case SD_MOVER_HELD:
+            m->state = SD_MOVER_LOOKING; return SD_MOVER_DO_LOOK_AGAIN; /* HELD TRY LOOK_AGAIN -> LOOKING */
+        case SD_MOVER_RESENDING:
+            return SD_MOVER_DO_RESEND; /* RESENDING TRY RESEND -> RESENDING */
+        case SD_MOVER_OVER:
+            return 0; /* OVER TRY -> OVER */
+        case SD_MOVER_CLOSED:
+            return 0; /* CLOSED TRY -> CLOSED */
+        }
+        break;
+    case SD_MOVER_EV_SENT:
+        switch (m->state) {
+        case SD_MOVER_RESENDING:
+            if (arg < m->left) { m->left = m->left - arg; return SD_MOVER_DO_RESEND; } /* RESENDING SENT [arg < left] left = left - arg; RESEND -> RESENDING */
+            if ((uint64_t)m->fin > 0ULL) { m->left = 0ULL; m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* RESENDING SENT [fin > 0] left = 0; fin = 0; END_COMPANION -> OVER */
+            m->left = 0ULL; m->state = SD_MOVER_OVER; return 0; /* RESENDING SENT left = 0; -> OVER */
+        case SD_MOVER_LINGERING:
+            if (arg < m->left) { m->left = m->left - arg; return SD_MOVER_DO_RESEND; } /* LINGERING SENT [arg < left] left = left - arg; RESEND -> LINGERING */
+            m->left = 0ULL; m->state = SD_MOVER_CLOSED; return 0; /* LINGERING SENT left = 0; -> CLOSED */
+        }
+        break;
+    case SD_MOVER_EV_FULL:
+        switch (m->state) {
+        case SD_MOVER_RESENDING:
+            return 0; /* RESENDING FULL -> RESENDING */
+        case SD_MOVER_LINGERING:
+            m->left = 0ULL; m->state = SD_MOVER_CLOSED; return SD_MOVER_DO_HAND_OVER; /* LINGERING FULL left = 0; HAND_OVER -> CLOSED */
+        }
+        break;
+    case SD_MOVER_EV_BREAK:
+        switch (m->state) {
+        case SD_MOVER_RESENDING:
+            m->left = 0ULL; m->state = SD_MOVER_OVER; return 0; /* RESENDING BREAK left = 0; -> OVER */
+        case SD_MOVER_LINGERING:
+            m->left = 0ULL; m->state = SD_MOVER_CLOSED; return 0; /* LINGERING BREAK left = 0; -> CLOSED */
+        }
+        break;
+    case SD_MOVER_EV_SEND:
+        switch (m->state) {
+        case SD_MOVER_LOOKING:
+            return SD_MOVER_DO_WAIT; /* LOOKING SEND WAIT -> LOOKING */
+        case SD_MOVER_HELD:
+            if ((uint64_t)m->fin > 0ULL) { return SD_MOVER_DO_BROKEN_PIPE; } /* HELD SEND [fin > 0] BROKEN_PIPE -> HELD */
+            return SD_MOVER_DO_WAIT; /* HELD SEND WAIT -> HELD */
+        case SD_MOVER_RESENDING:
+            if ((uint64_t)m->fin > 0ULL) { return SD_MOVER_DO_BROKEN_PIPE; } /* RESENDING SEND [fin > 0] BROKEN_PIPE -> RESENDING */
+            return SD_MOVER_DO_WAIT; /* RESENDING SEND WAIT -> RESENDING */
+        case SD_MOVER_OVER:
+            return SD_MOVER_DO_PASS; /* OVER SEND PASS -> OVER */
+        }
+        break;
+    case SD_MOVER_EV_SHUTDOWN:
+        switch (m->state) {
+        case SD_MOVER_RINGS:
+            m->fin = (uint8_t)(1ULL); return 0; /* RINGS SHUTDOWN fin = 1; -> RINGS */
+        case SD_MOVER_LOOKING:
+            m->fin = (uint8_t)(1ULL); return SD_MOVER_DO_PUBLISH_FIN; /* LOOKING SHUTDOWN fin = 1; PUBLISH_FIN -> LOOKING */
+        case SD_MOVER_HELD:
+            m->fin = (uint8_t)(1ULL); return SD_MOVER_DO_PUBLISH_FIN; /* HELD SHUTDOWN fin = 1; PUBLISH_FIN -> HELD */
+        case SD_MOVER_RESENDING:
+            m->fin = (uint8_t)(1ULL); return 0; /* RESENDING SHUTDOWN fin = 1; -> RESENDING */
+        case SD_MOVER_OVER:
+            return SD_MOVER_DO_END_COMPANION; /* OVER SHUTDOWN END_COMPANION -> OVER */
+        }
+        break;
+    case SD_MOVER_EV_CLOSE:
+        switch (m->state) {
+        case SD_MOVER_RINGS:
+            m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* RINGS CLOSE LOOK_CLOSED -> CLOSING */
+        case SD_MOVER_LOOKING:
+            m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* LOOKING CLOSE LOOK_CLOSED -> CLOSING */
+        case SD_MOVER_HELD:
+            m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* HELD CLOSE LOOK_CLOSED -> CLOSING */
+        case SD_MOVER_RESENDING:
+            m->state = SD_MOVER_LINGERING; return SD_MOVER_DO_RESEND; /* RESENDING CLOSE RESEND -> LINGERING */
+        case SD_MOVER_OVER:
+            m->state = SD_MOVER_CLOSED; return SD_MOVER_DO_MARK_CLOSED; /* OVER CLOSE MARK_CLOSED -> CLOSED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* leaver: Consumer of one direction that leaves the rings: who sends what it has not read. */
+enum sd_leaver_state {
+    SD_LEAVER_RINGS = 0,
+    SD_LEAVER_ANNOUNCED = 1,
+    SD_LEAVER_PUTTING = 2,
+    SD_LEAVER_RESIGNING = 3,
+    SD_LEAVER_PUTTING_LAST = 4,
+    SD_LEAVER_RESIGNING_LAST = 5,
+    SD_LEAVER_LEFT = 6,
+};
+enum sd_leaver_event {
+    SD_LEAVER_EV_LEAVE = 0,
+    SD_LEAVER_EV_FIRST = 1,
+    SD_LEAVER_EV_AFTER_MOVE = 2,
+    SD_LEAVER_EV_AFTER_CLOSE = 3,
+    SD_LEAVER_EV_PUT_DONE = 4,
+    SD_LEAVER_EV_NO_PEER = 5,
+    SD_LEAVER_EV_RESIGNED = 6,
+    SD_LEAVER_EV_MOVED_MEANWHILE = 7,
+    SD_LEAVER_EV_CLOSED_MEANWHILE = 8,
+};
+enum sd_leaver_effect {
+    SD_LEAVER_DO_ANNOUNCE = 1,
+    SD_LEAVER_DO_ASK = 2,
+    SD_LEAVER_DO_PUT = 3,
+    SD_LEAVER_DO_RESIGN = 4,
+    SD_LEAVER_DO_RESIGN_LAST = 5,
+    SD_LEAVER_DO_SETTLE = 6,
+    SD_LEAVER_DO_STAND_IN_QUEUE = 7,
+    SD_LEAVER_DO_STAND_IN_RING = 8,
+    SD_LEAVER_DO_RELAY = 9,
+};
+__attribute__((unused)) static const char *const sd_leaver_state_name[7] = {"RINGS", "ANNOUNCED", "PUTTING", "RESIGNING", "PUTTING_LAST", "RESIGNING_LAST", "LEFT"};
+__attribute__((unused)) static const char *const sd_leaver_event_name[9] = {"LEAVE", "FIRST", "AFTER_MOVE", "AFTER_CLOSE", "PUT_DONE", "NO_PEER", "RESIGNED", "MOVED_MEANWHILE", "CLOSED_MEANWHILE"};
+__attribute__((unused)) static const char *const sd_leaver_effect_name[10] = {"", "ANNOUNCE", "ASK", "PUT", "RESIGN", "RESIGN_LAST", "SETTLE", "STAND_IN_QUEUE", "STAND_IN_RING", "RELAY"};
+struct sd_leaver {
+    uint32_t state;
+};
+
+static inline void sd_leaver_start(struct sd_leaver *m)
+{
+    m->state = SD_LEAVER_RINGS;
+}
+
+static inline uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_LEAVER_EV_LEAVE:
+        switch (m->state) {
+        case SD_LEAVER_RINGS:
+            m->state = SD_LEAVER_ANNOUNCED; return SD_LEAVER_DO_ANNOUNCE; /* RINGS LEAVE ANNOUNCE -> ANNOUNCED */
+        }
+        break;
+    case SD_LEAVER_EV_FIRST:
+        switch (m->state) {
+        case SD_LEAVER_ANNOUNCED:
+            m->state = SD_LEAVER_PUTTING; return SD_LEAVER_DO_ASK | (uint32_t)SD_LEAVER_DO_PUT << 8; /* ANNOUNCED FIRST ASK PUT -> PUTTING */
+        }
+        break;
+    case SD_LEAVER_EV_AFTER_MOVE:
+        switch (m->state) {
+        case SD_LEAVER_ANNOUNCED:
+            if (arg > 0ULL) { m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_RELAY | (uint32_t)SD_LEAVER_DO_SETTLE << 8; } /* ANNOUNCED AFTER_MOVE [arg > 0] RELAY SETTLE -> LEFT */
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_SETTLE; /* ANNOUNCED AFTER_MOVE SETTLE -> LEFT */
+        }
+        break;
+    case SD_LEAVER_EV_AFTER_CLOSE:
+        switch (m->state) {
+        case SD_LEAVER_ANNOUNCED:
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_RING | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* ANNOUNCED AFTER_CLOSE STAND_IN_RING SETTLE -> LEFT */
+        }
+        break;
+    case SD_LEAVER_EV_PUT_DONE:
+        switch (m->state) {
+        case SD_LEAVER_PUTTING:
+            m->state = SD_LEAVER_RESIGNING; return SD_LEAVER_DO_RESIGN; /* PUTTING PUT_DONE RESIGN -> RESIGNING */
+        case SD_LEAVER_PUTTING_LAST:
+            m->state = SD_LEAVER_RESIGNING_LAST; return SD_LEAVER_DO_RESIGN_LAST; /* PUTTING_LAST PUT_DONE RESIGN_LAST -> RESIGNING_LAST */
+        }
+        break;
+    case SD_LEAVER_EV_NO_PEER:
+        switch (m->state) {
+        case SD_LEAVER_PUTTING:
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* PUTTING NO_PEER STAND_IN_QUEUE SETTLE -> LEFT */
+        case SD_LEAVER_PUTTING_LAST:
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* PUTTING_LAST NO_PEER STAND_IN_QUEUE SETTLE -> LEFT */
+        }
+        break;
+    case SD_LEAVER_EV_RESIGNED:
+        switch (m->state) {
+        case SD_LEAVER_RESIGNING:
+            m->state = SD_LEAVER_LEFT; return 0; /* RESIGNING RESIGNED -> LEFT */
+        case SD_LEAVER_RESIGNING_LAST:
+            m->state = SD_LEAVER_LEFT; return 0; /* RESIGNING_LAST RESIGNED -> LEFT */
+        }
+        break;
+    case SD_LEAVER_EV_MOVED_MEANWHILE:
+        switch (m->state) {
+        case SD_LEAVER_RESIGNING:
+            m->state = SD_LEAVER_PUTTING_LAST; return SD_LEAVER_DO_PUT; /* RESIGNING MOVED_MEANWHILE PUT -> PUTTING_LAST */
+        }
+        break;
+    case SD_LEAVER_EV_CLOSED_MEANWHILE:
+        switch (m->state) {
+        case SD_LEAVER_RESIGNING:
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* RESIGNING CLOSED_MEANWHILE STAND_IN_QUEUE SETTLE -> LEFT */
+        case SD_LEAVER_RESIGNING_LAST:
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* RESIGNING_LAST CLOSED_MEANWHILE STAND_IN_QUEUE SETTLE -> LEFT */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
 #endif

@@ -104,7 +104,7 @@ static struct pair half_sent_again(void)
     send_all(pair.client, block, MANY / 2);
     leave(pair.server);
     sd_readiness(sd_socket_of(pair.client));
-    CHECK(sd_socket_of(pair.client)->tx.resending);
+    CHECK(sd_move_resends(sd_socket_of(pair.client)));
     return pair;
 }
 
@@ -117,7 +117,7 @@ static void shutdown_waits_for_what_is_sent_again(void)
         r = sd_sys_shutdown(pair.client, SHUT_WR);
     CHECK_EQUAL(r, 0);
     later(&l, 0, read_all_later, pair.server);
-    while (sd_socket_of(pair.client)->tx.resending) {
+    while (sd_move_resends(sd_socket_of(pair.client))) {
         sd_look_at_companion(sd_socket_of(pair.client), pair.client);
         nap(MS);
     }

@@ -100,11 +100,13 @@ enum op {
     OP_QUEUED,    /* wait until `arg` bytes can be read, read nothing */
     OP_SHUTDOWN,  /* shutdown(arg) */
     OP_CLOSE,
-    OP_RESET, /* SO_LINGER 0 and close */
-    OP_DIE,   /* kill -9 of the puppet; no answer */
-    OP_NAMES, /* the answer has getsockname and getpeername as text */
-    OP_TAKE,  /* the order carries a descriptor: it becomes socket `index` */
-    OP_SLEEP, /* nothing, after the delay */
+    OP_RESET,  /* SO_LINGER 0 and close */
+    OP_DIE,    /* kill -9 of the puppet; no answer */
+    OP_NAMES,  /* the answer has getsockname and getpeername as text */
+    OP_TAKE,   /* the order carries a descriptor: it becomes socket `index` */
+    OP_SLEEP,  /* nothing, after the delay */
+    OP_MOVE,   /* set SO_ZEROCOPY: under the library the connection moves to kernel TCP by itself */
+    OP_SNDBUF, /* make the send buffer of socket `index` `arg` bytes */
 };
 
 struct order {

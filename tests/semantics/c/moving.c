@@ -269,6 +269,71 @@ SCENARIO(sent_again_before_the_close, ANY | OTHER)
     show_all(fd, 500000);
 }
 
+/* The peer closes before TCP could take what it has to send again. */
+static void late_reader(bool borrowing)
+{
+    int fd = pair(), bytes = 20000;
+
+    SHOW_PEER(peer(OP_SEND, 400000));
+    SHOW_PEER(peer(OP_SNDBUF, bytes));
+    MUST(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes));
+    if (!borrowing)
+        forbid_borrowing();
+    fd = passed(fd);
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    sleep_ms(100);
+    show_all(fd, 500000);
+}
+
+SCENARIO(sent_again_after_the_close_for_a_late_reader, ANY | OTHER)
+{
+    late_reader(false);
+}
+
+SCENARIO(put_there_before_the_close_for_a_late_reader, ANY)
+{
+    late_reader(true);
+}
+
+/* ---- the peer has moved by itself, and what it sent since must not come first ---- */
+
+static void overtaken(enum op last, long arg)
+{
+    int fd = pair();
+    char bytes[16] = "";
+
+    peer_text("one");
+    await_queued(fd, 3);
+    SHOW_PEER(peer(OP_MOVE, 0));
+    peer_text("two");
+    SHOW_PEER(peer(last, arg));
+    sleep_ms(20);
+    fd = passed(fd);
+    SHOW(recv(fd, bytes, 6, MSG_WAITALL));
+    show_text("bytes", bytes);
+    if (last == OP_SLEEP) {
+        SHOW(send(fd, "answer", 6, 0));
+        SHOW_PEER(peer(OP_RECV_ONCE, 16));
+        peer(OP_SHUTDOWN, SHUT_WR);
+    }
+    SHOW(recv(fd, bytes, 6, 0));
+}
+
+SCENARIO(unread_bytes_of_a_peer_that_has_moved, ANY | OTHER)
+{
+    overtaken(OP_SLEEP, 0);
+}
+
+SCENARIO(unread_bytes_of_a_peer_that_has_moved_and_ended, ANY | OTHER)
+{
+    overtaken(OP_SHUTDOWN, SHUT_WR);
+}
+
+SCENARIO(unread_bytes_of_a_peer_that_has_moved_and_closed, ANY | OTHER)
+{
+    overtaken(OP_CLOSE, 0);
+}
+
 SCENARIO(sent_again_by_a_sender_that_goes_on, ANY | OTHER)
 {
     int fd = pair();

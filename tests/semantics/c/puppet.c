@@ -161,6 +161,8 @@ static long perform(struct puppet *p, struct order *o, struct answer *a)
     case OP_RESET: return do_close(p, o->index, true);
     case OP_DIE: return kill(getpid(), SIGKILL);
     case OP_NAMES: return put_names(fd, a->text, sizeof a->text);
+    case OP_SNDBUF: return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){(int)o->arg}, sizeof(int));
+    case OP_MOVE: return setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int));
     case OP_TAKE:
     case OP_SLEEP: return 0;
     }

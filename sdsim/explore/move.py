@@ -1,0 +1,272 @@
+"""A direction goes over to its companion: a producer, a consumer that may leave, TCP with little room, the monitor.
+
+The producer sends some bytes by the ring or, once it has moved, by TCP; it may move by itself at any time, follow when
+asked, shut its direction, close, or die. The consumer reads by the ring and may leave at any time: then a program that
+knows of no ring reads the rest, as late as it likes. The other end of the companion can be borrowed, or cannot. Bytes
+are numbered, so that one lost, repeated or out of order is seen where it is read.
+
+A look and the change of a word are one step, as they are in C; everything else may come between any two effects.
+Goal: the reader has met the end of the stream, after every byte that was sent. Only the bytes that a dead producer
+should have sent again may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sdcore.protocol.kit import Effect, Event, Machine
+from sdcore.protocol.transport import LeaverDo, LeaverEvent, LeaverState, MoverDo, MoverEvent, MoverState
+from sdsim.explore.engine import Act, Local, Table
+
+RING = 2
+TCP = 1
+SENT = 3
+
+S, E, D = MoverState, MoverEvent, MoverDo
+LS, LE, LD = LeaverState, LeaverEvent, LeaverDo
+FORWARDING, ABANDONED, SEEN_MOVED, SEEN_CLOSED = 1, 2, 4, 8
+CLOSE_FD = "closes its descriptor"
+OWING = (S.HELD, S.RESENDING)
+
+
+@dataclass(frozen=True)
+class World:
+    """One direction.
+
+    Attributes:
+        sent: bytes that the producer's program has sent; those below `tail` went into the ring.
+        again: the next byte to send again. carried: bytes that the monitor still has to send.
+        queue: in the kernel's receive queue. front: what a connection that stands in holds before it.
+        moved, fin, closed: flags beside tail. word: flags beside head.
+        ended: the companion was shut by its sender. cut: nothing is read from the queue any more.
+        got: bytes read, in order.
+    """
+
+    mover: Local
+    leaver: Local
+    borrows: bool
+    closes: bool
+    sent: int = 0
+    tail: int = 0
+    head: int = 0
+    again: int = 0
+    carried: tuple[int, ...] = ()
+    queue: tuple[int, ...] = ()
+    front: tuple[int, ...] = ()
+    moved: bool = False
+    fin: bool = False
+    closed: bool = False
+    word: int = 0
+    asked: bool = False
+    ended: bool = False
+    cut: bool = False
+    open: bool = True
+    borrowed: bool = False
+    dead: bool = False
+    got: int = 0
+    over: bool = False
+    wrong: str = ""
+    producer: tuple[Effect | str, ...] = ()
+    consumer: tuple[Effect, ...] = ()
+
+
+class MoveModel:
+    """One direction that moves."""
+
+    name = "move"
+    parties: tuple[str, ...] = ("producer", "consumer", "monitor")
+
+    def __init__(self, tables: Mapping[str, Machine]) -> None:
+        self.mover, self.leaver = Table(tables["mover"]), Table(tables["leaver"])
+
+    def first(self) -> Iterable[World]:
+        """An empty ring; the other end can be borrowed or not; its program closes, or dies, or only ever shuts it."""
+        for borrows in (True, False):
+            for closes in (True, False):
+                yield World(self.mover.start, self.leaver.start, borrows, closes)
+
+    def wrong(self, w: World) -> str | None:
+        """Every byte in order; the end after the last."""
+        if w.over and w.got != w.sent and not (w.dead and w.leaver[0] is not LS.RINGS):
+            return f"the stream ended after {w.got} of {w.sent} bytes"
+        return w.wrong or None
+
+    def done(self, w: World) -> bool:
+        """The reader has met the end, and nobody holds anything back."""
+        return w.over and not w.carried and (not w.open or not w.closes)
+
+    def steps(self, w: World) -> Iterator[tuple[Act, World]]:
+        """What each may do next."""
+        yield from self._producer(w)
+        yield from self._consumer(w)
+        if w.carried and len(w.queue) < TCP:
+            carried = replace(w, carried=w.carried[1:], queue=(*w.queue, w.carried[0]))
+            yield Act("monitor", f"sends byte {w.carried[0]} again"), carried
+
+    # The producer -----------------------------------------------------------------------------------------------------
+
+    def _producer(self, w: World) -> Iterator[tuple[Act, World]]:
+        if not w.open:
+            return
+        if w.closes:
+            yield Act("producer", "dies"), replace(w, dead=True, open=False, producer=())
+        if w.producer:
+            effect, rest = w.producer[0], w.producer[1:]
+            what = effect if isinstance(effect, str) else f"does {effect.name}"
+            yield Act("producer", what), self._perform(replace(w, producer=rest), effect)
+        elif not w.closed:
+            yield from self._program(w)
+
+    def _program(self, w: World) -> Iterator[tuple[Act, World]]:
+        """What the program may call."""
+        state = w.mover[0]
+        if w.sent < SENT and not w.fin:
+            yield from self._send(w, state)
+        if state is S.RINGS:
+            yield self._feed(w, E.MOVE)
+        if state in OWING:  # in LOOKING only after a death
+            yield self._feed(w, E.TRY)
+        if not w.fin:
+            yield self._feed(replace(w, fin=state in (S.RINGS, S.RESENDING, S.OVER)), E.SHUTDOWN)
+        if w.closes:
+            act, closing = self._feed(replace(w, closed=True, fin=True), E.CLOSE)
+            yield act, replace(closing, producer=(*closing.producer, CLOSE_FD))
+
+    def _send(self, w: World, state: object) -> Iterator[tuple[Act, World]]:
+        if state is S.RINGS:
+            if w.tail - w.head < RING:
+                yield Act("producer", f"puts byte {w.sent}"), replace(w, sent=w.sent + 1, tail=w.tail + 1)
+            return
+        act, asked = self._feed(w, E.SEND)
+        if asked.producer[:1] == (D.PASS,) and len(w.queue) < TCP:
+            yield act, replace(w, sent=w.sent + 1, queue=(*w.queue, w.sent))
+
+    def _perform(self, w: World, effect: Effect | str) -> World:
+        match effect:
+            case D.LOOK_MOVED | D.LOOK_CLOSED | D.LOOK_AGAIN:
+                mark = {D.LOOK_MOVED: SEEN_MOVED, D.LOOK_CLOSED: SEEN_CLOSED}.get(effect, 0)
+                return self._look(replace(w, word=w.word | mark), w.word)
+            case D.RESEND:
+                return self._resend(w)
+        return replace(w, **self._changed(w, effect))
+
+    def _changed(self, w: World, effect: Effect | str) -> dict[str, Any]:
+        """What an effect that feeds nothing changes."""
+        changes: dict[Effect | str, dict[str, Any]] = {
+            D.PUBLISH_MOVED: {"moved": not w.fin},
+            D.PUBLISH_FIN: {"fin": True},
+            D.MARK_CLOSED: {"word": w.word | SEEN_CLOSED},
+            D.END_COMPANION: {"ended": True},
+            D.HAND_OVER: {"carried": tuple(range(w.again, w.tail))},
+            CLOSE_FD: {"open": False},
+        }
+        return changes[effect]
+
+    def _look(self, w: World, seen: int) -> World:
+        if seen & FORWARDING:
+            return self._feed(w, E.FORWARDS)[1]
+        if seen & ABANDONED:
+            return self._feed(replace(w, again=w.head), E.LEFT, w.tail - w.head)[1]
+        return self._feed(w, E.LEFT, 0)[1]
+
+    def _resend(self, w: World) -> World:
+        if len(w.queue) == TCP:
+            return self._feed(w, E.FULL)[1]
+        put = replace(w, queue=(*w.queue, w.again), again=w.again + 1)
+        return self._feed(put, E.SENT, 1)[1]
+
+    def _feed(self, w: World, event: Event, arg: int = 0) -> tuple[Act, World]:
+        new, effects = self.mover.feed(w.mover, event, arg)
+        names = "".join(f" {effect.name}" for effect in effects)
+        text = f"mover: {w.mover[0].name} {event.name}({arg}) -> {new[0].name}{names}"
+        return Act("producer", text), replace(w, mover=new, producer=(*effects, *w.producer))
+
+    # The consumer, and who reads after it -----------------------------------------------------------------------------
+
+    def _consumer(self, w: World) -> Iterator[tuple[Act, World]]:
+        if w.consumer:
+            effect = w.consumer[0]
+            yield Act("consumer", f"does {effect.name}"), self._act(replace(w, consumer=w.consumer[1:]), effect)
+        elif w.over:
+            return
+        elif w.leaver[0] is LS.RINGS:
+            yield from self._read_ring(w)
+            yield Act("consumer", "leaves"), self._tell(w, LE.LEAVE)
+        else:
+            yield from self._read_kernel(w)
+
+    def _read_ring(self, w: World) -> Iterator[tuple[Act, World]]:
+        """The library reads: the ring, then what its flags say, or the companion's end."""
+        if w.head < w.tail:
+            yield Act("consumer", f"takes byte {w.head}"), self._got(replace(w, head=w.head + 1), w.head)
+        elif w.moved or (w.dead and not w.fin):
+            yield from self._read_kernel(w)
+        elif w.fin:
+            yield Act("consumer", "meets the end in the ring"), replace(w, over=True)
+
+    def _read_kernel(self, w: World) -> Iterator[tuple[Act, World]]:
+        if w.front:
+            yield Act("consumer", f"reads byte {w.front[0]}"), self._got(replace(w, front=w.front[1:]), w.front[0])
+        elif not w.cut and w.queue:
+            yield Act("consumer", f"reads byte {w.queue[0]}"), self._got(replace(w, queue=w.queue[1:]), w.queue[0])
+        elif w.cut or w.ended or not (w.open or w.carried or w.borrowed):
+            yield Act("consumer", "meets the end"), replace(w, over=True)
+
+    def _got(self, w: World, byte: int) -> World:
+        if byte != w.got:
+            return replace(w, wrong=f"read byte {byte} where {w.got} comes next")
+        return replace(w, got=w.got + 1)
+
+    def _act(self, w: World, effect: Effect) -> World:
+        match effect:
+            case LD.ANNOUNCE:
+                return self._announced(replace(w, word=w.word | FORWARDING), w.word)
+            case LD.ASK:
+                return replace(w, asked=True)
+            case LD.PUT:
+                return self._put(w)
+            case LD.RESIGN | LD.RESIGN_LAST:
+                return self._resign(w, SEEN_CLOSED | (SEEN_MOVED if effect is LD.RESIGN else 0))
+            case LD.SETTLE:
+                return replace(w, word=w.word & ~FORWARDING | ABANDONED)
+        return self._stand_in(w, effect)
+
+    def _stand_in(self, w: World, effect: Effect) -> World:
+        """A connection of the reader's own: with what the monitor passes on, or with all that there will be."""
+        ring = tuple(range(w.head, w.tail))
+        if not ring:
+            return w
+        if effect is LD.RELAY:
+            return replace(w, front=ring, head=w.tail)
+        front = w.queue + ring if effect is LD.STAND_IN_QUEUE else ring + w.queue
+        return replace(w, front=front, queue=(), head=w.tail, cut=True)
+
+    def _announced(self, w: World, seen: int) -> World:
+        if seen & SEEN_CLOSED:
+            return self._tell(w, LE.AFTER_CLOSE)
+        if seen & SEEN_MOVED:
+            return self._tell(w, LE.AFTER_MOVE, w.tail - w.head)
+        return self._tell(w, LE.FIRST)
+
+    def _put(self, w: World) -> World:
+        """One byte at a time, and the end behind the last."""
+        if not w.borrowed and not (w.borrows and w.open):
+            return self._tell(w, LE.PUT_DONE if w.open and not w.closed else LE.NO_PEER)
+        if w.head < w.tail and len(w.queue) < TCP:
+            put = replace(w, borrowed=True, queue=(*w.queue, w.head), head=w.head + 1)
+            return replace(put, consumer=(LD.PUT, *w.consumer))
+        ends = w.fin and w.head == w.tail
+        return self._tell(replace(w, borrowed=False, ended=w.ended or ends), LE.PUT_DONE)
+
+    def _resign(self, w: World, minds: int) -> World:
+        if w.word & minds & SEEN_CLOSED:
+            return self._tell(w, LE.CLOSED_MEANWHILE)
+        if w.word & minds:
+            return self._tell(w, LE.MOVED_MEANWHILE)
+        return self._tell(replace(w, word=w.word & ~FORWARDING | ABANDONED), LE.RESIGNED)
+
+    def _tell(self, w: World, event: Event, arg: int = 0) -> World:
+        new, effects = self.leaver.feed(w.leaver, event, arg)
+        return replace(w, leaver=new, consumer=(*effects, *w.consumer))

@@ -25,7 +25,10 @@ enum sd_mode {
 
 /* One direction's right to act: a token_owner machine in one word; see token.c. */
 struct sd_token {
-    _Atomic uint64_t word;
+    union {
+        _Atomic uint64_t word;
+        _Atomic uint16_t part[4]; /* the highest names who may enter by plain loads and stores */
+    };
 };
 
 struct sd_tx {

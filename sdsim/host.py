@@ -130,7 +130,7 @@ class Thread:
         try:
             if delay_ps:
                 yield self.env.timeout(delay_ps)
-            yield from self._get_core()
+            yield from self.take_core()
             self.result = yield from self.body(self)
         except (Killed, simpy.Interrupt):
             self.dead = True
@@ -185,9 +185,10 @@ class Thread:
         self.core.switches += 1
         yield self.work(self.world.costs.context_switch)
         self.core.leave(self)
-        yield from self._get_core()
+        yield from self.take_core()
 
-    def _get_core(self) -> Steps:
+    def take_core(self) -> Steps:
+        """Stand in line for the core, and get it."""
         granted = self.core.enter(self)
         if granted is not None:
             yield granted
@@ -221,7 +222,7 @@ class Thread:
             self.core.leave(self)
             yield event
             self.asleep = None
-            yield from self._get_core()
+            yield from self.take_core()
             costs = self.world.costs
             yield self.work(self.world.rng.randint(costs.wake_least, costs.wake_most))
         rung, self.rung = self.rung, False

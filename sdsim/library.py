@@ -95,6 +95,8 @@ class Library:
         self.sockets: set[Socket] = set()
         self.threads: list[Thread] = []
         self.alive = True
+        self.parent: Library | None = None
+        self.region = self.pid
         site.libraries.append(self)
 
     # Threads and death ------------------------------------------------------------------------------------------------
@@ -114,7 +116,7 @@ class Library:
         for thread in self.threads:
             thread.kill()
         for socket in sorted(self.sockets, key=lambda socket: socket.name):
-            socket.die()
+            socket.die(self)
         for listening in self.listenings:
             self.site.leave_listener(listening.kernel)
         if self.number:
@@ -164,7 +166,10 @@ class Library:
             self.run(0, lambda thread: self._feed_attach(thread, AttachEvent.RETRY_DUE))
 
     def _hello(self, thread: Thread) -> Steps:
-        reply = yield from self.monitor.ask(thread, events.Attach(ProcessId(self.pid, 1000, self.pid)))
+        parent, secret = (self.parent.number, self.parent.pid) if self.parent is not None else (0, 0)
+        me = ProcessId(self.pid, 1000, self.region)
+        hello = events.Attach(me, parent_id=parent, secret=secret, child_secret=self.pid)
+        reply = yield from self.monitor.ask(thread, hello)
         if isinstance(reply, events.Welcome):
             self.number, self.page = reply.process_id, self.monitor.page
             self.monitor.members[self.number] = self

@@ -92,6 +92,24 @@ class Storm(Part):
     count: Positive = 1000
 
 
+class Shared(Part):
+    """Threads that share a connection, at both ends."""
+
+    kind: Literal["shared"]
+    threads: Positive = 2
+    size: Positive = 8
+    count: Positive = 1000
+
+
+class ForkServer(Part):
+    """A child for each connection."""
+
+    kind: Literal["fork-server"]
+    clients: Positive = 2
+    size: Positive = 8
+    count: Positive = 20
+
+
 class Kill(Part):
     """A process dies at once."""
 
@@ -170,7 +188,7 @@ class Chaos(Part):
     until_us: Positive = 1000
 
 
-Workload = Annotated[PingPong | Stream | Many | Storm, Field(discriminator="kind")]
+Workload = Annotated[PingPong | Stream | Many | Storm | Shared | ForkServer, Field(discriminator="kind")]
 Fault = Annotated[Kill | Pause | CrashMonitor | Move | Partition | Hold | Delay | Lose, Field(discriminator="verb")]
 
 
@@ -302,7 +320,9 @@ def _allowed(location: tuple[Any, ...], detail: Any) -> str:
     return ", ".join(f"{name} {value}" for name, value in context.items()) or detail["type"].replace("_", " ")
 
 
-_WORKLOADS: Final[Mapping[str, type[Part]]] = {"ping-pong": PingPong, "stream": Stream, "many": Many, "storm": Storm}
+_WORKLOADS: Final[Mapping[str, type[Part]]] = {
+    "ping-pong": PingPong, "stream": Stream, "many": Many, "storm": Storm, "shared": Shared, "fork-server": ForkServer,
+}  # fmt: skip
 _FAULTS: Final[Mapping[str, type[Part]]] = {
     "kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move,
     "partition": Partition, "hold": Hold, "delay": Delay, "lose": Lose,

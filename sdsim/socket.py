@@ -24,6 +24,7 @@ from sdsim.kernel import End, Reset
 from sdsim.paths import Path, path_of
 from sdsim.shared import Attention, Direction, Slot
 from sdsim.stream import Span, Stream
+from sdsim.token import Token, under
 from sdsim.waiting import wait
 from sdsim.world import Steps, Violation
 
@@ -56,6 +57,8 @@ class Socket:
 
     Attributes:
         out, into: the streams that the programs see.
+        tokens: of sending and receiving, once threads share the socket.
+        holders: processes that have a descriptor of it.
         end: the companion, or the kernel connection itself.
         side: 0 client, 1 server.
     """
@@ -81,7 +84,8 @@ class Socket:
         self.tries: Callable[[Thread], Steps] | None = None
         self.withdraw: Callable[[Thread, ClientEvent], Steps] | None = None
         self.accepted: Callable[[Thread], Steps] | None = None
-        self.on_mode: list[Callable[[], None]] = []
+        self.tokens: tuple[Token, ...] = ()
+        self.holders = 1
 
     # Places in shared memory ------------------------------------------------------------------------------------------
 
@@ -118,8 +122,29 @@ class Socket:
 
     # Sending ----------------------------------------------------------------------------------------------------------
 
+    def share(self) -> None:
+        """Several threads use this socket from now on: each direction has a token."""
+        if not self.tokens:
+            self.tokens = (
+                Token(self.world, self.name + ".send", self._repair_tx),
+                Token(self.world, self.name + ".receive", self._repair_rx),
+            )
+
+    def _repair_tx(self) -> None:
+        """A thread died between counting bytes and publishing them: they were never sent."""
+        if self.mode in (Mode.RING, Mode.OFFERED):
+            self.tx.regs["free"] = RING_BYTES - (self.tail - self.head_seen)
+
+    def _repair_rx(self) -> None:
+        """A thread died between counting bytes and taking them: they are still there."""
+        if self.mode in (Mode.RING, Mode.OFFERED):
+            self.rx.regs["avail"] = self.tail_seen - self.head
+
     def send(self, thread: Thread, size: int) -> Steps:
         """Send `size` bytes, waiting for room. Raises BrokenPipe or Reset."""
+        return under(self.tokens[0] if self.tokens else None, thread, self._send(thread, size))
+
+    def _send(self, thread: Thread, size: int) -> Steps:
         left = size
         while left:
             if self.mode is Mode.RING:
@@ -251,6 +276,9 @@ class Socket:
 
     def receive(self, thread: Thread, most: int) -> Steps:
         """Up to `most` bytes, waiting for the first; returns their number, 0 at the end. Raises Reset."""
+        return under(self.tokens[1] if self.tokens else None, thread, self._receive(thread, most))
+
+    def _receive(self, thread: Thread, most: int) -> Steps:
         while True:
             if self.mode in (Mode.RING, Mode.OFFERED):
                 got = yield from self._ring_receive(thread, most)
@@ -317,8 +345,8 @@ class Socket:
 
     def _take(self, thread: Thread, size: int) -> Steps:
         """Copy out, publish head, attend to the peer. Copying may stop at the end of what is there."""
-        self.head += size
         yield thread.work(self.costs.ring_message + self._move(size))
+        self.head += size
         spans = self.rx_dir.content.take(size)
         got = self.into.give_out(spans)
         if got != size:
@@ -431,10 +459,14 @@ class Socket:
                 assert self.withdraw is not None
                 yield from self.withdraw(thread, ClientEvent.CLOSE)
 
-    def close(self, thread: Thread) -> Steps:
-        """close() of the last descriptor."""
+    def close(self, thread: Thread, process: Library | None = None) -> Steps:
+        """close() by one process, that which opened it if none is named; the last one ends the connection."""
         yield from self._decide(thread)
         yield from thread.system_call()
+        (process or self.library).sockets.discard(self)
+        self.holders -= 1
+        if self.holders:
+            return
         if self.mode is Mode.RING:
             self.settle()
             unread = self.rx_dir.content.size
@@ -449,8 +481,12 @@ class Socket:
         self.mode = Mode.CLOSED
         self.library.sockets.discard(self)
 
-    def die(self) -> None:
-        """The process is dead: the kernel closes for it, and nothing is published."""
+    def die(self, process: Library) -> None:
+        """A process that has it is dead. With the last one the kernel closes it, and nothing is published."""
+        process.sockets.discard(self)
+        self.holders -= 1
+        if self.holders:
+            return
         if self.slot is not None:
             self.path.destroy()
         if self.end is not None:

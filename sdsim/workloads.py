@@ -10,98 +10,17 @@ A workload of your own is a function with the same signature; `docs/howto/simula
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from sdsim.epoll import EpollSet
 from sdsim.host import Thread
 from sdsim.kernel import Reset
-from sdsim.library import Library, Listening, Refused
+from sdsim.library import Library, Listening
+from sdsim.outcome import FAULTS, MakeLibrary, Result, read_exactly
+from sdsim.sharing import fork_server, shared
 from sdsim.site import Site
-from sdsim.socket import BrokenPipe, Mode, Socket
-from sdsim.units import SECOND, US
+from sdsim.units import US
 from sdsim.world import Steps, Violation
-
-FAULTS = (BrokenPipe, Reset, Refused)
-"""What a program may get when something was killed."""
-
-MakeLibrary = Callable[[Site, int], Library]
-"""Makes a process on a host."""
-
-
-@dataclass
-class Result:
-    """What a workload measured.
-
-    Attributes:
-        latencies_ps: of single round trips or connections.
-        messages: that arrived whole.
-        connections: that were served.
-        modes: how many connections the rings or the kernel carried.
-        faults: errors that programs were given.
-        began_ps, ended_ps: of the measured part.
-    """
-
-    latencies_ps: list[int] = field(default_factory=list)
-    messages: int = 0
-    sent_bytes: int = 0
-    connections: int = 0
-    modes: dict[str, int] = field(default_factory=dict)
-    faults: dict[str, int] = field(default_factory=dict)
-    began_ps: int = 0
-    ended_ps: int = 0
-
-    @property
-    def elapsed_ps(self) -> int:
-        """Length of the measured part."""
-        return max(1, self.ended_ps - self.began_ps)
-
-    @property
-    def mean_us(self) -> float:
-        """Mean latency."""
-        return sum(self.latencies_ps) / len(self.latencies_ps) / US if self.latencies_ps else 0.0
-
-    def percentile_us(self, percent: int) -> float:
-        """A latency that so many percent do not exceed."""
-        ordered = sorted(self.latencies_ps)
-        return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] / US if ordered else 0.0
-
-    @property
-    def messages_per_second(self) -> float:
-        """Rate of the measured part."""
-        return self.messages * SECOND / self.elapsed_ps
-
-    @property
-    def connections_per_second(self) -> float:
-        """Rate of the measured part."""
-        return self.connections * SECOND / self.elapsed_ps
-
-    @property
-    def gbit_per_second(self) -> float:
-        """Bandwidth of the measured part."""
-        return self.sent_bytes * 8 * SECOND / self.elapsed_ps / 1e9
-
-    def count(self, fault: BaseException) -> None:
-        """A program got an error."""
-        name = type(fault).__name__
-        self.faults[name] = self.faults.get(name, 0) + 1
-
-    def served(self, socket: Socket) -> None:
-        """One more connection, and what carried it."""
-        self.connections += 1
-        name = "ring" if socket.mode in (Mode.RING, Mode.OFFERED) else "kernel"
-        self.modes[name] = self.modes.get(name, 0) + 1
-
-
-def read_exactly(thread: Thread, socket: Socket, size: int) -> Steps:
-    """Read `size` bytes; returns whether the stream did not end before."""
-    left = size
-    while left:
-        got = yield from socket.receive(thread, left)
-        if not got:
-            return False
-        left -= got
-    return True
 
 
 def ping_pong(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
@@ -356,6 +275,8 @@ WORKLOADS: Mapping[str, Callable[[Site, MakeLibrary, Mapping[str, Any]], Result]
     "stream": stream,
     "many": many,
     "storm": storm,
+    "shared": shared,
+    "fork-server": fork_server,
 }
 
 __all__ = ["FAULTS", "WORKLOADS", "Result", "Violation", "many", "ping_pong", "storm", "stream"]

@@ -1,15 +1,16 @@
-"""Token: some threads want one token, again and again, and may die anywhere; every access to memory is a step of its own.
+"""Token: some threads want one token again and again, and may die anywhere; every access to memory is a step.
 
-The threads run the driver's program (sdcore/native/core/token.c), the table decides. Shared are the token's word and each
-thread's own two words: `busy` and its ticket. What a thread keeps for itself between two accesses is a copy of the word.
+The threads run the driver's program (sdcore/native/core/token.c), the table decides. Shared are the token's word and
+each thread's own two words: `busy` and its ticket. What a thread keeps for itself between two accesses is a copy of the
+word.
 
     memory "sc"     a store is seen by all at once
     memory "tso"    a store waits in its thread's buffer, first in first out; a swap waits until the buffer is empty
     memory "weak"   stores to different words pass one another; a releasing store passes none that was before it
 
-Under the last two what the token guards is modelled, too: a number that who is inside reads and counts up. The asymmetric
-fence empties the buffers of the other threads, one after the other. With `reuse` a dead thread's number is given to a new
-thread. The queue of the laws is kept beside the world's memory: nobody in it may read it.
+Under the last two what the token guards is modelled, too: a number that who is inside reads and counts up. The
+asymmetric fence empties the buffers of the other threads, one after the other. With `reuse` a dead thread's number is
+given to a new thread. The queue of the laws is kept beside the world's memory: nobody in it may read it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class TokenModel:
     name = "token"
 
     def __init__(
-        self, tables: Mapping[str, Machine], contenders: int = 3, wants: int = WANTS, deaths: int = DEATHS,
+        self, tables: Mapping[str, Machine], *, contenders: int = 3, wants: int = WANTS, deaths: int = DEATHS,
         memory: str = "sc", reuse: bool = False, fences: bool = True, releases: bool = True,
     ) -> None:  # fmt: skip
         self.table = Table(tables["token_owner"])

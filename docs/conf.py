@@ -27,6 +27,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_click",
     "tables",
+    "compatibility",
 ]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]

@@ -436,12 +436,13 @@ static uint32_t look_for_data(struct sd_socket *s)
     return sd_ring_rx_step(&s->rx.m, event, (uint64_t)bytes);
 }
 
-/* More may have been published since: a program that asks for all that is there shall get it. */
-static void top_up(struct sd_socket *s)
+/* More may have been published since: a program that asks for all that is there shall get it. What is new, or -EPROTO. */
+static long top_up(struct sd_socket *s)
 {
     long bytes = sd_ring_new_bytes(&s->rx);
     if (bytes > 0)
         sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_DATA, (uint64_t)bytes);
+    return bytes;
 }
 
 static long peek_some(struct sd_socket *s, struct cursor *c, int flags)
@@ -609,14 +610,16 @@ static long pass_to_kernel(struct sd_socket *s, int fd, int flags)
     return r < 0 ? r : SD_PASS;
 }
 
-static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
+/* `empty`: the caller has just looked, and there is nothing, nor anything to say about the connection. */
+static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, bool empty)
 {
     long done = 0;
     uint64_t deadline = 0;
     bool nothing = c->left == 0; /* asks only whether something is there */
     for (;;) {
         struct cursor at = *c; /* a look begins anew each time */
-        long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
+        long r = empty || sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
+        empty = false;
         if (nothing && r == 0 && !(sd_readiness(s) & POLLIN))
             r = -EAGAIN;
         if (sd_unlikely(r == -EAGAIN && c->left && sd_move_has_strays(s)))
@@ -658,15 +661,28 @@ long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg
         return SD_PASS;
     if (msg_flags)
         *msg_flags = 0;
-    long r = recv_loop(s, fd, &c, flags);
+    long r = recv_loop(s, fd, &c, flags, false);
     sd_unpin(s);
     return still_open(s, fd, r);
 }
 
-static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int flags)
+static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int flags, bool empty)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = n};
-    return sd_recvv(fd, &iov, 1, flags, NULL);
+    struct cursor c = {.iov = &iov, .count = 1, .left = n};
+    struct sd_socket *s = pinned(fd);
+    if (!s)
+        return SD_PASS;
+    long r = recv_loop(s, fd, &c, flags, empty);
+    sd_unpin(s);
+    return still_open(s, fd, r);
+}
+
+/* With the receive token, after a look that found nothing new: is that all there is to say? */
+static bool is_quiet(struct sd_socket *s)
+{
+    return s->rx.m.state == SD_RING_RX_OPEN && !sd_load(&s->rx.dir->p.flags) && !sd_load(&s->gone) &&
+           !sd_load(&s->error) && sd_load(&s->mode) == SD_MODE_RING;
 }
 
 static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_t n, int flags)
@@ -687,15 +703,16 @@ long sd_recv(int fd, void *buf, size_t n, int flags)
 {
     struct sd_socket *s = sd_socket_of(fd);
     if (sd_unlikely(!s || !sd_mode_uses_ring(sd_load_acquire(&s->mode))))
-        return s && sd_load(&s->mode) == SD_MODE_PENDING ? recv_slow(fd, buf, n, flags) : SD_PASS;
+        return s && sd_load(&s->mode) == SD_MODE_PENDING ? recv_slow(fd, buf, n, flags, false) : SD_PASS;
     if (sd_unlikely((flags & RECV_SLOW_FLAGS) || n == 0 || !sd_token_enter(&s->rx.token)))
-        return recv_slow(fd, buf, n, flags);
+        return recv_slow(fd, buf, n, flags, false);
     struct sd_rx *rx = &s->rx;
     long taken = 0;
+    bool empty = false;
     /* the mode changes only under both tokens: look again now that we hold one */
     if (sd_likely(is_still(fd, s))) {
         if (rx->m.state == SD_RING_RX_OPEN && rx->m.avail < n)
-            top_up(s);
+            empty = top_up(s) == 0;
         uint64_t avail = rx->m.avail;
         if (sd_likely(avail)) {
             taken = (long)sd_min_u64(avail, n);
@@ -705,8 +722,9 @@ long sd_recv(int fd, void *buf, size_t n, int flags)
         }
     }
     if (sd_unlikely(!taken)) {
+        empty = empty && is_quiet(s);
         sd_token_leave(&rx->token);
-        return recv_slow(fd, buf, n, flags);
+        return recv_slow(fd, buf, n, flags, empty);
     }
     bool behind = sd_unlikely((size_t)taken < n) && sd_unlikely(sd_load(&rx->dir->p.flags) & SD_TX_MOVED);
     sd_leave_and_notify(s, &rx->token, &rx->dir->room_wait, false);

@@ -56,6 +56,7 @@ CONSTANTS = (
     Const("ARM_WATCHED", 1, ""),
     Const("ARM_SLEEPER", 2, ""),
     Const("ARM_MOVE", 4, ""),
+    Const("ARM_NAP", 8, "Threads sleep on this very word, by futex."),
     Const("ARM_POKE", 0x100, "Alone in its byte, so that the monitor sets it by a plain store of one byte."),
 )
 

@@ -240,7 +240,7 @@ bool sd_move_withdrawn(struct sd_socket *s, int fd)
 /* Wakes who waits there; what the peer asks of us meanwhile is looked at when no token is held. */
 static void wake_peer(struct sd_socket *s, struct sd_attention *attention)
 {
-    sd_attend(s, attention, sd_load(&attention->armed) & (SD_ARM_WATCHED | SD_ARM_SLEEPER), true);
+    sd_attend(s, attention, sd_load(&attention->armed) & (SD_ARM_WATCHED | SD_ARM_SLEEPER | SD_ARM_NAP), true);
 }
 
 /* Both sides look again: what they wait for, and where, may have changed. */

@@ -1,6 +1,8 @@
 /* Sleeping and being woken: doorbells, announcements, patience. Theory: wait.h. */
 #include "core/wait.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -11,10 +13,14 @@
 #include "core/ring.h"
 #include "core/thread.h"
 
-#define SPINS             200 /* looks before the first yield, some 4 us: a peer on another core answers within */
-#define SPIN_PROBE        512 /* a thread whose spinning never helps (the peer shares its core) tries again so often */
-#define YIELDS            80  /* yields before sleeping, while nobody else wants the core: some 50 us */
-#define YIELDS_CONTENDED  6   /* yields that gave the core to others before we sleep */
+#define SPINS      200 /* looks before the first yield, some 4 us: a peer on another core answers within */
+#define SPIN_PROBE 512 /* a thread whose spinning never helps (the peer shares its core) tries again so often */
+#define YIELDS     80  /* yields before sleeping, while nobody else wants the core: some 50 us */
+#define YIELDS_SKIP_LEAST \
+    16 /* waits without yielding after a yield was lost; four times as many each time it is again */
+#define YIELDS_SKIP_MOST  4096
+#define NAP_NS            7300000u /* a peer that dies rings no bell, and whoever naps does not watch the companion */
+#define YIELDS_CONTENDED  6         /* yields that gave the core to others before we sleep */
 #define CALIBRATION_NS    1000000u
 #define YIELD_LONG_NS     2000u    /* a yield that took longer let somebody else run */
 #define YIELD_LOST_NS     1000000u /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
@@ -226,10 +232,51 @@ static long block(struct sd_socket *s, int fd, uint32_t events, const struct sd_
     return r < 0 ? r : fds[1].revents != 0;
 }
 
+/* An interrupted sleep: does the call go on? */
+static long interrupted(uint64_t deadline_ns)
+{
+    return deadline_ns == UINT64_MAX && !sd_load(&sd_g.cancels) && sd_handlers_restart() ? 0 : -EINTR;
+}
+
+static long in_time(uint64_t deadline_ns)
+{
+    return deadline_ns != UINT64_MAX && sd_now_ns() >= deadline_ns ? -EAGAIN : 0;
+}
+
+/* Sleeps for a short time on the word that the peer looks at after each publish. A fraction of what a sleep on a doorbell
+ * costs at both ends. 0: look again; -ETIMEDOUT: nobody came, or this socket cannot: sleep as deep as it takes. */
+static long nap(struct sd_socket *s, uint32_t events, uint64_t deadline_ns)
+{
+    if (sd_load(&s->mode) != SD_MODE_RING || sd_move_uses_companion(s) || s->tx.resending)
+        return -ETIMEDOUT;
+    _Atomic uint32_t *armed = events & POLLIN ? &s->rx.dir->data_wait.armed : &s->tx.dir->room_wait.armed;
+    struct timespec t = {.tv_nsec = NAP_NS};
+    if (deadline_ns != UINT64_MAX && !sleep_time(sd_min_u64(deadline_ns, sd_now_ns() + NAP_NS), true, &t))
+        return 0;
+    uint32_t word = atomic_fetch_or(armed, SD_ARM_NAP) | SD_ARM_NAP;
+    sd_fence_sleeper();
+    if ((sd_readiness(s) & (events | POLLERR | POLLHUP)) || sd_load(&s->mode) != SD_MODE_RING)
+        return 0;
+    long r = sd_syscall(SYS_futex, armed, FUTEX_WAIT, word, &t, NULL, 0);
+    return r == -EINTR || r == -ETIMEDOUT ? r : 0;
+}
+
+static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns);
+
 long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns)
 {
-    struct sd_bell *bell = sd_thread_bell();
     sd_control_look();
+    long r = nap(s, events, deadline_ns);
+    if (r == -EINTR)
+        return interrupted(deadline_ns);
+    if (r == 0 || in_time(deadline_ns) < 0)
+        return in_time(deadline_ns);
+    return sleep_deep(s, fd, events, deadline_ns);
+}
+
+static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns)
+{
+    struct sd_bell *bell = sd_thread_bell();
     struct sd_slot *slot = s->slot; /* a pending socket gets one while we sleep: disarm what we armed */
     bool placed = bell && slot && sd_arm(s, events, bell->name);
     sd_fence_sleeper();
@@ -242,10 +289,10 @@ long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline
     if (bell && slot && s->slot == slot)
         sd_disarm(s, events, bell->name);
     if (r == -EINTR)
-        return deadline_ns == UINT64_MAX && !sd_load(&sd_g.cancels) && sd_handlers_restart() ? 0 : -EINTR;
+        return interrupted(deadline_ns);
     if (r > 0)
         sd_look_at_companion(s, fd);
-    return sd_now_ns() >= deadline_ns ? -EAGAIN : 0;
+    return in_time(deadline_ns);
 }
 
 /* --- waking the peer --- */
@@ -275,8 +322,9 @@ static void ring_watchers(struct sd_socket *s, struct sd_attention *attention, _
 
 static void ring_sleepers(struct sd_attention *attention)
 {
-    atomic_fetch_and(&attention->armed,
-                     ~(uint32_t)SD_ARM_SLEEPER); /* before the exchange: a later sleeper sets it anew */
+    /* before the exchange: a later sleeper sets it anew */
+    if (atomic_fetch_and(&attention->armed, ~(uint32_t)(SD_ARM_SLEEPER | SD_ARM_NAP)) & SD_ARM_NAP)
+        sd_syscall(SYS_futex, &attention->armed, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     for (uint32_t i = 0; i < SD_SLEEPERS; i++) {
         if (!sd_load(&attention->sleepers[i]))
             continue;
@@ -307,7 +355,7 @@ void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint32_t arm
             atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_WATCHED); /* once; first, for who arms anew */
         if (armed & SD_ARM_WATCHED)
             ring_watchers(s, attention, data ? s->tx.peer_ready : s->rx.peer_ready);
-        if (armed & SD_ARM_SLEEPER)
+        if (armed & (SD_ARM_SLEEPER | SD_ARM_NAP))
             ring_sleepers(attention);
     }
     if (sd_unlikely(armed & (SD_ARM_POKE | SD_ARM_MOVE)))
@@ -408,11 +456,32 @@ static uint32_t adapted_spins(struct sd_thread *self)
     return self->spins;
 }
 
+/* A yield gives the core away for a whole slice where others have work of their own. Who sleeps instead is run as soon as
+ * he is woken: then do that, and try a yield again after some waits. */
+static __thread struct {
+    uint16_t skip; /* waits without yields after the next lost one */
+    uint16_t left; /* of them now */
+} lost __attribute__((tls_model("initial-exec")));
+
+static uint32_t adapted_yields(void)
+{
+    if (sd_likely(!lost.left))
+        return YIELDS;
+    lost.left--;
+    return 0;
+}
+
+static void yield_was_lost(void)
+{
+    uint64_t more = sd_min_u64(4u * lost.skip, YIELDS_SKIP_MOST);
+    lost.left = lost.skip = (uint16_t)(more > YIELDS_SKIP_LEAST ? more : YIELDS_SKIP_LEAST);
+}
+
 void sd_patience_start(struct sd_patience *p)
 {
     sd_waiter_start(&p->m);
     p->m.spins_left = adapted_spins(sd_thread_attach());
-    p->m.yields_left = YIELDS;
+    p->m.yields_left = adapted_yields();
 }
 
 /* The processor's own counter: reading the clock touches three pages more, and after a switch each is a miss. */
@@ -451,9 +520,15 @@ static void yield_once(struct sd_patience *p)
     if (!rate)
         return;
     uint64_t cost = (ticks() - before) * 1000; /* in thousandths of a tick; a division takes longer than the rest */
-    if (sd_likely(cost <= YIELD_LONG_NS * rate))
+    if (sd_likely(cost <= YIELD_LONG_NS * rate)) {
+        lost.skip /= 2;
         return;
-    uint64_t most = cost > YIELD_LOST_NS * rate ? 0 : YIELDS_CONTENDED;
+    }
+    uint64_t most = YIELDS_CONTENDED;
+    if (cost > YIELD_LOST_NS * rate) {
+        most = 0;
+        yield_was_lost();
+    }
     sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, most));
 }
 
@@ -467,7 +542,10 @@ bool sd_patience_more(struct sd_patience *p)
             sd_self->spin_failed = true;
         yield_once(p);
         return true;
-    default: return false; /* ANNOUNCE, FENCE, LOOK: the caller knows what it waits for */
+    default: /* ANNOUNCE, FENCE, LOOK: the caller knows what it waits for */
+        if (sd_self)
+            sd_self->spin_failed = true;
+        return false;
     }
 }
 

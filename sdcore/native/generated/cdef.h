@@ -36,6 +36,7 @@
 #define SD_ARM_WATCHED 1
 #define SD_ARM_SLEEPER 2
 #define SD_ARM_MOVE 4
+#define SD_ARM_NAP 8
 #define SD_ARM_POKE 256
 #define SD_MSG_HELLO 1
 #define SD_MSG_LISTEN 2

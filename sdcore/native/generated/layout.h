@@ -43,6 +43,7 @@
 #define SD_ARM_WATCHED 1u
 #define SD_ARM_SLEEPER 2u
 #define SD_ARM_MOVE 4u
+#define SD_ARM_NAP 8u /* Threads sleep on this very word, by futex. */
 #define SD_ARM_POKE 256u /* Alone in its byte, so that the monitor sets it by a plain store of one byte. */
 #define SD_MSG_HELLO 1u /* body HELLO, fd: region. Reply: WELCOME, fd: status page. */
 #define SD_MSG_LISTEN 2u /* no body, fd: the listening socket. Reply: LISTENER. */

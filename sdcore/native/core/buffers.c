@@ -129,7 +129,7 @@ static void show_peer(struct sd_socket *s)
         show(s);
         atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_POKE);
         sd_fence_sleeper(); /* pairs with the fence of a producer that goes to sleep, and with sd_notify */
-        sd_attend(s, waits, sd_load(&waits->armed) & (SD_ARM_WATCHED | SD_ARM_SLEEPER), true);
+        sd_attend(s, waits, sd_load(&waits->armed) & (SD_ARM_WATCHED | SD_ARM_SLEEPER | SD_ARM_NAP), true);
     }
     sd_token_leave(&s->rx.token);
 }

@@ -20,7 +20,7 @@
     16 /* waits without yielding after a yield was lost; four times as many each time it is again */
 #define YIELDS_SKIP_MOST  4096
 #define NAP_NS            7300000u /* a peer that dies rings no bell, and whoever naps does not watch the companion */
-#define YIELDS_CONTENDED  6         /* yields that gave the core to others before we sleep */
+#define YIELDS_CONTENDED  6        /* yields that gave the core to others before we sleep */
 #define CALIBRATION_NS    1000000u
 #define YIELD_LONG_NS     2000u    /* a yield that took longer let somebody else run */
 #define YIELD_LOST_NS     1000000u /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
@@ -247,7 +247,7 @@ static long in_time(uint64_t deadline_ns)
  * costs at both ends. 0: look again; -ETIMEDOUT: nobody came, or this socket cannot: sleep as deep as it takes. */
 static long nap(struct sd_socket *s, uint32_t events, uint64_t deadline_ns)
 {
-    if (sd_load(&s->mode) != SD_MODE_RING || sd_move_uses_companion(s) || s->tx.resending)
+    if (sd_load(&s->mode) != SD_MODE_RING || sd_move_uses_companion(s) || sd_move_resends(s))
         return -ETIMEDOUT;
     _Atomic uint32_t *armed = events & POLLIN ? &s->rx.dir->data_wait.armed : &s->tx.dir->room_wait.armed;
     struct timespec t = {.tv_nsec = NAP_NS};

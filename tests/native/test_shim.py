@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_calls_before_the_constructor_pass(tmp_path: Path, own_host: Host) -> No
     both = f"{own_host.library}:{early}"
     assert "send" in plain
     assert run(Path("/bin/true"), own_host.environment(shim=True, LD_PRELOAD=both)) == plain
+
+
+def test_a_child_forked_beside_the_first_socket_makes_its_own(tmp_path: Path, own_host: Host) -> None:
+    program = build("first_socket", tmp_path, (*PLAIN, "-pthread"))
+    for turns in (0, 1_000, 10_000, 50_000, 100_000):
+        words = [str(program), str(turns)]
+        assert subprocess.run(words, env=own_host.environment(shim=True), check=False, timeout=30).returncode == 0
 
 
 def test_a_linked_program_needs_no_preload(tmp_path: Path, host: Host) -> None:

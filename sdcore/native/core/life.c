@@ -124,15 +124,19 @@ void sd_init(void)
 }
 
 /* The region is made when the first socket needs it: programs without sockets pay nothing. */
+static struct {
+    struct sd_lock lock; /* held over fork, too: a child has the whole region, or none */
+    uint64_t fork_mask;
+} making;
+
 static bool have_region(void)
 {
-    static struct sd_lock lock;
     if (sd_g.region)
         return true;
     uint64_t mask;
-    sd_lock_take(&lock, &mask);
+    sd_lock_take(&making.lock, &mask);
     bool have = sd_g.region || make_region();
-    sd_lock_drop(&lock, &mask);
+    sd_lock_drop(&making.lock, &mask);
     return have;
 }
 
@@ -491,10 +495,12 @@ void sd_fork_prepare(void)
     sd_epoll_fork_prepare();
     count_inherited(); /* before the next lock, which the end of a connection takes */
     sd_control_fork_prepare();
+    sd_lock_take(&making.lock, &making.fork_mask);
 }
 
 void sd_fork_parent(void)
 {
+    sd_lock_drop(&making.lock, &making.fork_mask);
     sd_control_fork_parent();
     sd_epoll_fork_parent(true);
 }
@@ -521,6 +527,7 @@ static void forget_own_bells(void)
 
 void sd_fork_child(void)
 {
+    sd_lock_drop(&making.lock, &making.fork_mask);
     sd_g.pid = (uint32_t)sd_sys_getpid();
     sd_store(&sd_g.pid_space, 0); /* the parent may have made a new one for us */
     forget_own_bells();

@@ -55,19 +55,19 @@ static bool hinted(int fd)
 /* --- finding the offer --- */
 
 struct found {
-    struct sd_slab *slab;
+    struct sd_grant *lease;
     uint32_t slot;
     uint32_t word;
 };
 
-static bool is_offer_for(const struct sd_socket *s, struct sd_slab *slab, uint32_t slot, struct found *found)
+static bool is_offer_for(const struct sd_socket *s, struct sd_grant *lease, uint32_t slot, struct found *found)
 {
-    struct sd_slot *p = &slab->slot[slot];
+    struct sd_slot *p = &lease->slab->slot[slot];
     uint32_t word = sd_load_acquire(&p->offer); /* pairs with the release in make_offer: the addresses are there */
     if (word % SD_OFFER_STATES != SD_OFFER_OFFERED || !sd_address_same(&p->local, &s->rec.peer) ||
         !sd_address_same(&p->peer, &s->rec.local))
         return false;
-    *found = (struct found){slab, slot, word};
+    *found = (struct found){lease, slot, word};
     return true;
 }
 
@@ -77,7 +77,7 @@ static bool find_offer(const struct sd_socket *s, struct sd_grant *leases, struc
         uint16_t entry = sd_load_acquire(&lease->slab->port[s->rec.peer.port]);
         if (entry == SD_PORT_EMPTY || entry > SD_SLOTS)
             continue;
-        if (is_offer_for(s, lease->slab, entry - 1u, found))
+        if (is_offer_for(s, lease, entry - 1u, found))
             return true;
     }
     return false;
@@ -88,14 +88,15 @@ static bool take(struct sd_socket *s, const struct found *found)
 {
     uint32_t word = found->word;
     uint32_t accepted = word - SD_OFFER_OFFERED + SD_OFFER_ACCEPTED;
-    s->rec.lease_id = found->slab->lease_id; /* before the swap: a slab is kept for its offers, or for who names it */
-    if (!atomic_compare_exchange_strong(&found->slab->slot[found->slot].offer, &word, accepted)) {
+    struct sd_slab *slab = found->lease->slab;
+    s->rec.lease_id = found->lease->lease_id; /* before the swap: a slab is kept for its offers, or for who names it */
+    if (!atomic_compare_exchange_strong(&slab->slot[found->slot].offer, &word, accepted)) {
         s->rec.lease_id = 0;
         return false;
     }
     uint16_t entry = (uint16_t)(found->slot + 1);
-    atomic_compare_exchange_strong(&found->slab->port[s->rec.peer.port], &entry, SD_PORT_EMPTY);
-    sd_attach_slot(s, found->slab, found->slot, 1);
+    atomic_compare_exchange_strong(&slab->port[s->rec.peer.port], &entry, SD_PORT_EMPTY);
+    sd_attach_slot(s, slab, found->slot, 1);
     s->offer = word;
     return true;
 }
@@ -164,7 +165,7 @@ static bool decline(struct sd_socket *s)
     for (struct sd_grant *lease = sd_leases_of(s->accepted_from, -1, false); lease; lease = lease->next) {
         uint16_t seen = SD_PORT_EMPTY;
         if (!atomic_compare_exchange_strong(&lease->slab->port[s->rec.peer.port], &seen, SD_PORT_DECLINED) &&
-            seen <= SD_SLOTS && is_offer_for(s, lease->slab, seen - 1u, &(struct found){0}))
+            seen <= SD_SLOTS && is_offer_for(s, lease, seen - 1u, &(struct found){0}))
             return false;
     }
     return true;

@@ -130,10 +130,14 @@ static uint32_t enter_port(struct sd_slab *slab, uint16_t port, uint32_t slot)
 static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, uint32_t slot)
 {
     struct sd_slot *p = &lease->slab->slot[slot];
-    if (!sd_address_ends(fd, &p->local, &p->peer))
+    struct sd_address local, peer;
+    if (!sd_address_ends(fd, &local, &peer))
         return SD_CLIENT_EV_PORT_TAKEN; /* the connection is gone already */
-    s->rec.local = p->local;
-    s->rec.peer = p->peer;
+    s->rec.local = local;
+    s->rec.peer = peer;
+    p->local = local;
+    p->peer = peer;
+    s->rec.lease_id = lease->lease_id;
     sd_attach_slot(s, lease->slab, slot, 0);
     s->grant = lease;
     sd_window_follow(s);
@@ -141,7 +145,7 @@ static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, 
     uint32_t word = offer_word(sd_load(&p->offer), SD_OFFER_OFFERED);
     s->offer = word;
     sd_store_release(&p->offer, word);
-    return enter_port(lease->slab, p->local.port, slot);
+    return enter_port(lease->slab, local.port, slot);
 }
 
 static enum sd_reason reason_of(uint32_t event)

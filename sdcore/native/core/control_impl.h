@@ -40,9 +40,12 @@ SD_API long sd_exchange(int connection, uint32_t seq, const struct sd_request *r
 
 enum sd_slab_role { SD_SLAB_CLIENT = 1, SD_SLAB_SERVER = 2 };
 
-/* Both close fd in any case and believe nothing: memory that could shrink, of another size, with another magic or
- * version is -EPROTO. Else 0 or the errno of the mapping. With the control lock.
+/* Both close fd in any case and believe nothing: memory that could shrink, of another size, and a status page with another
+ * magic or version is -EPROTO. Else 0 or the errno of the mapping. With the control lock.
+ * A slab whose head is not what the monitor wrote is SD_SLAB_SPOILT: both sides of a lease can write there, so it says
+ * nothing about the monitor.
  * A status page that is mapped already is replaced at its address, so that pointers to it stay good. */
+#define SD_SLAB_SPOILT (-ESTALE)
 SD_API long sd_map_status(int fd, struct sd_status **status);
 SD_API long sd_learn_lease(int fd, const struct sd_msg_lease *lease, enum sd_slab_role role, struct sd_grant **learnt);
 

@@ -114,7 +114,7 @@ static uint32_t take_answer(struct destination *d, struct sd_reply *reply)
         return SD_LEASE_CLIENT_EV_NO_ANSWER;
     }
     if (n < 0)
-        return deny(d, SD_REASON_NO_MEMORY);
+        return deny(d, n == SD_SLAB_SPOILT ? SD_REASON_VIOLATION : SD_REASON_NO_MEMORY);
     d->lease = lease;
     d->lease_id = lease->lease_id;
     return SD_LEASE_CLIENT_EV_GRANT;

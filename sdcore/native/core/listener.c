@@ -196,10 +196,11 @@ static int ask_next(struct entry *e, int fd)
         sd_sys_close(reply.fd);
     if (n == -EPROTO)
         sd_distrust_monitor();
-    if (n < 0)
+    if (n < 0 && n != SD_SLAB_SPOILT)
         return -1;
     e->last_lease = told->lease_id;
-    add(e, lease);
+    if (n == 0)
+        add(e, lease);
     return 1;
 }
 

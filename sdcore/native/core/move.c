@@ -85,6 +85,8 @@ static uint32_t companion_events(int fd)
     return fd >= 0 && sd_sys_ppoll(&p, 1, &now, NULL) == 1 ? (uint32_t)(uint16_t)p.revents : 0;
 }
 
+#define ENDING_FLAGS \
+    (SD_TX_FIN | SD_TX_MOVED | SD_TX_CLOSED | SD_TX_RESET) /* a peer may set others, which mean nothing */
 #define ENDED_EVENTS ((uint32_t)(POLLRDHUP | POLLERR | POLLHUP))
 
 /* --- our direction: driver of `mover` --- */
@@ -541,7 +543,7 @@ short sd_move_interest(struct sd_socket *s, uint32_t events)
     uint32_t wanted = sd_load(&s->gone) ? 0 : POLLRDHUP; /* the peer may die before it moves */
     if (sd_move_received(s))
         wanted = events & (POLLIN | POLLPRI | POLLRDHUP);
-    else if (peer_flags(s))
+    else if (peer_flags(s) & ENDING_FLAGS)
         wanted = events & (POLLPRI | POLLRDHUP);
     if (sd_move_left(s))
         wanted |= sd_move_resends(s) ? (uint32_t)POLLOUT : events & POLLOUT;

@@ -91,7 +91,6 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     s->slot = &slab->slot[slot];
     s->rec.side = side;
     s->rec.slot = slot;
-    s->rec.lease_id = slab->lease_id;
     struct sd_tx *tx = &s->tx;
     struct sd_rx *rx = &s->rx;
     tx->dir = &s->slot->dir[side];
@@ -171,11 +170,18 @@ static uint32_t ring_readiness(struct sd_socket *s)
     return events;
 }
 
+/* By the peer's word, or by its kernel's where it did not close, or because it broke the protocol, whatever it says. */
+static bool was_reset(struct sd_socket *s, uint32_t flags)
+{
+    bool believed = (flags & SD_TX_CLOSED) && sd_load(&s->rec.reason) != SD_REASON_VIOLATION;
+    return (flags & SD_TX_RESET) || (sd_load(&s->gone) == SD_GONE_RESET && !believed);
+}
+
 /* The peer reset the connection and the teardown machine does not know yet. */
 static bool reset_unsettled(struct sd_socket *s)
 {
-    bool reset = (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_RESET) || sd_load(&s->gone) == SD_GONE_RESET;
-    return reset && s->teardown.state != SD_TEARDOWN_RESET && s->teardown.state != SD_TEARDOWN_CLOSED;
+    return was_reset(s, sd_load_acquire(&s->rx.dir->p.flags)) && s->teardown.state != SD_TEARDOWN_RESET &&
+           s->teardown.state != SD_TEARDOWN_CLOSED;
 }
 
 /* Nothing has ended, broken or moved. */
@@ -267,12 +273,10 @@ static void settle(struct sd_socket *s)
 {
     uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags);
     uint64_t unread = s->tx.tail - sd_load(&s->tx.dir->c.head);
-    if (flags & SD_TX_RESET)
+    if (was_reset(s, flags))
         feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     else if (flags & SD_TX_CLOSED)
         feed_teardown(s, SD_TEARDOWN_EV_PEER_CLOSED, 0);
-    else if (sd_load(&s->gone) == SD_GONE_RESET)
-        feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     else if (sd_load(&s->gone)) {
         s->peer_dead = true;
         feed_teardown(s, SD_TEARDOWN_EV_PEER_GONE, unread);

@@ -45,7 +45,8 @@ SD_API void sd_both_leave(struct sd_socket *s);
 /* Change the mode; only with both tokens. Tells the epoll sets (after the tokens are left: call sd_mode_announce). */
 SD_API void sd_mode_announce(struct sd_socket *s);
 
-/* The rings of a slot for one side; see connect.c and accept.c. */
+/* The rings of a slot for one side; see connect.c and accept.c. The caller names the lease in the record before: what the
+ * slab says of it is the peer's to change. */
 SD_API void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, uint32_t side);
 /* This side is done with the slot (and, if the peer is dead, the peer too). */
 SD_API void sd_release_slot(struct sd_socket *s, bool for_peer_too);

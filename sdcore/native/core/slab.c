@@ -106,7 +106,7 @@ static struct known *take_place(void)
 {
     uint64_t now_ns = sd_now_ns();
     for (struct known *k = all; k; k = k->next)
-        if (k->inode == 0 && now_ns - k->since_ns > GRACE_NS && !is_pointed_to(k->lease.slab))
+        if (k->inode == 0 && now_ns - k->since_ns > GRACE_NS && !(k->lease.slab && is_pointed_to(k->lease.slab)))
             return k;
     struct known *k = sd_alloc(sizeof(*k));
     if (!k)
@@ -122,7 +122,7 @@ static long map_slab(struct known *k, int fd)
     void *place = k->lease.slab;
     long n = map_checked(fd, SD_SLAB_BYTES, PROT_READ | PROT_WRITE, SD_SLAB_MAGIC, &place);
     if (n < 0)
-        return n;
+        return n == -EPROTO ? SD_SLAB_SPOILT : n;
     sd_sys_madvise(place, SD_SLAB_BYTES, MADV_DONTDUMP);
     k->lease.slab = place;
     return 0;
@@ -135,7 +135,7 @@ static long learn_new(int fd, uint64_t inode, const struct sd_msg_lease *lease, 
     if (n < 0)
         return n;
     if (k->lease.slab->lease_id != lease->lease_id || k->lease.slab->listener_id != lease->listener_id)
-        n = -EPROTO; /* stays as an empty place: `inode` is still 0 */
+        n = SD_SLAB_SPOILT; /* stays as an empty place: `inode` is still 0 */
     if (n == 0) {
         k->lease.lease_id = lease->lease_id;
         k->lease.listener_id = lease->listener_id;

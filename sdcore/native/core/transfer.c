@@ -417,22 +417,22 @@ static uint32_t end_event(struct sd_socket *s, uint32_t flags)
         return SD_RING_RX_EV_FIN;
     if (sd_load(&s->gone) && sd_move_leftover(s))
         return SD_RING_RX_EV_MOVED;
-    if (sd_load(&s->gone))
-        return s->teardown.state == SD_TEARDOWN_RESET ? SD_RING_RX_EV_BREAK : SD_RING_RX_EV_FIN;
-    return SD_RING_RX_EV_DATA;
+    if (s->teardown.state == SD_TEARDOWN_RESET)
+        return SD_RING_RX_EV_BREAK;
+    return sd_load(&s->gone) ? SD_RING_RX_EV_FIN : SD_RING_RX_EV_DATA;
 }
 
 /* Look at the producer's tail and flags; the machine's answer. */
 static uint32_t look_for_data(struct sd_socket *s)
 {
     uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags); /* before tail: a flag means that tail is final */
-    uint32_t gone = sd_load(&s->gone);
+    bool over = flags || sd_load(&s->gone) || s->teardown.state == SD_TEARDOWN_RESET; /* a reset is not taken back */
     long bytes = sd_ring_new_bytes(&s->rx);
     if (sd_unlikely(bytes < 0)) {
         violated(s);
         return sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_BREAK, 0);
     }
-    uint32_t event = bytes || (!flags && !gone) ? SD_RING_RX_EV_DATA : end_event(s, flags);
+    uint32_t event = bytes || !over ? SD_RING_RX_EV_DATA : end_event(s, flags);
     return sd_ring_rx_step(&s->rx.m, event, (uint64_t)bytes);
 }
 
@@ -579,15 +579,18 @@ static long await_mark(struct sd_socket *s, int fd, const struct cursor *at, lon
     return wait_until(s, fd, POLLIN, SO_RCVTIMEO, deadline);
 }
 
-/* MSG_PEEK with MSG_WAITALL: until other bytes than the `seen` ones lie there (0), or none will come (-EAGAIN), or -EINTR.
+/* MSG_PEEK with MSG_WAITALL: until more than the `seen` bytes lie there, or some were taken by another thread (0), or no more
+ * will come (-EAGAIN), or -EINTR. A tail that is impossible brings no more: the look is what it is, and who reads learns it.
  * What makes a socket readable does not help here, and it is rare: look in short steps. */
 static long await_more(struct sd_socket *s, int fd, uint64_t seen, uint64_t deadline)
 {
+    uint64_t head = sd_own_head(s);
     while (sd_mode_uses_ring(sd_load_acquire(&s->mode))) {
         bool last = sd_load_acquire(&s->rx.dir->p.flags) || sd_load(&s->gone) || (sd_load(&s->shut) & 1);
-        if (sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s) != seen)
+        uint64_t there = sd_load_acquire(&s->rx.dir->p.tail) - head;
+        if (sd_own_head(s) != head || (there > seen && there <= SD_RING_BYTES))
             return 0;
-        if (last || seen >= SD_RING_BYTES || sd_now_ns() >= deadline)
+        if (last || there > SD_RING_BYTES || seen >= SD_RING_BYTES || sd_now_ns() >= deadline)
             return -EAGAIN;
         sd_look_at_companion(s, fd);
         if (sd_sys_ppoll(NULL, 0, &(struct timespec){.tv_nsec = PEEK_NAP_NS}, NULL) < 0)

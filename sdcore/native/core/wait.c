@@ -25,6 +25,8 @@
 #define YIELD_LONG_NS     2000u    /* a yield that took longer let somebody else run */
 #define YIELD_LOST_NS     1000000u /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
+#define DRAIN_MOST        64
+#define CLAIM_TRIES       128
 #define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
 
 /* --- doorbells --- */
@@ -80,10 +82,11 @@ void sd_bell_close(struct sd_bell *bell)
     bell->fd = -1;
 }
 
+/* Anybody on the host may ring: who rings as fast as we drain shall not keep us. The kernel tells of the rest again. */
 void sd_bell_drain(const struct sd_bell *bell)
 {
     char byte[8];
-    while (sd_sys_recvfrom(bell->fd, byte, sizeof byte, MSG_DONTWAIT, NULL, NULL) >= 0)
+    for (int i = 0; i < DRAIN_MOST && sd_sys_recvfrom(bell->fd, byte, sizeof byte, MSG_DONTWAIT, NULL, NULL) >= 0; i++)
         ;
 }
 
@@ -373,10 +376,11 @@ static int find_place(struct sd_side *side, uint32_t bell_name)
     return -1;
 }
 
+/* A peer that keeps changing the word gains nothing by it. */
 static int claim_place(struct sd_side *side, uint32_t bell_name)
 {
     uint64_t claimed = atomic_load(&side->claimed);
-    while (~claimed) {
+    for (int tries = 0; ~claimed && tries < CLAIM_TRIES; tries++) {
         int place = __builtin_ctzll(~claimed);
         if (atomic_compare_exchange_strong(&side->claimed, &claimed, claimed | (1ull << place))) {
             sd_store_release(&side->doorbell[place], bell_name);

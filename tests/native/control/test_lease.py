@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from sdcore.monitor import memory
+from sdcore.monitor import memory, wire
 from sdcore.protocol import layout, messages
 from tests.native.control.driven import Driven
-from tests.native.control.fake_monitor import FakeMonitor, denied
+from tests.native.control.fake_monitor import FakeMonitor, Reply, denied
 
 LOOK_S = 1.1
 GRACE_S = 2.1
@@ -156,6 +156,40 @@ def test_a_server_learns_each_slab_once(monitor: FakeMonitor, server: Driven) ->
     three = monitor.new_lease(listening.listener_id)
     assert server.leases(listening) == [three, two, one]
     assert server.leases(listening, refresh=False) == [three, two, one]
+
+
+def spoil(monitor: FakeMonitor, lease_id: int, field: str) -> None:
+    """Write garbage into a slab's head, as the other side of the lease can before this one has seen it."""
+    os.pwrite(monitor.book.leases[lease_id].fd, b"\xff" * 4, layout.SLAB.offsets[field])
+
+
+@pytest.mark.parametrize("field", ["magic", "version", "lease_id", "listener_id"])
+def test_a_slab_that_a_client_spoilt_costs_its_server_that_lease_only(
+    field: str, monitor: FakeMonitor, server: Driven
+) -> None:
+    listening = server.listen()
+    one, two, three = (monitor.new_lease(listening.listener_id) for _ in range(3))
+    spoil(monitor, two, field)
+    process_id = server.process_id()
+    assert server.leases(listening) == [three, one]
+    assert server.process_id() == process_id, "the monitor did nothing wrong"
+
+
+@pytest.mark.parametrize("field", ["magic", "version", "lease_id", "listener_id"])
+def test_a_slab_that_a_server_spoilt_costs_its_client_that_lease_only(
+    field: str, monitor: FakeMonitor, server: Driven, process: Driven
+) -> None:
+    bad, good = server.listen(), server.listen()
+
+    def spoilt(request: wire.Request, descriptors: list[int]) -> Sequence[Reply]:
+        replies = monitor.by_the_book(request, descriptors)
+        spoil(monitor, max(monitor.book.leases), field)
+        return replies
+
+    monitor.answers[messages.MSG_LEASE] = spoilt
+    assert process.lease(bad.port) == "violation"
+    del monitor.answers[messages.MSG_LEASE]
+    process.granted(good.port)
 
 
 def test_a_broken_connection_does_not_double_what_is_known(monitor: FakeMonitor, server: Driven) -> None:

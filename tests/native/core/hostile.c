@@ -61,6 +61,99 @@ static void a_forged_tail_does_not_keep_a_writer_busy(void)
     CHECK_EQUAL(sd_readiness(s) & POLLOUT, 0);
 }
 
+/* --- one thing said, and taken back or contradicted --- */
+
+static void end_of_stream_after_a_while(int fd)
+{
+    nap(400ull * MS);
+    sd_store(&sd_socket_of(fd)->rx.dir->p.flags, SD_TX_FIN);
+}
+
+static long processor_ms_of(void (*act)(int fd), int fd)
+{
+    long before = processor_ms();
+    act(fd);
+    return processor_ms() - before;
+}
+
+static void peek_at_all(int fd)
+{
+    char bytes[100];
+    sd_recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_WAITALL);
+}
+
+/* Bytes that were there, and are taken back: a look for more finds neither them nor others. */
+static void a_tail_that_goes_back_does_not_keep_a_look_busy(void)
+{
+    struct pair pair = make_pair();
+    struct sd_socket *s = sd_socket_of(pair.server);
+    struct later l;
+    char byte;
+    blocking(pair.server, true);
+    put(pair.client, "abcdef");
+    CHECK_EQUAL(sd_recv(pair.server, &byte, 1, MSG_PEEK), 1);
+    sd_store(&s->rx.dir->p.tail, 3);
+    later(&l, 0, end_of_stream_after_a_while, pair.server);
+    CHECK(processor_ms_of(peek_at_all, pair.server) < 200);
+    join(&l);
+}
+
+static void receive_one(int fd)
+{
+    char byte;
+    sd_recv(fd, &byte, 1, 0);
+}
+
+/* A reset is a reset, also when the peer takes the flag away and the program has heard of it by another call. */
+static void a_reset_that_is_taken_back_does_not_keep_a_reader_busy(void)
+{
+    struct pair pair = make_pair();
+    struct sd_socket *s = sd_socket_of(pair.server);
+    struct later l;
+    blocking(pair.server, true);
+    sd_store(&s->rx.dir->p.flags, SD_TX_RESET);
+    CHECK(sd_readiness(s) & POLLERR);
+    sd_store(&s->rx.dir->p.flags, 0);
+    CHECK_EQUAL(sd_take_error(pair.server), ECONNRESET);
+    later(&l, 0, end_of_stream_after_a_while, pair.server);
+    CHECK(processor_ms_of(receive_one, pair.server) < 200);
+    join(&l);
+}
+
+/* A peer that says it has closed, and breaks the protocol: each look must not be news again. */
+static void a_breach_after_a_close_is_settled_once(void)
+{
+    struct pair pair = make_pair();
+    struct sd_socket *s = sd_socket_of(pair.server);
+    char byte;
+    sd_store(&s->rx.dir->p.tail, ~0ull);
+    sd_store(&s->rx.dir->p.flags, SD_TX_CLOSED);
+    CHECK(sd_recv(pair.server, &byte, 1, 0) <= 0);
+    CHECK_EQUAL(s->teardown.state, SD_TEARDOWN_RESET);
+}
+
+/* A flag that means nothing does not hide that the peer has died. */
+static void close_after_a_while(int fd)
+{
+    nap(200ull * MS);
+    sd_sys_close(fd);
+}
+
+static void an_unknown_flag_does_not_hide_the_end(void)
+{
+    struct pair pair = make_pair();
+    struct sd_socket *s = sd_socket_of(pair.server);
+    struct later l;
+    char byte;
+    blocking(pair.server, true);
+    atomic_fetch_or(&s->tx.dir->data_wait.armed, SD_ARM_MOVE);
+    CHECK(sd_readiness(s) & POLLOUT); /* our direction moves */
+    sd_store(&s->rx.dir->p.flags, 0x80);
+    later(&l, 0, close_after_a_while, pair.client);
+    CHECK(sd_recv(pair.server, &byte, 1, 0) <= 0);
+    join(&l);
+}
+
 /* --- garbage --- */
 
 struct attack {
@@ -156,6 +249,10 @@ const struct test hostile_tests[] = {
     {"a_tail_that_goes_back_and_forth_gives_no_bytes", a_tail_that_goes_back_and_forth_gives_no_bytes},
     {"a_forged_head_does_not_keep_a_reader_busy", a_forged_head_does_not_keep_a_reader_busy},
     {"a_forged_tail_does_not_keep_a_writer_busy", a_forged_tail_does_not_keep_a_writer_busy},
+    {"a_tail_that_goes_back_does_not_keep_a_look_busy", a_tail_that_goes_back_does_not_keep_a_look_busy},
+    {"a_reset_that_is_taken_back_does_not_keep_a_reader_busy", a_reset_that_is_taken_back_does_not_keep_a_reader_busy},
+    {"a_breach_after_a_close_is_settled_once", a_breach_after_a_close_is_settled_once},
+    {"an_unknown_flag_does_not_hide_the_end", an_unknown_flag_does_not_hide_the_end},
     {"garbage_costs_one_connection_only", garbage_costs_one_connection_only},
     {0},
 };

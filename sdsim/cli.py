@@ -9,11 +9,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 if TYPE_CHECKING:
+    from sdsim.lanes import Lanes
     from sdsim.run import Run
     from sdsim.scenario import Scenario
 
@@ -46,22 +48,29 @@ def list_() -> None:
 @SEED
 @SETS
 @click.option("--trace", type=click.Path(dir_okay=False, writable=True), help="Write every transition to a file.")
+@click.option("--perfetto", type=click.Path(dir_okay=False, writable=True), help="Write a trace that Perfetto opens.")
 @click.option("--no-check", is_flag=True, help="Do not check the laws: faster.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Run with so many seeds.")
 def run(
-    scenario: str, *, seed: int | None, changes: tuple[str, ...], trace: str | None, no_check: bool, seeds: int
-) -> None:
+    scenario: str, *, seed: int | None, changes: tuple[str, ...], trace: str | None, perfetto: str | None,
+    no_check: bool, seeds: int,
+) -> None:  # fmt: skip
     """Simulate SCENARIO: the name of a bundled one, or a TOML file."""
+    from sdsim.lanes import Lanes
+
     loaded = _load(scenario, changes)
     first = loaded.seed if seed is None else seed
+    lanes = Lanes() if perfetto is not None else None
     for number in range(first, first + seeds):
         if trace is None:
-            done = _run(scenario, loaded, number, changes, check=not no_check)
+            done = _run(scenario, loaded, number, changes, check=not no_check, lanes=lanes)
         else:
             with open(trace, "w", encoding="utf-8") as file:
-                done = _run(scenario, loaded, number, changes, check=not no_check, trace=file)
+                done = _run(scenario, loaded, number, changes, check=not no_check, trace=file, lanes=lanes)
         if seeds == 1:
             _show(scenario, number, done)
+        if lanes is not None and perfetto is not None:
+            lanes.write(Path(perfetto), done.world.head())
     if seeds > 1:
         click.echo(f"{scenario}: {seeds} seeds from {first} on, no law broken")
 
@@ -125,6 +134,67 @@ def compare(figures: tuple[str, ...], quick: bool, plots: str | None) -> None:
 
 
 @main.command()
+@click.argument("scenario")
+@click.option("--over", multiple=True, required=True, metavar="KEY=VALUE,...", help="Values of a key; may be repeated.")
+@SETS
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds of each combination.")
+@click.option("--out", type=click.Path(dir_okay=False, writable=True), required=True, help="The table (CSV).")
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time; all cores if left out.")
+def sweep(
+    scenario: str, *, over: tuple[str, ...], changes: tuple[str, ...], seeds: int, out: str, jobs: int | None
+) -> None:
+    """Simulate SCENARIO with every combination of some values; goes on where it was broken off."""
+    import os
+
+    from rich.progress import Progress
+
+    from sdsim.sweep import BadSweep, combinations
+    from sdsim.sweep import sweep as sweep_all
+
+    try:
+        columns, todo = combinations(over, range(1, seeds + 1))
+        for values in todo:
+            _load(scenario, (*changes, *(f"{key}={value}" for key, value in values.items() if key != "seed")))
+        broken = 0
+        with Progress() as progress:
+            task = progress.add_task(scenario, total=len(todo))
+            at_once = jobs or os.cpu_count() or 1
+            for line, left in sweep_all(scenario, changes, columns, todo, path=Path(out), jobs=at_once):
+                broken += bool(line["law_broken"])
+                progress.update(task, completed=len(todo) - left)
+    except BadSweep as error:
+        _stop(str(error), 2)
+    click.echo(f"{out}: {len(todo)} combinations, {broken} of this time's runs broke a law")
+    sys.exit(1 if broken else 0)
+
+
+@main.command(name="this-host")
+@click.argument("report", type=click.Path(exists=True, dir_okay=False))
+@click.option("--profile", "path", type=click.Path(dir_okay=False, writable=True), required=True, help="File to write.")
+def this_host(report: str, path: str) -> None:
+    """Make a profile from a REPORT of `sdcore bench --json`, and compare the model with the report."""
+    from sdsim.bench import as_toml, predict, profile, read, system_call_ns
+    from sdsim.costs import BadProfile
+
+    try:
+        measured = read(Path(report))
+        Path(path).write_text(as_toml(profile(measured, system_call_ns())))
+    except BadProfile as error:
+        _stop(str(error), 2)
+    good = judged = 0
+    for one in measured:
+        model = predict(one, Path(path))
+        if model is None:
+            continue
+        off = 100 * (model - one.value) / one.value
+        mark = "used" if one.used else "" if abs(off) <= 25 else "MISS"
+        judged, good = judged + (not one.used), good + (not one.used and abs(off) <= 25)
+        text = f"{one.measure:10} {one.transport:4} {one.size:>7} {one.value:>14.5g} {model:>14.5g} {one.unit:4}"
+        click.echo(f"{text} {off:>+6.0f} % {mark}")
+    click.echo(f"{good} of {judged} measures that no cost was taken from within 25 %")
+
+
+@main.command()
 @click.argument("machines", nargs=-1, metavar="[MACHINE]...")
 @click.option("--survivors", is_flag=True, help="List the mutants that nobody noticed.")
 def mutate(machines: tuple[str, ...], survivors: bool) -> None:
@@ -155,15 +225,16 @@ def _load(name: str, changes: tuple[str, ...]) -> Scenario:
 
 
 def _run(
-    name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], *, check: bool = True, trace: Any = None
-) -> Run:
+    name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], *, check: bool = True, trace: Any = None,
+    lanes: Lanes | None = None,
+) -> Run:  # fmt: skip
     from sdsim.run import Failed
     from sdsim.run import run as simulate
 
     sets = "".join(f" --set {shlex.quote(change)}" for change in changes)
     command = f"sdsim replay {shlex.quote(name)} --seed {seed}{sets}"
     try:
-        return simulate(scenario, seed=seed, check=check, trace=trace, command=command)
+        return simulate(scenario, seed=seed, check=check, trace=trace, lanes=lanes, command=command)
     except Failed as failure:
         _stop(str(failure), 1)
 

@@ -96,6 +96,10 @@ class Fabric:
         if waits_ps > self.costs.wire(self.costs.switch_buffer):
             return None
         down.down_free_ps = at_switch_ps + waits_ps + wire_ps
+        if self.world.lanes is not None:
+            self.world.lanes.span(flow.source.name, "NIC out", f"{size} bytes", start_ps, start_ps + wire_ps)
+            until_ps = down.down_free_ps
+            self.world.lanes.span(flow.target.name, "NIC in", f"{size} bytes", until_ps - wire_ps, until_ps)
         return down.down_free_ps
 
     def _lost(self, flow: Flow, packets: int) -> bool:

@@ -49,10 +49,11 @@ class Host:
 class Core:
     """One core: who runs, and who stands in line."""
 
-    __slots__ = ("busy_ps", "host", "queue", "running", "switches", "world")
+    __slots__ = ("busy_ps", "host", "name", "queue", "running", "switches", "world")
 
     def __init__(self, host: Host, index: int) -> None:
         self.host = host
+        self.name = f"core {index}"
         self.world = host.world
         self.running: Thread | None = None
         self.queue: deque[Thread] = deque()
@@ -77,6 +78,8 @@ class Core:
                 self.queue.remove(thread)
             return
         self.running = None
+        if self.world.lanes is not None and self.world.now > thread.slice_from:
+            self.world.lanes.span(self.host.name, self.name, thread.name, thread.slice_from, self.world.now)
         if self.queue:
             following = self.queue.popleft()
             self.running = following

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from sdcore.protocol.kit import LocalError, PeerError
 from sdsim import faults
 from sdsim.costs import costs_of
+from sdsim.lanes import Lanes
 from sdsim.library import NEVER_MAP, Library
 from sdsim.scenario import Scenario
 from sdsim.site import Site
@@ -41,20 +42,21 @@ class Run:
 
 def run(
     scenario: Scenario, *, seed: int | None = None, check: bool = True, trace: TextIO | None = None,
-    command: str = "", settings: Settings | None = None,
+    lanes: Lanes | None = None, command: str = "", settings: Settings | None = None,
 ) -> Run:  # fmt: skip
     """Simulate a scenario to its end.
 
     Args:
         seed: in place of the scenario's.
         trace: gets a line for every transition.
+        lanes: collects who had which core and link.
         command: repeats this run; part of a failure's text.
         settings: in place of those of the scenario; tests replace tables by it.
 
     Raises:
         Failed: a law was broken.
     """
-    world = World(settings or _settings(scenario, seed, check, trace))
+    world = World(settings or replace(_settings(scenario, seed, check, trace), lanes=lanes))
     place = scenario.site
     site = Site(world, place.hosts, place.cores, rdma=place.rdma, loss=place.loss_percent / 100)
     library = scenario.library

@@ -20,6 +20,7 @@ import simpy
 from sdcore.protocol.kit import Machine, Row
 from sdcore.protocol.machines import MACHINES
 from sdsim.costs import Costs, costs_of
+from sdsim.lanes import Lanes
 from sdsim.stepper import Program, Runner, compiled
 from sdsim.units import text_of
 
@@ -51,6 +52,7 @@ class Settings:
         check: whether the laws are checked after every step.
         idle_steps_max: steps of waiting in a row, and nothing else, that count as a wait without end.
         trace: where each transition is written as a line; None writes nothing.
+        lanes: what collects who had which core and link; None collects nothing.
     """
 
     seed: int = 1
@@ -60,6 +62,7 @@ class Settings:
     check: bool = True
     idle_steps_max: int = IDLE_STEPS_MAX
     trace: TextIO | None = None
+    lanes: Lanes | None = None
 
 
 class World:
@@ -75,6 +78,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.costs = settings.costs
+        self.lanes = settings.lanes
         self.env = simpy.Environment(initial_time=0)
         self.rng = random.Random(settings.seed)
         self.rows: Counter[Row] = Counter()

@@ -38,6 +38,7 @@ SD_API void sd_fork_failed(void); /* undo what prepare counted */
 /* connect.c, accept.c: connections. These do the kernel call themselves. */
 SD_API long sd_connect(int fd, const struct sockaddr *addr, socklen_t len);
 SD_API void sd_listening(int fd);                          /* after listen() succeeded */
+SD_API bool sd_adopt_listener(int fd);                     /* not known yet: take a listening TCP socket in */
 SD_API void sd_accepted(int listen_fd, int fd, int flags); /* after accept4() gave fd */
 
 /* transfer.c: bytes. flags are MSG_*. */

@@ -36,10 +36,15 @@ SD_EXPORT int socket(int domain, int type, int protocol)
     return fd;
 }
 
+static bool is_listener(int fd)
+{
+    return sd_socket_of(fd) || sd_adopt_listener(fd);
+}
+
 SD_EXPORT int listen(int fd, int backlog)
 {
     int r = libc.listen(fd, backlog);
-    if (r == 0 && sd_socket_of(fd))
+    if (r == 0 && is_listener(fd))
         sd_listening(fd);
     return r;
 }
@@ -47,7 +52,7 @@ SD_EXPORT int listen(int fd, int backlog)
 SD_EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     int accepted = libc.accept(fd, addr, len);
-    if (accepted >= 0 && sd_socket_of(fd))
+    if (accepted >= 0 && is_listener(fd))
         sd_accepted(fd, accepted, 0);
     return accepted;
 }
@@ -55,7 +60,7 @@ SD_EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 SD_EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     int accepted = libc.accept4(fd, addr, len, flags);
-    if (accepted >= 0 && sd_socket_of(fd))
+    if (accepted >= 0 && is_listener(fd))
         sd_accepted(fd, accepted, flags);
     return accepted;
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,13 +21,14 @@ class HttpLoad:
         env: Mapping[str, str],
         port: int,
         files: Mapping[str, Path],
+        *,
         ways: Sequence[str] = ("fresh", "fresh", "kept", "slow"),
+        launcher: Sequence[str] = (sys.executable, str(SCRIPTS / "http_load.py")),
     ) -> None:
-        """`files` says for each path of the server what its answer must be."""
+        """`files` says for each path of the server what its answer must be; `launcher` how to start the script."""
         words = [f"{name}={path}" for name, path in files.items()]
-        command = [sys.executable, str(SCRIPTS / "http_load.py"), str(port), ",".join(ways), *words]
         self._processes = processes
-        self._process: subprocess.Popen[bytes] = processes.start(command, env)
+        self._process = processes.start([*launcher, str(port), ",".join(ways), *words], env, cwd=Path("/"))
 
     def answers(self) -> int:
         """How many good answers there were, at least."""

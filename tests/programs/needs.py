@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 from glob import glob
 from pathlib import Path
@@ -24,3 +25,19 @@ def need(program: str, package: str) -> str:
     if found is None:
         pytest.skip(f"{program} is not installed (Debian package {package})")
     return found
+
+
+def as_user(user: str, *words: str) -> list[str]:
+    """The command line as a user, for servers that refuse to run as root. Who is not root stays who they are."""
+    if os.geteuid() != 0:
+        return list(words)
+    return [need("setpriv", "util-linux"), f"--reuid={user}", f"--regid={user}", "--clear-groups", *words]
+
+
+def need_user(user: str, package: str) -> None:
+    """Skip unless root can become this user."""
+    if os.geteuid() == 0:
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            pytest.skip(f"no user {user} (Debian package {package})")

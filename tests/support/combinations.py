@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -42,7 +43,13 @@ class Combination:
 
 
 COMBINATIONS = tuple(Combination(server, client) for server in (False, True) for client in (False, True))
+BOTH = Combination(server=True, client=True)
 every_combination = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
+
+# Where a test is slow: the library at both ends, and all four in the session `programs`.
+main_combination = pytest.mark.parametrize(
+    "combination", COMBINATIONS if os.environ.get("SDCORE_PROGRAMS") == "all" else (BOTH,), ids=str
+)
 
 
 class Meter:

@@ -6,6 +6,10 @@
  * An entry, once in the list, stays: sd_leases_of reads the list without the lock. Slabs are put in front, so a reader
  * sees a whole list at any time.
  *
+ * TCP_DEFER_ACCEPT has the kernel keep a connection back until data come; those of our clients come through a ring, which
+ * needs an accept first. So the kernel's is set to nought once clients may come through a slab, and the program's value
+ * is kept to be told.
+ *
  * A listening socket that nobody here called listen() for came from elsewhere: by exec, by socket activation, over a Unix
  * socket. It is adopted when the program first accepts at it, for only then is it clear who serves there: a shell or a
  * manager may hold it too. What came before that is plain TCP.
@@ -73,6 +77,16 @@ static int descriptor_of(const struct sd_socket *s)
 
 /* --- the machine --- */
 
+void sd_accept_at_once(struct sd_socket *s, int fd)
+{
+    int deferral = 0, none = 0;
+    socklen_t len = sizeof deferral;
+    if (!s->listener_id || sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &deferral, &len) < 0 || deferral == 0)
+        return;
+    sd_store(&s->deferral, deferral);
+    sd_sys_setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &none, sizeof none);
+}
+
 /* Tells the monitor; returns the event that says how it went. */
 static uint32_t register_at_monitor(struct entry *e, int fd)
 {
@@ -87,6 +101,7 @@ static uint32_t register_at_monitor(struct entry *e, int fd)
     e->last_lease = 0;
     s->listener_id = e->listener_id;
     sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
+    sd_accept_at_once(s, fd);
     return SD_LISTENER_EV_REGISTERED_OK;
 }
 

@@ -82,6 +82,7 @@ struct sd_socket {
     _Atomic uint64_t checked_ns; /* when the companion was last looked at */
     uint64_t listener_id;        /* listening: at the monitor */
     uint64_t leases_seen;        /* listening/pending: status page lease generation of the last look */
+    _Atomic int32_t deferral;    /* listening: TCP_DEFER_ACCEPT as the program set it; see listener.c */
     struct sd_listener listener;
     struct sd_client client;
     struct sd_server server;

@@ -90,17 +90,26 @@ SD_EXPORT int shutdown(int fd, int how)
     return r == SD_PASS ? libc.shutdown(fd, how) : (int)sd_return(r);
 }
 
-/* The pending error, stored as the kernel stores an int. */
-static long take_error(int fd, void *value, socklen_t *len)
+/* As the kernel stores an int. */
+static long store_int(int number, void *value, socklen_t *len)
 {
-    long error = sd_take_error(fd);
-    if (error < 0)
-        return error;
-    int number = (int)error;
     if (*len > sizeof number)
         *len = sizeof number;
     __builtin_memcpy(value, &number, *len);
     return 0;
+}
+
+static long take_error(int fd, void *value, socklen_t *len)
+{
+    long error = sd_take_error(fd);
+    return error < 0 ? error : store_int((int)error, value, len);
+}
+
+/* What the kernel no longer knows: sd_accept_at_once. */
+static int deferral_of(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    return s ? sd_load(&s->deferral) : 0;
 }
 
 SD_EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
@@ -112,8 +121,11 @@ SD_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
 {
     long r = SD_PASS;
     if (sd_socket_of(fd)) {
-        if (level == SOL_SOCKET && name == SO_ERROR && value && len && (int)*len >= 0)
+        bool usable = value && len && (int)*len >= 0;
+        if (level == SOL_SOCKET && name == SO_ERROR && usable)
             r = take_error(fd, value, len);
+        else if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT && usable && deferral_of(fd))
+            r = store_int(deferral_of(fd), value, len);
         else if (level == IPPROTO_TCP && name == TCP_OPTION_ZEROCOPY_RECEIVE)
             r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, true) ?: SD_PASS;
     }
@@ -155,6 +167,13 @@ static void option_set(int fd, int name)
     }
 }
 
+/* The one of before no longer counts. */
+static void deferral_set(struct sd_socket *s, int fd)
+{
+    sd_store(&s->deferral, 0);
+    sd_accept_at_once(s, fd);
+}
+
 SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     if (sd_socket_of(fd) && only_kernel_can(level, name)) {
@@ -163,7 +182,10 @@ SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
             return (int)sd_return(r);
     }
     int r = libc.setsockopt(fd, level, name, value, len);
-    if (r == 0 && level == SOL_SOCKET && sd_socket_of(fd))
+    struct sd_socket *s = sd_socket_of(fd);
+    if (r == 0 && s && level == SOL_SOCKET)
         option_set(fd, name);
+    else if (r == 0 && s && level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT)
+        deferral_set(s, fd);
     return r;
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from sdcore.protocol.kit import Event
+from sdcore.protocol.kit import Effect, Event
 from sdcore.protocol.ring import WaiterDo, WaiterEvent, WaiterState
 from sdsim.host import Thread
 from sdsim.units import NS, US
@@ -20,6 +20,7 @@ SPINS = 200
 YIELDS = 80
 YIELDS_CONTENDED = 6
 PAUSE_PS = 20 * NS
+PAUSE, YIELD = (WaiterDo.PAUSE,), (WaiterDo.YIELD,)
 YIELD_LONG_PS = 2 * US
 
 
@@ -86,10 +87,17 @@ class Wait:
         while self.machine.state is not WaiterState.DONE:
             if event is None:
                 raise Violation(f"{self.thread.name}: the waiter's effects end in {self.machine.state.name}")
-            effects = self.machine.feed(event)
-            event = yield from self._perform(effects)
+            event = yield from self._perform(self._in_vain(self.machine.feed(event)))
         self.thread.waits_for = None
         return self.source.look()
+
+    def _in_vain(self, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+        """Feed the looks that are owed for as long as the machine only pauses, or yields a core that nobody wants."""
+        idle = (PAUSE,) if self.thread.core.queue else (PAUSE, YIELD)
+        while self._owed and effects in idle:
+            self._owed -= 1
+            effects = self.machine.feed(WaiterEvent.EMPTY)
+        return effects
 
     def _looked(self) -> WaiterEvent:
         if self.source.look():
@@ -120,9 +128,6 @@ class Wait:
 
     def _spin(self, each_ps: int, left: int) -> Steps:
         """Look for a while; all looks in vain but the last are owed to the machine."""
-        if self._owed:
-            self._owed -= 1
-            return WaiterEvent.EMPTY
         began = self.world.now
         self.source.watch(self.thread)
         if not self.source.look():

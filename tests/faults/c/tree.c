@@ -44,6 +44,7 @@ struct family {
     _Atomic uint32_t killed_readers;
     _Atomic bool done; /* no more kills */
     _Atomic bool writers_left;
+    _Atomic bool readers_left;
 };
 
 struct book {
@@ -253,6 +254,8 @@ static void finish(struct family *other)
     atomic_store(&own->writers_left, true);
     wait_for(&other->writers_left, "the other family's writers do not stop");
     wait_for_workers(WRITERS, WORKERS, "a reader does not stop");
+    atomic_store(&own->readers_left, true);
+    wait_for(&other->readers_left, "the other family's readers do not stop");
 }
 
 static void count_losses(void)

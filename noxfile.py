@@ -85,6 +85,13 @@ def property_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def differential(session: nox.Session) -> None:
+    """Drawn programs on kernel TCP and under the library, compared call by call: an hour, or as the words say."""
+    install_project(session, "test")
+    session.run("python", "-m", "tests.differential.hunt", *(session.posargs or ("--seconds", "3600", "--wild")))
+
+
+@nox.session
 def sim(session: nox.Session) -> None:
     """The simulator's tests; no compiler is needed for them."""
     session.install(*PYPROJECT["project"]["dependencies"])

@@ -164,6 +164,8 @@ static void settle_offer(struct sd_socket *s, int fd, struct sd_grant *lease, ui
         if (event == SD_CLIENT_EV_KERNEL_OPEN) {
             sd_store(&s->rec.transport, SD_TRANSPORT_SHM);
             sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
+            sd_store(&s->slow_send,
+                     1); /* each send looks at the companion: the server may refuse what it never accepted */
             sd_store_release(&s->mode, SD_MODE_OFFERED);
             sd_mode_announce(s);
             return;
@@ -244,6 +246,7 @@ static void become_ring(struct sd_socket *s)
     if (sd_load(&s->mode) != SD_MODE_OFFERED)
         return;
     sd_client_step(&s->client, SD_CLIENT_EV_ACCEPTED, 0);
+    sd_store(&s->slow_send, sd_load(&s->error) || s->last_send);
     sd_store_release(&s->mode, SD_MODE_RING);
     sd_window_follow(s);
 }
@@ -280,13 +283,21 @@ static void leave_port(struct sd_socket *s)
     atomic_compare_exchange_strong(&s->slab->port[s->rec.local.port], &ours, SD_PORT_EMPTY);
 }
 
+/* The server's kernel refused the connection. Sending would take the error that the program has yet to see. */
+static bool is_refused(int fd)
+{
+    struct pollfd companion = {.fd = fd};
+    struct timespec now = {0};
+    return sd_sys_ppoll(&companion, 1, &now, NULL) == 1 && (companion.revents & POLLERR);
+}
+
 /* The offer is ours again. What the ring holds goes out over the companion; while TCP does not take all of it (its buffers
  * may be small, and nobody need read yet) the connection keeps the slot, as one that moves. */
 static void become_kernel(struct sd_socket *s, int fd, enum sd_reason reason)
 {
     leave_port(s);
     use_kernel(s, reason);
-    if (!sd_move_withdrawn(s, fd)) {
+    if (!is_refused(fd) && !sd_move_withdrawn(s, fd)) {
         sd_store_release(&s->mode, SD_MODE_RING);
         return;
     }

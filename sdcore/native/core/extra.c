@@ -23,14 +23,17 @@ static void shut_write(struct sd_socket *s)
 long sd_shutdown(int fd, int how)
 {
     struct sd_socket *s = sd_socket_of(fd);
-    if (s && sd_load(&s->mode) == SD_MODE_PENDING)
-        sd_look_at_companion(s, fd);
+    if (s)
+        sd_look_at_companion(s, fd); /* a peer that is gone: the call must fail */
     if (s && sd_load(&s->mode) == SD_MODE_PENDING)
         sd_pending_expire(s, SD_SERVER_EV_EXPIRED, SD_REASON_CLOSED_EARLY);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
     if (how < SHUT_RD || how > SHUT_RDWR)
         return -EINVAL;
+    if (how != SHUT_WR &&
+        sd_load(&s->mode) == SD_MODE_OFFERED) /* nothing will be read: what becomes of it the kernel knows */
+        sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, SD_REASON_CLOSED_EARLY);
     if (sd_is_over(fd))
         return -ENOTCONN;
     sd_move_attend(s, fd);
@@ -48,7 +51,8 @@ long sd_shutdown(int fd, int how)
         r = sd_move_end(s, fd);
     }
     sd_both_leave(s);
-    sd_notify(s, &s->tx.dir->data_wait, true);
+    if (how != SHUT_RD) /* of the other direction the peer hears nothing */
+        sd_notify(s, &s->tx.dir->data_wait, true);
     sd_epoll_news(s);
     sd_wake_own_sleepers(s);
     return companion_too ? sd_move_shutdown(s, fd, how, r) : 0;
@@ -61,6 +65,9 @@ bool sd_is_over(int fd)
 {
     struct sd_socket *s = sd_socket_of(fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
+        return false;
+    sd_look_now_and_then(s, fd);
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
         return false;
     uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
     bool both = (sd_load(&s->tx.dir->p.flags) & SD_TX_FIN) && (theirs & (SD_TX_FIN | SD_TX_CLOSED));
@@ -101,8 +108,11 @@ long sd_take_error(int fd)
     struct sd_socket *s = sd_socket_of(fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
+    sd_look_now_and_then(s, fd);
     sd_readiness(s); /* a reset that nobody has looked at yet */
-    return sd_move_uses_companion(s) ? SD_PASS : (long)atomic_exchange(&s->error, 0);
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
+        return SD_PASS;
+    return sd_move_uses_companion(s) ? SD_PASS : sd_tell_error(s);
 }
 
 void sd_count_kernel(int fd, long sent, long received)

@@ -277,11 +277,21 @@ static uint32_t closing_flags(uint32_t effects)
     return flags;
 }
 
+/* The kernel resets the companion when it closes: for a peer that has moved there, or will. */
+static void reset_companion(int fd)
+{
+    struct linger nought = {.l_onoff = 1};
+    sd_sys_setsockopt(fd, SOL_SOCKET, SO_LINGER, &nought, sizeof nought);
+}
+
 /* The last reference goes: tell the peer through the ring; the companion's close follows in the kernel. */
 static void close_ring(struct sd_socket *s, int fd)
 {
+    bool reset = lingers_nought(fd);
     uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - s->rx.head;
-    uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + lingers_nought(fd));
+    if (unread && !reset)
+        reset_companion(fd);
+    uint32_t effects = sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_CLOSE, unread + reset);
     uint32_t flags = effects == SD_NO_ROW ? SD_TX_CLOSED : closing_flags(effects);
     atomic_fetch_or_explicit(&s->tx.dir->p.flags, flags, memory_order_release);
     atomic_fetch_or_explicit(&s->rx.dir->c.flags, SD_RX_CLOSED, memory_order_release);

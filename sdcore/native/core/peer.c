@@ -10,9 +10,10 @@
 #include "core/thread.h"
 #include "core/wait.h"
 
-#define PENDING_LOOK_NS 200000u /* an offer that comes rings no bell */
-#define WARM_SLOTS      8       /* of each lease: their rings keep their pages when they are free */
-#define KEPT_BYTES      65536u  /* of each other ring */
+#define PENDING_LOOK_NS 200000u  /* an offer that comes rings no bell */
+#define LOOK_AGAIN_NS   5000000u /* who polls without sleeping notices a dead peer so fast */
+#define WARM_SLOTS      8        /* of each lease: their rings keep their pages when they are free */
+#define KEPT_BYTES      65536u   /* of each other ring */
 
 bool sd_both_enter(struct sd_socket *s)
 {
@@ -273,6 +274,8 @@ static void settle(struct sd_socket *s)
 {
     uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags);
     uint64_t unread = s->tx.tail - sd_load(&s->tx.dir->c.head);
+    if (flags & SD_TX_FIN) /* it came before all else */
+        feed_teardown(s, SD_TEARDOWN_EV_PEER_FIN, 0);
     if (was_reset(s, flags))
         feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     else if (flags & SD_TX_CLOSED)
@@ -280,8 +283,7 @@ static void settle(struct sd_socket *s)
     else if (sd_load(&s->gone)) {
         s->peer_dead = true;
         feed_teardown(s, SD_TEARDOWN_EV_PEER_GONE, unread);
-    } else if (flags & SD_TX_FIN)
-        feed_teardown(s, SD_TEARDOWN_EV_PEER_FIN, 0);
+    }
 }
 
 void sd_peer_settle(struct sd_socket *s)
@@ -356,25 +358,56 @@ uint64_t sd_look_at_companion(struct sd_socket *s, int fd)
     }
 }
 
+bool sd_look_now_and_then(struct sd_socket *s, int fd)
+{
+    uint64_t now = sd_now_ns();
+    if (now - sd_load(&s->checked_ns) < LOOK_AGAIN_NS && sd_load(&s->mode) == SD_MODE_RING)
+        return false;
+    sd_store(&s->checked_ns, now);
+    sd_look_at_companion(s, fd);
+    return true;
+}
+
+long sd_tell_error(struct sd_socket *s)
+{
+    long error = (long)atomic_exchange(&s->error, 0);
+    int fd = error ? sd_fd_of(s) : -1, same = 0;
+    socklen_t len = sizeof same;
+    if (fd >= 0)
+        sd_sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &same, &len);
+    return error;
+}
+
 /* The peer closed before this byte was sent: Linux lets the first send succeed, then the answer is a reset. */
 void sd_peer_had_closed(struct sd_socket *s)
 {
     if (!sd_both_enter(s))
         return;
     settle(s);
-    if (s->last_send || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED))
+    bool ended = s->tx.m.state == SD_RING_TX_SHUT; /* it was our FIN: that provokes no reset */
+    if (!ended && (s->last_send || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED)))
         feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     sd_both_leave(s);
     sd_epoll_news(s);
 }
 
-void sd_peer_look(struct sd_socket *s)
+/* After POKE: look at the companion and the flags, and settle. */
+static void look_after_poke(struct sd_socket *s)
 {
     atomic_fetch_and(&s->tx.dir->data_wait.armed, ~(uint32_t)SD_ARM_POKE);
     int fd = sd_fd_of(s);
     if (fd >= 0)
         sd_look_at_companion(s, fd);
     sd_peer_settle(s);
+}
+
+void sd_look_before_sending(struct sd_socket *s)
+{
+    uint32_t mode = sd_load(&s->mode);
+    if (sd_mode_uses_ring(mode) && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_POKE))
+        look_after_poke(s);
+    if (mode == SD_MODE_OFFERED && !sd_offer_accepted(s))
+        sd_look_at_companion(s, sd_fd_of(s)); /* refused without being accepted: then the kernel says so */
 }
 
 void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t armed)

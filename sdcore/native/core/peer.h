@@ -20,8 +20,14 @@ SD_API void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, u
 /* Feed what is known about the peer's end to the teardown machine and act; takes both tokens. */
 SD_API void sd_peer_settle(struct sd_socket *s);
 
-/* After POKE: look at the companion and the flags, and settle. */
-SD_API void sd_peer_look(struct sd_socket *s);
+/* For who polls without ever sleeping: looks at the companion, but seldom, since that is a system call. True if it did. */
+SD_API bool sd_look_now_and_then(struct sd_socket *s, int fd);
+
+/* Takes the pending error, 0 if there is none, and what the companion has of it: it is told once, moved or not. */
+SD_API long sd_tell_error(struct sd_socket *s);
+
+/* The slow paths of sending begin with this: has the peer closed, did the monitor see somebody die, was the offer refused? */
+SD_API void sd_look_before_sending(struct sd_socket *s);
 
 /* A send succeeded although the peer had closed: the next one fails. */
 SD_API void sd_peer_had_closed(struct sd_socket *s);

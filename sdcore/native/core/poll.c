@@ -11,6 +11,7 @@
 
 #include "core/epoll.h"
 #include "core/move.h"
+#include "core/peer.h"
 
 enum {
     LOCAL_FDS = 64, /* up to here the lists are on the stack */
@@ -234,9 +235,29 @@ static bool time_is_over(const struct sd_poll *poll)
     return !poll->waits || (poll->deadline_ns != UINT64_MAX && sd_now_ns() >= poll->deadline_ns);
 }
 
-/* Nothing is ready and the time is over: a signal that the mask admits still counts. */
-static long end_in_vain(const struct sd_poll *poll)
+/* Whoever polls without sleeping must still learn that a peer died. */
+static bool look_at_companions(struct sd_poll *poll)
 {
+    bool looked = false;
+    for (nfds_t i = 0; i < poll->n; i++) {
+        int fd = poll->want[i].fd;
+        struct sd_socket *s = ours(fd);
+        if (!s)
+            continue;
+        sd_pin(s);
+        if (sd_socket_of(fd) == s) /* else closed meanwhile */
+            looked |= sd_look_now_and_then(s, fd);
+        sd_unpin(s);
+    }
+    return looked;
+}
+
+/* Nothing is ready and the time is over: a signal that the mask admits still counts. */
+static long end_in_vain(struct sd_poll *poll)
+{
+    long ready = look_at_companions(poll) ? look_all(poll) : 0;
+    if (ready)
+        return ready;
     if (!poll->mask || poll->plain)
         return 0; /* no mask, or the look asked the kernel under it */
     return sd_sys_ppoll(NULL, 0, &at_once, poll->mask);

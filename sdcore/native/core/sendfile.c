@@ -27,6 +27,7 @@ static long read_piece(const struct source *source, uint8_t *to, size_t n)
 static long send_piece(struct sd_socket *s, const struct source *source, size_t n)
 {
     uint8_t *to;
+    sd_look_before_sending(s);
     if (!sd_token_enter(&s->tx.token))
         return -EDEADLK; /* a signal handler inside the call that it interrupted */
     long r = sd_tx_room(s, &to);
@@ -58,6 +59,8 @@ static long send_all(struct sd_socket *s, int out_fd, const struct source *sourc
     long r = 0;
     while (done < n) {
         r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_piece(s, source, n - done);
+        if (r == SD_PASS && !done)
+            return SD_PASS;
         if (r == SD_PASS)
             r = by_kernel(out_fd, source, n - done);
         else if (r == -EAGAIN && (r = sd_wait_for_room(s, out_fd)) == 0)

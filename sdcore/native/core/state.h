@@ -66,7 +66,7 @@ struct sd_socket {
     _Atomic uint32_t shared;         /* ever inherited over fork: another process may hold references */
     _Atomic uint32_t gone;           /* companion was seen at end of file (1) or reset (2) */
     _Atomic uint32_t error;          /* pending errno, reported once (SO_ERROR) */
-    _Atomic uint32_t slow_send;      /* an error is pending or the next send is the last: leave the fast path */
+    _Atomic uint32_t slow_send;      /* an error pends, the next send is the last, the offer is open: no fast path */
     bool last_send;                  /* the peer is closed: Linux takes one more send, then breaks */
     _Atomic uint32_t pins;           /* threads inside a slow path; the object is not reused before they left */
     _Atomic uint32_t strays;         /* bytes on the companion that nobody announced */

@@ -15,9 +15,8 @@
 #include "core/transfer.h"
 #include "core/wait.h"
 
-#define NO_PLACE_NAP_NS    1000000
-#define PEEK_NAP_NS        1000000
-#define CHECK_COMPANION_NS 5000000u /* a program that polls without sleeping notices a dead peer so fast */
+#define NO_PLACE_NAP_NS 1000000
+#define PEEK_NAP_NS     1000000
 
 /* With a token: does the descriptor still mean this object, and do rings move its bytes? It may have been closed, and the
  * object be another one's, before we had the token; who closes now waits for us. */
@@ -113,7 +112,7 @@ static void settle_violation(struct sd_socket *s)
 
 static long take_error(struct sd_socket *s)
 {
-    return sd_load(&s->error) ? -(long)atomic_exchange(&s->error, 0) : 0;
+    return sd_load(&s->error) ? -sd_tell_error(s) : 0;
 }
 
 /* More room may be there, or the offer may have been accepted: true if the machine says to try again. */
@@ -189,12 +188,6 @@ void sd_tx_commit(struct sd_socket *s, size_t n)
         sd_ring_publish(&s->tx, n);
 }
 
-/* The peer closed, or the monitor saw somebody die: look before sending. */
-static bool poked(struct sd_socket *s)
-{
-    return sd_mode_uses_ring(sd_load(&s->mode)) && (sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_POKE);
-}
-
 /* The token cannot be had: by a signal handler that interrupted the very operation, which would wait for itself; or because
  * the family has no place for one more thread until another one ends. */
 static long no_token(void)
@@ -208,8 +201,7 @@ static long no_token(void)
 /* One attempt, taking and leaving the token. */
 static long send_once(struct sd_socket *s, struct cursor *c)
 {
-    if (poked(s))
-        sd_peer_look(s);
+    sd_look_before_sending(s);
     if (!sd_token_enter(&s->tx.token))
         return no_token();
     if (!sd_mode_uses_ring(sd_load(&s->mode))) {
@@ -243,15 +235,12 @@ static bool worth_trying(struct sd_socket *s, uint32_t events)
     return (sd_readiness(s) & (events | POLLERR | POLLHUP)) || sd_load_acquire(&s->mode) == SD_MODE_KERNEL;
 }
 
-/* Nothing is there and the call does not block: a program that only polls must still learn that its peer died. */
-static void look_now_and_then(struct sd_socket *s, int fd)
+/* Nothing is there and the call does not block: a program that only polls must still learn that its peer died, and now. True
+ * if the companion was looked at: then there may be something to say, and trying once more is worth while. */
+static bool look_now_and_then(struct sd_socket *s, int fd)
 {
     sd_move_attend(s, fd);
-    uint64_t now = sd_now_ns();
-    if (now - sd_load(&s->checked_ns) < CHECK_COMPANION_NS && sd_load(&s->mode) == SD_MODE_RING)
-        return;
-    sd_store(&s->checked_ns, now);
-    sd_look_at_companion(s, fd);
+    return sd_look_now_and_then(s, fd);
 }
 
 /* SO_RCVTIMEO or SO_SNDTIMEO as a deadline; UINT64_MAX for none. */
@@ -322,6 +311,7 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
     uint64_t deadline = 0;
+    bool looked = false;
     for (;;) {
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_once(s, c);
         if (r == SD_PASS && done)
@@ -336,8 +326,10 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             return done ? done : r == -EDEADLK ? -EAGAIN : r;
         }
         if (!blocks(s, flags)) {
-            look_now_and_then(s, fd);
-            return done ? done : -EAGAIN;
+            if (done || looked || !look_now_and_then(s, fd))
+                return done ? done : -EAGAIN;
+            looked = true;
+            continue;
         }
         r = wait_until(s, fd, POLLOUT, SO_SNDTIMEO, &deadline);
         if (r < 0)
@@ -409,7 +401,7 @@ static void get(struct sd_rx *rx, struct cursor *c, size_t n, bool discard)
 /* No byte is there: what the producer's flags and the companion say, as an event of the machine. */
 static uint32_t end_event(struct sd_socket *s, uint32_t flags)
 {
-    if (flags & SD_TX_RESET)
+    if ((flags & SD_TX_RESET) && !(flags & SD_TX_FIN)) /* what follows its end breaks our direction only */
         return SD_RING_RX_EV_BREAK;
     if (flags & SD_TX_MOVED)
         return SD_RING_RX_EV_MOVED;
@@ -417,8 +409,8 @@ static uint32_t end_event(struct sd_socket *s, uint32_t flags)
         return SD_RING_RX_EV_FIN;
     if (sd_load(&s->gone) && sd_move_leftover(s))
         return SD_RING_RX_EV_MOVED;
-    if (s->teardown.state == SD_TEARDOWN_RESET)
-        return SD_RING_RX_EV_BREAK;
+    if (s->teardown.state == SD_TEARDOWN_RESET && !(sd_load(&s->gone) && s->last_send))
+        return SD_RING_RX_EV_BREAK; /* not if it was gone before: what we sent afterwards broke our direction only */
     return sd_load(&s->gone) ? SD_RING_RX_EV_FIN : SD_RING_RX_EV_DATA;
 }
 
@@ -613,19 +605,28 @@ static long pass_to_kernel(struct sd_socket *s, int fd, int flags)
     return r < 0 ? r : SD_PASS;
 }
 
+/* Whether a receive that found nothing is worth another attempt at once: who does not block, or has shut this end himself,
+ * must still hear that the peer is gone. */
+static bool look_once(struct sd_socket *s, int fd, long r, int flags, bool *looked)
+{
+    bool shut = r == 0 && (sd_load(&s->shut) & 1);
+    if (*looked || !(shut || (r == -EAGAIN && !blocks(s, flags))))
+        return false;
+    *looked = true;
+    return look_now_and_then(s, fd);
+}
+
 /* `empty`: the caller has just looked, and there is nothing, nor anything to say about the connection. */
 static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, bool empty)
 {
     long done = 0;
     uint64_t deadline = 0;
-    bool nothing = c->left == 0; /* asks only whether something is there */
+    bool looked = false;
     for (;;) {
         struct cursor at = *c; /* a look begins anew each time */
         long r = empty || sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
         empty = false;
-        if (nothing && r == 0 && !(sd_readiness(s) & POLLIN))
-            r = -EAGAIN;
-        if (sd_unlikely(r == -EAGAIN && c->left && sd_move_has_strays(s)))
+        if (sd_unlikely(r == -EAGAIN && sd_move_has_strays(s)))
             r = recv_strays(s, fd, &at, flags);
         if (r == SD_PASS && done)
             return done + recv_rest_by_kernel(fd, c, flags);
@@ -638,6 +639,8 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
         }
         if (r > 0 && (flags & MSG_PEEK) && blocks(s, flags) && await_mark(s, fd, &at, r, &deadline) == 0)
             continue;
+        if (!done && look_once(s, fd, r, flags, &looked))
+            continue;
         *c = at;
         if (r > 0)
             done += r;
@@ -645,13 +648,23 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
             return done + recv_behind(s, fd, c, flags);
         if (r == 0 || (r < 0 && r != -EAGAIN))
             return done ? done : r == -EDEADLK ? -EAGAIN : r;
-        if (!blocks(s, flags)) {
-            look_now_and_then(s, fd);
+        if (r < 0 && !blocks(s, flags))
             return done ? done : -EAGAIN;
-        }
         if (r < 0 && (r = wait_until(s, fd, POLLIN, SO_RCVTIMEO, &deadline)) < 0)
             return done ? done : r;
     }
+}
+
+/* A receive of no bytes waits for one and leaves it there. Linux waits once for nothing, and takes any end of it. */
+static long await_byte(struct sd_socket *s, int fd, int flags)
+{
+    char byte;
+    struct iovec one = {.iov_base = &byte, .iov_len = 1};
+    struct cursor c;
+    cursor_start(&c, &one, 1);
+    long r = recv_loop(s, fd, &c, (flags & ~(MSG_TRUNC | MSG_WAITALL)) | MSG_PEEK, false);
+    bool waited = blocks(s, flags) && (r == -EAGAIN || r == -EINTR);
+    return r > 0 || waited ? 0 : r;
 }
 
 long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)
@@ -664,7 +677,7 @@ long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg
         return SD_PASS;
     if (msg_flags)
         *msg_flags = 0;
-    long r = recv_loop(s, fd, &c, flags, false);
+    long r = c.left ? recv_loop(s, fd, &c, flags, false) : await_byte(s, fd, flags);
     sd_unpin(s);
     return still_open(s, fd, r);
 }
@@ -676,7 +689,7 @@ static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int
     struct sd_socket *s = pinned(fd);
     if (!s)
         return SD_PASS;
-    long r = recv_loop(s, fd, &c, flags, empty);
+    long r = n ? recv_loop(s, fd, &c, flags, empty) : await_byte(s, fd, flags);
     sd_unpin(s);
     return still_open(s, fd, r);
 }

@@ -23,6 +23,9 @@ static inline void sd_restore_errno(int saved)
     errno = saved;
 }
 
+/* signals.c: raises SIGPIPE in this thread if flags do not forbid it. */
+SD_API void sd_raise_broken(int flags);
+
 /* signals.c: raises SIGPIPE in this thread if r is -EPIPE and flags do not forbid it. Then as sd_return. */
 SD_API long sd_return_broken(long r, int flags);
 

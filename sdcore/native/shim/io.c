@@ -14,36 +14,30 @@ static long leave_for_flags(int fd, int flags)
     return r < 0 ? r : SD_PASS;
 }
 
-/* A receive of no bytes waits for one, and leaves it there. */
-static long awaited_byte(int fd, int flags)
-{
-    char byte;
-    long r = sd_recv(fd, &byte, 1, (flags & ~MSG_TRUNC) | MSG_PEEK);
-    return r > 0 ? 0 : r;
-}
-
-static long received_once(int fd, void *buf, size_t n, int flags)
-{
-    return sd_likely(n > 0) ? sd_recv(fd, buf, sd_clip(n), flags) : awaited_byte(fd, flags);
-}
-
 long sd_received(int fd, void *buf, size_t n, int flags)
 {
     sd_cancel_point();
     if (sd_unlikely(flags & (MSG_OOB | MSG_ERRQUEUE)))
         return leave_for_flags(fd, flags);
     for (;;) {
-        long r = received_once(fd, buf, n, flags);
+        long r = sd_recv(fd, buf, sd_clip(n), flags);
         if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_RCVTIMEO))
             return r;
     }
+}
+
+/* Before the connection moves: what the kernel's does not know, because it happened in the rings. */
+static long send_urgent(int fd, int flags)
+{
+    long r = sd_send(fd, "", 0, flags & ~MSG_OOB);
+    return r < 0 && r != SD_PASS ? r : leave_for_flags(fd, flags);
 }
 
 long sd_sent(int fd, const void *buf, size_t n, int flags)
 {
     sd_cancel_point();
     if (sd_unlikely(flags & MSG_OOB))
-        return leave_for_flags(fd, flags);
+        return send_urgent(fd, flags);
     for (;;) {
         long r = sd_send(fd, buf, sd_clip(n), flags);
         if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_SNDTIMEO))
@@ -78,7 +72,7 @@ long sd_sent_vector(int fd, const struct iovec *iov, size_t count, int flags)
 {
     sd_cancel_point();
     if (sd_unlikely(flags & MSG_OOB))
-        return leave_for_flags(fd, flags);
+        return send_urgent(fd, flags);
     for (;;) {
         long r = sd_sendv(fd, iov, count, flags);
         if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_SNDTIMEO))

@@ -97,13 +97,15 @@ static long receive_one(int fd, struct msghdr *msg, int flags)
     return r > 0 ? sd_counted_in(fd, r) : r;
 }
 
-/* An error after the first message is not reported: the messages that went are, and the next call meets it again. A
- * message that was cut short ends the call. */
+/* An error after the first message is not reported: the messages that went are, and the next call meets it again. Only a
+ * broken pipe makes itself heard at once. A message that was cut short ends the call. */
 static long send_several(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 {
     unsigned int sent = 0;
     for (; sent < n && sent < MESSAGES_MAX; sent++) {
         long r = send_one(fd, &vec[sent].msg_hdr, flags);
+        if (r == -EPIPE && sent > 0)
+            sd_raise_broken(flags);
         if (r < 0)
             return sent > 0 ? (long)sent : r;
         vec[sent].msg_len = (unsigned int)r;
@@ -153,12 +155,26 @@ static bool is_timeout(const struct timespec *t)
     return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
 }
 
+/* The pending error, which this call tells before all else, even when data or the end of the stream are there. */
+static long pending_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    long r = sd_take_error(fd);
+    if (r == SD_PASS)
+        r = sd_sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? 0 : error;
+    return r > 0 ? -r : 0;
+}
+
 /* The time limit is looked at after each message only, and errors after the first are met again by the next call: both
  * as in Linux. */
 static long receive_several(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
 {
     if (timeout && !is_timeout(timeout))
         return -EINVAL;
+    long error = pending_error(fd);
+    if (error)
+        return error;
     uint64_t limit_ns = timeout ? limit_of(timeout) : 0;
     int each = flags & ~MSG_WAITFORONE;
     unsigned int received = 0;

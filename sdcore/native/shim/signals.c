@@ -16,10 +16,16 @@
 #include "core/sys.h"
 #include "core/wait.h"
 
+void sd_raise_broken(int flags)
+{
+    if (!(flags & MSG_NOSIGNAL))
+        sd_sys_tgkill((int)sd_sys_getpid(), (int)sd_sys_gettid(), SIGPIPE);
+}
+
 long sd_return_broken(long r, int flags)
 {
-    if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
-        sd_sys_tgkill((int)sd_sys_getpid(), (int)sd_sys_gettid(), SIGPIPE);
+    if (r == -EPIPE)
+        sd_raise_broken(flags);
     return sd_return(r);
 }
 

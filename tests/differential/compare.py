@@ -1,0 +1,157 @@
+"""When two runs of a program count as the same: everything must be equal but what Linux itself leaves open.
+
+Each opening below is a function that rewrites an event of a step, in both runs alike, so that what is open looks the
+same; its docstring says why. What a program of calls.py must not depend on is kept out there: `fill` and `drain` hide
+how many bytes a full connection takes, `~` and `join` whether a large send blocks, and nothing shows a process number.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from tests.differential.calls import CHOICES, Program, Step, written
+from tests.differential.stage import Event, Kind, Run
+
+Opening = Callable[[Step, Event], Event]
+
+_BUFFERS = {CHOICES["option"]["RCVBUF"], CHOICES["option"]["SNDBUF"]}
+_UNSENT = CHOICES["queue"]["unsent"]
+
+
+def buffer_sizes(step: Step, event: Event) -> Event:
+    """The kernel grows the buffers of a connection as bytes flow; what they are now is a matter of its tuning."""
+    if step.call == "getopt" and step.args[1] in _BUFFERS and event.value > 0:
+        return replace(event, value=0)
+    return event
+
+
+def unacknowledged(step: Step, event: Event) -> Event:
+    """SIOCOUTQ counts bytes not acknowledged: when the peer's kernel acknowledges is open, up to 40 ms."""
+    if step.call == "queued" and step.args[1] == _UNSENT and event.value >= 0:
+        return replace(event, value=0)
+    return event
+
+
+OPENINGS: tuple[Opening, ...] = (buffer_sizes, unacknowledged)
+
+
+def with_ports_by_order(program: Program, events: Sequence[Event]) -> Iterator[Event]:
+    """Ports are the kernel's choice: each becomes the number of its first appearance."""
+    seen: dict[int, int] = {0: 0}
+    for event in events:
+        if event.step >= 0 and program[event.step].call == "getname" and len(event.extra) == 3:
+            family, size, port = event.extra
+            yield replace(event, extra=(family, size, seen.setdefault(port, len(seen))))
+        else:
+            yield event
+
+
+def canonical(program: Program, events: Sequence[Event]) -> tuple[Event, ...]:
+    """The run without what is open."""
+    result = []
+    for event in with_ports_by_order(program, events):
+        for opening in OPENINGS:
+            event = opening(program[event.step], event)  # noqa: PLW2901
+        result.append(event)
+    return tuple(result)
+
+
+def is_open(program: Program, kernel: Sequence[Event]) -> bool:
+    """Whether a connection was left full on the kernel: then all that follows hangs on how much it holds.
+
+    A large transfer must have come to its end, and what `fill` put in must have been drained.
+    """
+    done = {event.step: event.value for event in kernel if event.kind in {Kind.RETURNED, Kind.LATER}}
+    transfers = [(number, step.args[1]) for number, step in enumerate(program) if step.loose]
+    fills = [number for number, step in enumerate(program) if step.call == "fill"]
+    drains = [number for number, step in enumerate(program) if step.call == "drain" and done.get(number) == 1]
+    filled = [number for number in fills if done.get(number) is not None and not any(n > number for n in drains)]
+    return bool(filled) or any(done.get(number) != size for number, size in transfers)
+
+
+# Calls that wait in slots, and which of their arguments those are.
+_WAITS = {"recv": (0,), "send": (0,), "accept": (0,), "poll": (0, 2), "epwait": (0,), "recvall": (0,), "drain": (0,)}
+
+
+def closes_under_a_waiter(program: Program, kernel: Sequence[Event]) -> bool:
+    """Whether a thread closes what another one waits in: a known difference (cases/close_under_a_blocked_recv.txt)."""
+    home = {step.args[0]: step.actor for step in program if step.call == "thread"}
+
+    def process(actor: int) -> int:
+        return process(home[actor]) if actor in home else actor
+
+    waiting: set[tuple[int, int]] = set()  # step and process
+    for event in kernel:
+        step = program[event.step]
+        here = process(step.actor)
+        if event.kind == Kind.BLOCKED:
+            waiting.add((event.step, here))
+        elif event.kind in {Kind.LATER, Kind.CUT}:
+            waiting.discard((event.step, here))
+        elif step.call in {"close", "dup2"}:
+            gone = step.args[1 if step.call == "dup2" else 0]
+            slots = [program[n].args[place] for n, at in waiting if at == here for place in _WAITS[program[n].call]]
+            if gone in slots:
+                return True
+    return False
+
+
+def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
+    """Whether an end is passed on or inherited by exec after something that the kernel's connection does not know.
+
+    Known differences: a broken pipe (cases/broken_pipe_then_exec.txt), reading that was shut
+    (shut_reading_then_move.txt).
+    """
+    if not any(step.call in {"post", "exec"} for step in program):
+        return False
+    shut = any(step.call == "shutdown" and step.args[1] != CHOICES["how"]["wr"] for step in program)
+    broken = any(event.value < 0 and event.error in {errno.EPIPE, errno.ECONNRESET} for event in kernel)
+    return shut or broken
+
+
+Excuse = Callable[[Program, Sequence[Event]], bool]
+EXCUSES: tuple[Excuse, ...] = (is_open, closes_under_a_waiter, forgets_over_a_move)
+
+
+def told(program: Program, event: Event) -> str:
+    """An event in words."""
+    step = program[event.step]
+    if event.kind not in {Kind.RETURNED, Kind.LATER}:
+        return event.kind.name.lower()
+    words = [errno.errorcode.get(event.error, str(event.error)) if event.value < 0 else str(event.value)]
+    if event.extra and event.value >= 0:
+        words.append(_extra(step, event.extra))
+    if event.digest:
+        words.append(f"bytes {event.first.hex()}.. digest {event.digest & 0xFFFFFFFF:08x}")
+    if event.broken_pipes:
+        words.append("SIGPIPE" + f" {event.broken_pipes} times" * (event.broken_pipes > 1))
+    return ("later " if event.kind == Kind.LATER else "") + ", ".join(words)
+
+
+def _extra(step: Step, extra: tuple[int, ...]) -> str:
+    if step.call == "poll":
+        return " ".join(written("poll_flags", events) for events in extra)
+    if step.call == "epwait":
+        return " ".join(f"s{word >> 16}:{written('epoll_flags', word & 0xFFFF)}" for word in extra)
+    if step.call == "getname":
+        return f"{socket.AddressFamily(extra[0]).name} port {extra[2] if len(extra) > 2 else 0}"
+    return " ".join(map(str, extra))
+
+
+def report(program: Program, run: Run) -> str:
+    """Both runs beside each other; a line that differs begins with `!`."""
+    kernel, library = ([(event.step, told(program, event)) for event in canonical(program, events)] for events in run)
+    lines = []
+    for step, text in enumerate(map(str, program)):
+        left = [words for number, words in kernel if number == step]
+        right = [words for number, words in library if number == step]
+        mark = " " if left == right else "!"
+        lines.append(
+            f"{mark} {step:3} {text:45} {' ; '.join(left)}" + (f"   sdcore: {' ; '.join(right)}" * (mark == "!"))
+        )
+    if kernel != library and sorted(kernel) == sorted(library):
+        lines.append("! the same results, in another order: a call returned after another step than on the kernel")
+    return "\n".join(lines)

@@ -698,7 +698,7 @@ static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int
 static bool is_quiet(struct sd_socket *s)
 {
     return s->rx.m.state == SD_RING_RX_OPEN && !sd_load(&s->rx.dir->p.flags) && !sd_load(&s->gone) &&
-           !sd_load(&s->error) && sd_load(&s->mode) == SD_MODE_RING;
+           !sd_load(&s->error) && !sd_load(&s->shut) && sd_load(&s->mode) == SD_MODE_RING;
 }
 
 static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_t n, int flags)

@@ -7,7 +7,7 @@ start are tried as often as others.
 
 from __future__ import annotations
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -24,8 +24,10 @@ PROFILE = settings(
     stateful_step_count=12,
     phases=(Phase.generate,),
     print_blob=False,
+    suppress_health_check=(HealthCheck.large_base_example,),
 )
-"""No shrinking: the rows of these tables are short enough to be found by eye, and mutants need only be noticed."""
+"""A table of many rows and registers draws much for each example; it is meant to. No shrinking: the rows of these
+tables are short enough to be found by eye, and mutants need only be noticed."""
 
 
 def deciding(machine: Machine, row: Row) -> list[Expr]:

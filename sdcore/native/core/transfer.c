@@ -644,7 +644,8 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
         *c = at;
         if (r > 0)
             done += r;
-        if (r > 0 && !wants_all(c, flags) && !((below_mark(s, c, done) && blocks(s, flags))))
+        bool more = wants_all(c, flags) || (below_mark(s, c, done) && blocks(s, flags));
+        if (r > 0 && (!more || (flags & MSG_PEEK))) /* a look that begins anew counts nothing twice */
             return done + recv_behind(s, fd, c, flags);
         if (r == 0 || (r < 0 && r != -EAGAIN))
             return done ? done : r == -EDEADLK ? -EAGAIN : r;

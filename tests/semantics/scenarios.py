@@ -18,7 +18,7 @@ from tests.support.processes import Outcome, Processes, kill
 
 SOURCES = Path(__file__).parent / "c"
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread")
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 PUPPET_END_S = 2.0
 _SCENARIO = re.compile(r"^SCENARIO\((\w+),\s*([A-Z |]+)\)$", re.MULTILINE)
 

@@ -79,4 +79,5 @@ def test_graceful_restart_cuts_nothing(
     load.wait_more(100)
     answers = load.finish()
     assert stop(server, signal.SIGTERM) == 0, log.read_text()
-    meter.check(bytes_min=answers * sum(SIZES) // len(SIZES))
+    moved = meter.check(bytes_min=answers * sum(SIZES) // len(SIZES))
+    assert "offer_timeout" not in moved.reasons, moved  # Apache sets TCP_DEFER_ACCEPT, again at each restart

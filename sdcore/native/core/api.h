@@ -37,10 +37,9 @@ SD_API void sd_fork_failed(void); /* undo what prepare counted */
 
 /* connect.c, accept.c: connections. These do the kernel call themselves. */
 SD_API long sd_connect(int fd, const struct sockaddr *addr, socklen_t len);
-SD_API void sd_listening(int fd);                           /* after listen() succeeded */
-SD_API bool sd_adopt_listener(int fd);                      /* not known yet: take a listening TCP socket in */
-SD_API void sd_accept_at_once(struct sd_socket *s, int fd); /* after TCP_DEFER_ACCEPT was set */
-SD_API void sd_accepted(int listen_fd, int fd, int flags);  /* after accept4() gave fd */
+SD_API void sd_listening(int fd);                          /* after listen() succeeded */
+SD_API bool sd_adopt_listener(int fd);                     /* not known yet: take a listening TCP socket in */
+SD_API void sd_accepted(int listen_fd, int fd, int flags); /* after accept4() gave fd */
 
 /* transfer.c: bytes. flags are MSG_*. */
 SD_API long sd_send(int fd, const void *buf, size_t n, int flags);

@@ -77,11 +77,11 @@ static int descriptor_of(const struct sd_socket *s)
 
 /* --- the machine --- */
 
-void sd_accept_at_once(struct sd_socket *s, int fd)
+static void accept_at_once(struct sd_socket *s, int fd)
 {
     int deferral = 0, none = 0;
     socklen_t len = sizeof deferral;
-    if (!s->listener_id || sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &deferral, &len) < 0 || deferral == 0)
+    if (sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &deferral, &len) < 0 || deferral == 0)
         return;
     sd_store(&s->deferral, deferral);
     sd_sys_setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &none, sizeof none);
@@ -101,7 +101,7 @@ static uint32_t register_at_monitor(struct entry *e, int fd)
     e->last_lease = 0;
     s->listener_id = e->listener_id;
     sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
-    sd_accept_at_once(s, fd);
+    accept_at_once(s, fd);
     return SD_LISTENER_EV_REGISTERED_OK;
 }
 

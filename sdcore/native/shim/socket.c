@@ -11,6 +11,8 @@
 #include <linux/errqueue.h>
 #include <netinet/tcp.h>
 
+#include "core/sys.h"
+
 /* Newer than some C libraries' headers. */
 #define TCP_OPTION_REPAIR           19
 #define TCP_OPTION_ULP              31
@@ -167,11 +169,22 @@ static void option_set(int fd, int name)
     }
 }
 
-/* The one of before no longer counts. */
-static void deferral_set(struct sd_socket *s, int fd)
+/* At a listener that clients reach through a slab the kernel's socket never has TCP_DEFER_ACCEPT, not even for a moment. A
+ * socket made for it tells what the option would be, as the kernel rounds it. */
+static long defer(struct sd_socket *s, const void *value, socklen_t len)
 {
-    sd_store(&s->deferral, 0);
-    sd_accept_at_once(s, fd);
+    int deferral = 0;
+    socklen_t size = sizeof deferral;
+    int probe = libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return SD_PASS;
+    long r = sd_sys_setsockopt(probe, IPPROTO_TCP, TCP_DEFER_ACCEPT, value, len);
+    if (r >= 0)
+        r = sd_sys_getsockopt(probe, IPPROTO_TCP, TCP_DEFER_ACCEPT, &deferral, &size);
+    sd_sys_close(probe);
+    if (r >= 0)
+        sd_store(&s->deferral, deferral);
+    return r;
 }
 
 SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -181,11 +194,14 @@ SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen
         if (r < 0)
             return (int)sd_return(r);
     }
-    int r = libc.setsockopt(fd, level, name, value, len);
     struct sd_socket *s = sd_socket_of(fd);
+    if (s && s->listener_id && level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT) {
+        long r = defer(s, value, len);
+        if (r != SD_PASS)
+            return (int)sd_return(r);
+    }
+    int r = libc.setsockopt(fd, level, name, value, len);
     if (r == 0 && s && level == SOL_SOCKET)
         option_set(fd, name);
-    else if (r == 0 && s && level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT)
-        deferral_set(s, fd);
     return r;
 }

@@ -109,7 +109,12 @@ def sanitized(session: nox.Session, kind: str, runtime: str, choice: str, **opti
     assert isinstance(found, str)
     path = found.strip()
     if not session.posargs and kind == "address":  # Python must start with the runtime, since it loads the C late
-        machines = ("-k", "not fault_of_the_generator", "tests/property")
+        machines = (
+            "-k",
+            "not fault_of_the_generator",
+            "tests/property/test_machines_agree.py",
+            "tests/property/test_ring_agrees.py",
+        )
         pytest(session, *machines, LD_PRELOAD=path, PYTHONMALLOC="malloc", **options)
     pytest(
         session, "-k", choice, "tests/semantics", "tests/faults/test_hostile_peer.py", SANITIZER_RUNTIME=path, **options

@@ -104,7 +104,8 @@ def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
 
     Known differences: a broken pipe (cases/broken_pipe_then_exec.txt), reading that was shut
     (shut_reading_then_move.txt), a look across the seam (peek_over_a_move.txt), an edge that was told before
-    (edge_told_again_after_a_move.txt).
+    (edge_told_again_after_a_move.txt), unread bytes of a peer that is gone, of which only the process that moves takes
+    care (unread_bytes_shared_with_an_exec.txt).
     """
     if not any(step.call in {"post", "exec"} for step in program):
         return False
@@ -112,7 +113,9 @@ def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
     broken = any(event.value < 0 and event.error in {errno.EPIPE, errno.ECONNRESET} for event in kernel)
     peeks = any(step.call == "recv" and step.args[2] & MESSAGE_FLAGS["PEEK"] for step in program)
     edges = any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
-    return shut or broken or peeks or edges
+    calls = {step.call for step in program}
+    shares = "fork" in calls and not calls.isdisjoint({"kill", "exit", "close"})
+    return shut or broken or peeks or edges or shares
 
 
 Excuse = Callable[[Program, Sequence[Event]], bool]

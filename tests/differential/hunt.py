@@ -6,6 +6,7 @@ Hypothesis draws; it does not shrink, since leaving out steps one by one (judge.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import time
@@ -76,6 +77,7 @@ def hunt(
     *,
     wild: bool,
     finds_max: int = 1,
+    programs_max: float = math.inf,
     tell: Callable[[str], None] = print,
 ) -> Hunt:
     """Draw and play until the time is over or enough is found."""
@@ -84,7 +86,8 @@ def hunt(
     known: set[str] = set()
 
     def over() -> bool:
-        return time.monotonic() >= deadline or len(result.finds) >= finds_max
+        enough = len(result.finds) >= finds_max or result.programs >= programs_max
+        return enough or time.monotonic() >= deadline
 
     def play(program: Program) -> None:
         if over():

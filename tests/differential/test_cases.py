@@ -27,6 +27,7 @@ KNOWN_TO_DIFFER: frozenset[str] = frozenset(
         "peek_over_a_move",
         "send_to_an_end_shut_both_ways",
         "shut_reading_then_move",
+        "unread_bytes_shared_with_an_exec",
     }
 )
 

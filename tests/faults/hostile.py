@@ -301,14 +301,14 @@ def ends(pid: int, threads: int) -> bool:
 
 def attack_as_server(attacker: Attacker, listener: socket.socket) -> None:
     """One connection of an honest client."""
-    with suppress(TimeoutError), listener.accept()[0] as sock:
+    with suppress(OSError), listener.accept()[0] as sock:  # a client that has gone has no name any more
+        port = sock.getpeername()[1]
         if attacker.slab is None:
             reply = attacker.control.leases_of(listener)
             assert reply.descriptors, "no lease"
             attacker.map(reply.descriptors[0])
         assert attacker.slab is not None
         attacker.repair()
-        port = sock.getpeername()[1]
         deadline = time.monotonic() + ACCEPT_S
         while not (entry := attacker.slab.port[port]) and time.monotonic() < deadline:
             time.sleep(0.001)

@@ -62,7 +62,7 @@ def test_replica_and_save_in_the_background(
     wait_until(lambda: replica.info(plain, "master_link_status") == "up", "the replica is connected", 20)
     benchmark = [need("redis-benchmark", "redis-tools"), "-p", str(primary.port), "-q", "-t", "set", "-r", "1000"]
     writers = processes.start([*benchmark, "-n", "20000", "-c", "10", "-d", "500"], env)
-    assert "started" in primary.cli(env, "bgsave")
+    wait_until(lambda: "started" in primary.cli(env, "bgsave"), "the child that served the replica has ended", 20)
     wait_until(lambda: primary.info(env, "rdb_bgsave_in_progress") == "0", "the save is done", 20)
     assert primary.info(env, "rdb_last_bgsave_status") == "ok"
     assert writers.wait(30) == 0, processes.log(writers)

@@ -301,8 +301,10 @@ def ends(pid: int, threads: int) -> bool:
 
 def attack_as_server(attacker: Attacker, listener: socket.socket) -> None:
     """One connection of an honest client."""
-    with suppress(OSError), listener.accept()[0] as sock:  # a client that has gone has no name any more
-        port = sock.getpeername()[1]
+    with suppress(TimeoutError), listener.accept()[0] as sock:
+        port = 0
+        with suppress(OSError):  # a client that has gone has no name any more
+            port = sock.getpeername()[1]
         if attacker.slab is None:
             reply = attacker.control.leases_of(listener)
             assert reply.descriptors, "no lease"

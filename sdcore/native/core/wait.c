@@ -13,13 +13,12 @@
 #include "core/ring.h"
 #include "core/thread.h"
 
-#define SPINS      200 /* looks before the first yield, some 4 us: a peer on another core answers within */
-#define SPIN_PROBE 512 /* a thread whose spinning never helps (the peer shares its core) tries again so often */
-#define YIELDS     80  /* yields before sleeping, while nobody else wants the core: some 50 us */
-#define YIELDS_SKIP_LEAST \
-    16 /* waits without yielding after a yield was lost; four times as many each time it is again */
+#define SPINS             200 /* looks before the first yield, some 4 us: a peer on another core answers within */
+#define SPIN_PROBE        512 /* a thread whose spinning never helps (the peer shares its core) tries again so often */
+#define YIELDS            80  /* yields before sleeping, while nobody else wants the core: some 50 us */
+#define YIELDS_SKIP_LEAST 16  /* waits without yields after a lost one; four times as many when it is lost again */
 #define YIELDS_SKIP_MOST  4096
-#define NAP_NS            7300000u /* a peer that dies rings no bell, and whoever naps does not watch the companion */
+#define NAP_NS            7300000u /* whoever naps does not watch the companion, which alone tells of a peer's death */
 #define YIELDS_CONTENDED  6        /* yields that gave the core to others before we sleep */
 #define CALIBRATION_NS    1000000u
 #define YIELD_LONG_NS     2000u    /* a yield that took longer let somebody else run */

@@ -1,5 +1,8 @@
 /* Readiness and waiting: what poll, epoll and every blocking call are made of.
  *
+ * A call that waits for one connection naps first: a few milliseconds by futex on the attention line itself (ARM_NAP), one
+ * system call at each side. Only then comes the deep sleep below, which watches the companion too.
+ *
  * A thread that finds nothing ready looks again for a while (spinning, then yielding: the waiter machine), then
  * announces its sleep, passes the asymmetric fence, looks once more, and blocks in the kernel on its doorbell, on the
  * companions of the sockets it waits for, and on whatever kernel descriptors the program named.

@@ -10,7 +10,8 @@ beside tail, so that the data before them is read first, and report what Linux w
     peer gone without a word        the kernel closed for it (kill -9): a reset if it left bytes of ours unread,
                                     otherwise as if it had closed
 
-What is still in our receiving ring is read first in every case.
+What is still in our receiving ring is read first in every case. Where the companion takes the connection over after a
+reset, its kernel must know of it too, and of whether the program has been told.
 
     law     each direction ends once; after CLOSED nothing is published
     law     a slot is released once by each side, and by the survivor for a peer that is gone
@@ -43,6 +44,7 @@ class TeardownEvent(Event):
     PEER_CLOSED = "TX_CLOSED stands beside the peer's tail: it will not read any more", PEER
     PEER_RESET = "TX_RESET stands beside the peer's tail", PEER
     PEER_GONE = "the companion is at its end and the peer has said nothing; it left arg bytes of ours unread", PEER
+    TO_KERNEL = "from now on the companion alone tells of the end; arg: 1 if the error has still to be told, else 0"
 
 
 class TeardownDo(Effect):
@@ -57,6 +59,8 @@ class TeardownDo(Effect):
     RAISE_RESET = "make ECONNRESET the pending error and feed BREAK to ring_tx, and to ring_rx when it is dry"
     RELEASE_SLOT = "count our side of the slot as done, and the peer's if it is gone; do not touch the slot afterwards"
     CLOSE_COMPANION = "let the kernel close the companion"
+    BREAK_COMPANION = "send a byte on the companion unless it is broken: the closed end answers with a reset"
+    FORGET_ERROR = "take the companion's error: the program has been told"
 
 
 S, E, D = TeardownState, TeardownEvent, TeardownDo
@@ -76,6 +80,7 @@ TEARDOWN = Machine(
     Row(S.OPEN, E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET,                S.RESET),
     Row(S.OPEN, E.PEER_GONE,   arg > 0, {}, D.RAISE_RESET,                S.RESET),
     Row(S.OPEN, E.PEER_GONE,   ALWAYS,  {}, (D.DELIVER_EOF, D.LAST_SEND), S.PEER_SHUT),
+    *ignored(S.OPEN, E.TO_KERNEL),
 
     Row(S.LOCAL_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,  S.CLOSED),
     Row(S.LOCAL_SHUT, E.CLOSE,       ALWAYS,  {}, CLOSE_SHUT,    S.CLOSED),
@@ -84,7 +89,7 @@ TEARDOWN = Machine(
     Row(S.LOCAL_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.RAISE_RESET, S.RESET),
     Row(S.LOCAL_SHUT, E.PEER_GONE,   arg > 0, {}, D.RAISE_RESET, S.RESET),
     Row(S.LOCAL_SHUT, E.PEER_GONE,   ALWAYS,  {}, D.DELIVER_EOF, S.BOTH_SHUT),
-    *ignored(S.LOCAL_SHUT, E.SHUT_WR),
+    *ignored(S.LOCAL_SHUT, E.SHUT_WR, E.TO_KERNEL),
 
     Row(S.PEER_SHUT, E.SHUT_WR,     ALWAYS,  {}, D.PUBLISH_FIN, S.BOTH_SHUT),
     Row(S.PEER_SHUT, E.CLOSE,       arg > 0, {}, CLOSE_UNREAD,  S.CLOSED),
@@ -93,16 +98,18 @@ TEARDOWN = Machine(
     Row(S.PEER_SHUT, E.PEER_RESET,  ALWAYS,  {}, D.BREAK_SEND,  S.RESET),
     Row(S.PEER_SHUT, E.PEER_GONE,   arg > 0, {}, D.BREAK_SEND,  S.RESET),
     Row(S.PEER_SHUT, E.PEER_GONE,   ALWAYS,  {}, D.LAST_SEND,   S.PEER_SHUT),
-    *ignored(S.PEER_SHUT, E.PEER_FIN),
+    *ignored(S.PEER_SHUT, E.PEER_FIN, E.TO_KERNEL),
 
     Row(S.BOTH_SHUT, E.CLOSE,      arg > 0, {}, CLOSE_UNREAD,  S.CLOSED),
     Row(S.BOTH_SHUT, E.CLOSE,      ALWAYS,  {}, CLOSE_SHUT,    S.CLOSED),
     Row(S.BOTH_SHUT, E.PEER_RESET, ALWAYS,  {}, D.RAISE_RESET, S.RESET),
     Row(S.BOTH_SHUT, E.PEER_GONE,  arg > 0, {}, D.RAISE_RESET, S.RESET),
     Row(S.BOTH_SHUT, E.PEER_GONE,  ALWAYS,  {}, NOTHING,       S.BOTH_SHUT),
-    *ignored(S.BOTH_SHUT, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED),
+    *ignored(S.BOTH_SHUT, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED, E.TO_KERNEL),
 
-    Row(S.RESET, E.CLOSE, ALWAYS, {}, CLOSE_SHUT, S.CLOSED),
+    Row(S.RESET, E.CLOSE,     ALWAYS,  {}, CLOSE_SHUT,                          S.CLOSED),
+    Row(S.RESET, E.TO_KERNEL, arg > 0, {}, D.BREAK_COMPANION,                   S.RESET),
+    Row(S.RESET, E.TO_KERNEL, ALWAYS,  {}, (D.BREAK_COMPANION, D.FORGET_ERROR), S.RESET),
     *ignored(S.RESET, E.SHUT_WR, E.PEER_FIN, E.PEER_CLOSED, E.PEER_RESET, E.PEER_GONE),
 
     *ignored(S.CLOSED, E.PEER_FIN, E.PEER_CLOSED, E.PEER_RESET, E.PEER_GONE),

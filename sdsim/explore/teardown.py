@@ -88,6 +88,9 @@ class TeardownModel:
                 if state in (S.OPEN, S.PEER_SHUT):
                     yield self._feed(w, me, E.SHUT_WR, 0)
                 yield from self._looks(w, me, peer)
+            if state is S.RESET and "BREAK_COMPANION" not in end.told:
+                for untold in (0, 1):
+                    yield self._feed(w, me, E.TO_KERNEL, untold)
 
     def _looks(self, w: World, me: int, peer: End) -> Iterator[tuple[Act, World]]:
         """The strongest of what the peer said; its silence, if its companion is closed."""
@@ -145,6 +148,8 @@ class TeardownModel:
             return f"{name}'s program is not told of the reset"
         if event in (E.PEER_FIN, E.PEER_CLOSED) and not end.told & {"DELIVER_EOF", "RAISE_RESET"}:
             return f"{name}'s readers are not told of the end"
+        if event is E.TO_KERNEL and "BREAK_COMPANION" not in end.told:
+            return f"{name}'s kernel is not told of the reset"
         if event is E.CLOSE and machine[0] is S.CLOSED and not end.released:
             return f"{name} closed and kept its side of the slot"
         return ""

@@ -102,20 +102,17 @@ def closes_under_a_waiter(program: Program, kernel: Sequence[Event]) -> bool:
 def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
     """Whether an end is passed on or inherited by exec after something that the kernel's connection does not know.
 
-    Known differences: a broken pipe (cases/broken_pipe_then_exec.txt), reading that was shut
-    (shut_reading_then_move.txt), a look across the seam (peek_over_a_move.txt), an edge that was told before
+    Known differences: a look across the seam (cases/peek_over_a_move.txt), an edge that was told before
     (edge_told_again_after_a_move.txt), unread bytes of a peer that is gone, of which only the process that moves takes
     care (unread_bytes_shared_with_an_exec.txt).
     """
     if not any(step.call in {"post", "exec"} for step in program):
         return False
-    shut = any(step.call == "shutdown" and step.args[1] != CHOICES["how"]["wr"] for step in program)
-    broken = any(event.value < 0 and event.error in {errno.EPIPE, errno.ECONNRESET} for event in kernel)
     peeks = any(step.call == "recv" and step.args[2] & MESSAGE_FLAGS["PEEK"] for step in program)
     edges = any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
     calls = {step.call for step in program}
     shares = "fork" in calls and not calls.isdisjoint({"kill", "exit", "close"})
-    return shut or broken or peeks or edges or shares
+    return peeks or edges or shares
 
 
 Excuse = Callable[[Program, Sequence[Event]], bool]

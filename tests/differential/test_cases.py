@@ -22,11 +22,9 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 KNOWN_TO_DIFFER: frozenset[str] = frozenset(
     {
         "close_under_a_blocked_recv",
-        "broken_pipe_then_exec",
         "edge_told_again_after_a_move",
         "peek_over_a_move",
         "send_to_an_end_shut_both_ways",
-        "shut_reading_then_move",
         "unread_bytes_shared_with_an_exec",
     }
 )

@@ -9,7 +9,7 @@ import pytest
 from sdcore.protocol.connection import CLIENT, SERVER, ClientDo, ClientEvent, ClientState, ServerEvent, ServerState
 from sdcore.protocol.kit import ALWAYS, NOTHING, Machine, arg
 from sdcore.protocol.ring import WAITER, WaiterDo, WaiterEvent, WaiterState
-from sdcore.protocol.teardown import TEARDOWN, TeardownEvent, TeardownState
+from sdcore.protocol.teardown import TEARDOWN, TeardownDo, TeardownEvent, TeardownState
 from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState, owner
 from sdcore.protocol.transport import (
     LEAVER,
@@ -134,6 +134,9 @@ MUTANTS = {
         "teardown",
         changed(TEARDOWN, TeardownState.OPEN, TeardownEvent.PEER_RESET,
                 lambda row: dataclasses.replace(row, do=NOTHING)),
+    ),
+    "moves without the reset": (
+        "teardown", changed(TEARDOWN, TeardownState.RESET, TeardownEvent.TO_KERNEL, without(TeardownDo.BREAK_COMPANION))
     ),
 }  # fmt: skip
 

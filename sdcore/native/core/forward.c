@@ -4,8 +4,12 @@
 #include "core/address.h"
 #include "core/api.h"
 #include "core/control.h"
+#include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -149,15 +153,16 @@ static bool put_through(struct sd_rx *rx, int end)
 #define DRAIN_NS      100000000u /* the peer is closed: what it sent comes as fast as it is read */
 #define DRAIN_LOOK_NS 1000000u
 
-/* Moves what the kernel's queue of `fd` holds to `end`, up to the end of the stream; false if not all could be. A byte is
+/* Moves what the kernel's queue of `fd` holds to `end`, up to the end of the stream, or to a reset; false if not all could be. A byte is
  * taken from the one only when the other has it. */
-static bool drain(int fd, int end)
+static bool drain(int fd, int end, bool *reset)
 {
     uint8_t block[DRAIN_BYTES];
     uint64_t deadline = sd_now_ns() + DRAIN_NS;
     while (sd_now_ns() < deadline) {
         long there = sd_sys_recvfrom(fd, block, sizeof block, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
-        if (there == 0)
+        *reset |= there == -ECONNRESET;
+        if (there == 0 || there == -ECONNRESET || there == -EPIPE)
             return true;
         long sent = there > 0 ? sd_sys_sendto(end, block, (size_t)there, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0) : there;
         if (sent > 0)
@@ -175,16 +180,33 @@ static bool is_empty(const struct sd_rx *rx)
     return sd_load_acquire(&rx->dir->p.tail) == rx->head;
 }
 
+/* A reset that the program has not been told of, and the companion's kernel does not know: the peer was killed. */
+static bool owes_reset(struct sd_socket *s, int fd)
+{
+    return sd_load(&s->error) == ECONNRESET && !sd_companion_broken(fd);
+}
+
+/* A reset would take what the other end has no room for yet: then it is told as the end. */
+static void close_as(int end, bool reset)
+{
+    int under_way = 0;
+    struct linger nought = {.l_onoff = 1};
+    if (reset && sd_sys_ioctl(end, SIOCOUTQ, &under_way) >= 0 && !under_way)
+        sd_sys_setsockopt(end, SOL_SOCKET, SO_LINGER, &nought, sizeof nought);
+    sd_sys_close(end);
+}
+
 static bool stand_in(struct sd_socket *s, int fd, bool ring_first)
 {
     int ends[2];
-    if (is_empty(&s->rx))
+    bool reset = sd_load(&s->error) == ECONNRESET;
+    if (is_empty(&s->rx) && !owes_reset(s, fd))
         return true;
     if (fd < 0 || !make_pair(s->family, ends))
         return false;
-    bool done = ring_first ? put_through(&s->rx, ends[0]) && drain(fd, ends[0])
-                           : drain(fd, ends[0]) && put_through(&s->rx, ends[0]);
-    sd_sys_close(ends[0]);
+    bool done = ring_first ? put_through(&s->rx, ends[0]) && drain(fd, ends[0], &reset)
+                           : drain(fd, ends[0], &reset) && put_through(&s->rx, ends[0]);
+    close_as(ends[0], reset);
     if (done)
         replace(s, ends[1]);
     sd_sys_close(ends[1]);
@@ -257,8 +279,8 @@ static void put(struct leaving *l)
     struct sd_rx *rx = &l->s->rx;
     uint32_t flags = sd_load_acquire(&rx->dir->p.flags);
     l->event = SD_LEAVER_EV_PUT_DONE;
-    l->settled =
-        is_empty(rx) && (!(flags & SD_TX_FIN) || (flags & SD_TX_CLOSED)); /* the kernel tells of that end itself */
+    l->settled = is_empty(rx) && !owes_reset(l->s, l->fd) &&
+                 (!(flags & SD_TX_FIN) || (flags & SD_TX_CLOSED)); /* the kernel tells of that end itself */
     if (l->settled)
         return;
     long end = l->fd < 0 ? -EBADF : borrow(l->s, l->fd);

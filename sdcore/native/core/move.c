@@ -287,12 +287,19 @@ static bool receiving_over(struct sd_socket *s)
     return rx_moved(s) || (ended && (companion_events(sd_fd_of(s)) & ENDED_EVENTS));
 }
 
+/* The kernel, which saw an orderly end, would never tell of it. */
+static bool untold_reset(struct sd_socket *s)
+{
+    return sd_load(&s->error) == ECONNRESET && !sd_companion_broken(sd_fd_of(s));
+}
+
 /* With both tokens. The slot is given back by leave_slot, after that. */
 static void become_kernel(struct sd_socket *s)
 {
     int fd = sd_fd_of(s);
     if ((sd_load(&s->shut) & 1) && fd >= 0)
         sd_sys_shutdown(fd, SHUT_RD);
+    sd_peer_to_kernel(s);
     sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
     sd_store(&s->rec.ring_received_bytes, s->rx.head);
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
@@ -314,7 +321,8 @@ void sd_move_finish(struct sd_socket *s)
 {
     if (!sd_move_left(s) || sd_move_resends(s) || !sd_both_enter(s))
         return;
-    bool finished = sd_load(&s->mode) == SD_MODE_RING && sd_move_left(s) && !sd_move_resends(s) && receiving_over(s);
+    bool finished = sd_load(&s->mode) == SD_MODE_RING && sd_move_left(s) && !sd_move_resends(s) && receiving_over(s) &&
+                    !untold_reset(s);
     if (finished)
         become_kernel(s);
     sd_both_leave(s);
@@ -417,7 +425,9 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, reason);
     if (sd_load(&s->mode) != SD_MODE_RING)
         return 0;
-    sd_move_close(s, fd); /* nothing of ours may stay behind */
+    if (leave)
+        sd_look_at_companion(s, fd); /* a peer that was killed: what we know of it goes over, too */
+    sd_move_close(s, fd);            /* nothing of ours may stay behind */
     if (!sd_both_enter(s))
         return -EAGAIN;
     const struct sd_slot *slot = s->slot;
@@ -507,6 +517,12 @@ uint64_t sd_move_look(struct sd_socket *s, int fd)
 
 /* --- readiness while moving --- */
 
+/* Reading that our own program shut: the companion hears of it when both directions are over. */
+static uint32_t own_end(struct sd_socket *s)
+{
+    return sd_load(&s->shut) & 1 ? POLLIN | POLLRDHUP : 0;
+}
+
 uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
 {
     if (sd_likely(!sd_move_uses_companion(s)))
@@ -524,7 +540,7 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
         events |= sd_load(&s->gone) ? POLLIN | POLLRDHUP : 0;
     }
     if (sd_move_received(s))
-        events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT);
+        events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT) | own_end(s);
     else
         events |= tcp & (POLLPRI | POLLRDHUP); /* these tell of what is behind the bytes in the ring */
     if (sd_move_has_strays(s))

@@ -13,6 +13,7 @@
 #define PENDING_LOOK_NS 200000u  /* an offer that comes rings no bell */
 #define LOOK_AGAIN_NS   5000000u /* who polls without sleeping notices a dead peer so fast */
 #define WARM_SLOTS      8        /* of each lease: their rings keep their pages when they are free */
+#define RESET_ANSWER_NS 5000000u /* over loopback it is there when send returns, on a machine that is not busy */
 #define KEPT_BYTES      65536u   /* of each other ring */
 
 bool sd_both_enter(struct sd_socket *s)
@@ -247,11 +248,40 @@ static void break_send(struct sd_socket *s, int error)
     sd_store(&s->slow_send, 1);
 }
 
+static uint32_t take_companion_error(int fd)
+{
+    uint32_t error = 0;
+    socklen_t len = sizeof error;
+    sd_sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error;
+}
+
+bool sd_companion_broken(int fd)
+{
+    struct pollfd p = {.fd = fd};
+    struct timespec now = {0};
+    return fd >= 0 && sd_sys_ppoll(&p, 1, &now, NULL) == 1 && (p.revents & (POLLERR | POLLHUP));
+}
+
+/* The other end is closed, so nobody reads the byte. An end that has not said so is left in peace. */
+static void break_companion(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    struct timespec now = {0}, answer = {.tv_nsec = RESET_ANSWER_NS};
+    if (fd < 0 || sd_sys_ppoll(&p, 1, &now, NULL) != 1 || (p.revents & (POLLERR | POLLHUP)))
+        return;
+    sd_sys_sendto(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+    p.events = 0;
+    sd_sys_ppoll(&p, 1, &answer, NULL);
+}
+
 static void perform(struct sd_socket *s, uint32_t effect)
 {
     switch (effect) {
     case SD_TEARDOWN_DO_RAISE_RESET: break_send(s, ECONNRESET); break;
     case SD_TEARDOWN_DO_BREAK_SEND: break_send(s, EPIPE); break;
+    case SD_TEARDOWN_DO_BREAK_COMPANION: break_companion(sd_fd_of(s)); break;
+    case SD_TEARDOWN_DO_FORGET_ERROR: take_companion_error(sd_fd_of(s)); break;
     case SD_TEARDOWN_DO_LAST_SEND:
         s->last_send = true;
         sd_store(&s->slow_send, 1);
@@ -371,11 +401,14 @@ bool sd_look_now_and_then(struct sd_socket *s, int fd)
 long sd_tell_error(struct sd_socket *s)
 {
     long error = (long)atomic_exchange(&s->error, 0);
-    int fd = error ? sd_fd_of(s) : -1, same = 0;
-    socklen_t len = sizeof same;
-    if (fd >= 0)
-        sd_sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &same, &len);
+    if (error)
+        take_companion_error(sd_fd_of(s));
     return error;
+}
+
+void sd_peer_to_kernel(struct sd_socket *s)
+{
+    feed_teardown(s, SD_TEARDOWN_EV_TO_KERNEL, sd_load(&s->error) != 0);
 }
 
 /* The peer closed before this byte was sent: Linux lets the first send succeed, then the answer is a reset. */

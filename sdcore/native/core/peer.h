@@ -26,6 +26,12 @@ SD_API bool sd_look_now_and_then(struct sd_socket *s, int fd);
 /* Takes the pending error, 0 if there is none, and what the companion has of it: it is told once, moved or not. */
 SD_API long sd_tell_error(struct sd_socket *s);
 
+/* With both tokens, before the companion takes over: its kernel learns of a reset that only the rings know. */
+SD_API void sd_peer_to_kernel(struct sd_socket *s);
+
+/* The companion's kernel knows of a reset, or of the end of both directions. */
+SD_API bool sd_companion_broken(int fd);
+
 /* The slow paths of sending begin with this: has the peer closed, did the monitor see somebody die, was the offer refused? */
 SD_API void sd_look_before_sending(struct sd_socket *s);
 

@@ -669,6 +669,7 @@ enum sd_teardown_event {
     SD_TEARDOWN_EV_PEER_CLOSED = 3,
     SD_TEARDOWN_EV_PEER_RESET = 4,
     SD_TEARDOWN_EV_PEER_GONE = 5,
+    SD_TEARDOWN_EV_TO_KERNEL = 6,
 };
 enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_FIN = 1,
@@ -680,6 +681,8 @@ enum sd_teardown_effect {
     SD_TEARDOWN_DO_RAISE_RESET = 7,
     SD_TEARDOWN_DO_RELEASE_SLOT = 8,
     SD_TEARDOWN_DO_CLOSE_COMPANION = 9,
+    SD_TEARDOWN_DO_BREAK_COMPANION = 10,
+    SD_TEARDOWN_DO_FORGET_ERROR = 11,
 };
 struct sd_teardown {
     uint32_t state;
@@ -687,8 +690,8 @@ struct sd_teardown {
 void sd_teardown_start(struct sd_teardown *m);
 uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg);
 extern const char *const sd_teardown_state_name[6];
-extern const char *const sd_teardown_event_name[6];
-extern const char *const sd_teardown_effect_name[10];
+extern const char *const sd_teardown_event_name[7];
+extern const char *const sd_teardown_effect_name[12];
 enum sd_mover_state {
     SD_MOVER_RINGS = 0,
     SD_MOVER_LOOKING = 1,

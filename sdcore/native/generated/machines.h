@@ -1589,6 +1589,7 @@ enum sd_teardown_event {
     SD_TEARDOWN_EV_PEER_CLOSED = 3,
     SD_TEARDOWN_EV_PEER_RESET = 4,
     SD_TEARDOWN_EV_PEER_GONE = 5,
+    SD_TEARDOWN_EV_TO_KERNEL = 6,
 };
 enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_FIN = 1,
@@ -1600,10 +1601,12 @@ enum sd_teardown_effect {
     SD_TEARDOWN_DO_RAISE_RESET = 7,
     SD_TEARDOWN_DO_RELEASE_SLOT = 8,
     SD_TEARDOWN_DO_CLOSE_COMPANION = 9,
+    SD_TEARDOWN_DO_BREAK_COMPANION = 10,
+    SD_TEARDOWN_DO_FORGET_ERROR = 11,
 };
 __attribute__((unused)) static const char *const sd_teardown_state_name[6] = {"OPEN", "LOCAL_SHUT", "PEER_SHUT", "BOTH_SHUT", "CLOSED", "RESET"};
-__attribute__((unused)) static const char *const sd_teardown_event_name[6] = {"SHUT_WR", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_RESET", "PEER_GONE"};
-__attribute__((unused)) static const char *const sd_teardown_effect_name[10] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "DELIVER_EOF", "LAST_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION"};
+__attribute__((unused)) static const char *const sd_teardown_event_name[7] = {"SHUT_WR", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_RESET", "PEER_GONE", "TO_KERNEL"};
+__attribute__((unused)) static const char *const sd_teardown_effect_name[12] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "DELIVER_EOF", "LAST_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION", "BREAK_COMPANION", "FORGET_ERROR"};
 struct sd_teardown {
     uint32_t state;
 };
@@ -1715,6 +1718,21 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
             return 0; /* CLOSED PEER_GONE -> CLOSED */
         case SD_TEARDOWN_RESET:
             return 0; /* RESET PEER_GONE -> RESET */
+        }
+        break;
+    case SD_TEARDOWN_EV_TO_KERNEL:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            return 0; /* OPEN TO_KERNEL -> OPEN */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            return 0; /* LOCAL_SHUT TO_KERNEL -> LOCAL_SHUT */
+        case SD_TEARDOWN_PEER_SHUT:
+            return 0; /* PEER_SHUT TO_KERNEL -> PEER_SHUT */
+        case SD_TEARDOWN_BOTH_SHUT:
+            return 0; /* BOTH_SHUT TO_KERNEL -> BOTH_SHUT */
+        case SD_TEARDOWN_RESET:
+            if (arg > 0ULL) { return SD_TEARDOWN_DO_BREAK_COMPANION; } /* RESET TO_KERNEL [arg > 0] BREAK_COMPANION -> RESET */
+            return SD_TEARDOWN_DO_BREAK_COMPANION | (uint32_t)SD_TEARDOWN_DO_FORGET_ERROR << 8; /* RESET TO_KERNEL BREAK_COMPANION FORGET_ERROR -> RESET */
         }
         break;
     }

@@ -159,6 +159,12 @@ static void unmap_slot(struct sd_group *group, uint32_t slot)
         group->words &= ~(1u << (slot / 8));
 }
 
+/* Moved by another process of the family, its slot may be another connection's already, whose marks are none of ours. */
+static bool keeps_slot(const struct sd_socket *s)
+{
+    return s->slot && sd_load(&s->slot->offer) / SD_OFFER_STATES == s->offer / SD_OFFER_STATES;
+}
+
 static void leave_group(struct sd_epoll *set, struct sd_watch *w)
 {
     struct sd_group *group = w->group;
@@ -170,7 +176,7 @@ static void leave_group(struct sd_epoll *set, struct sd_watch *w)
     w->group = NULL;
     if (!group->mine[w->slot]) {
         unmap_slot(group, w->slot);
-        if (w->sock->rx.dir)
+        if (keeps_slot(w->sock))
             sd_unwatch(w->sock, group->place);
     }
     if (--group->members == 0)
@@ -316,10 +322,16 @@ static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
     return (w->events & ABOUT_ROOM) && now->head != w->seen_head && now->sent - w->seen_head >= full;
 }
 
+/* Another process of the family moved the connection to the kernel: here nobody has been told. */
+static bool left_behind(const struct sd_watch *w)
+{
+    return w->on_ring && sd_load_acquire(&w->sock->mode) == SD_MODE_KERNEL;
+}
+
 static bool has_news(const struct sd_watch *w)
 {
     struct stamp now;
-    return w->forced || (stamp_read(w->sock, &now) && stamp_is_news(w, &now));
+    return w->forced || left_behind(w) || (stamp_read(w->sock, &now) && stamp_is_news(w, &now));
 }
 
 static bool take_news(struct sd_watch *w)
@@ -361,6 +373,10 @@ static uint32_t events_that_hold(struct sd_watch *w)
 
 uint32_t sd_watch_ready(struct sd_watch *w)
 {
+    if (sd_unlikely(left_behind(w))) {
+        sd_watch_sync(w); /* the kernel reports it from now on */
+        return 0;
+    }
     bool edge = w->events & EPOLLET;
     if (edge || !sd_link_alone(&w->direct)) {
         bool news = take_news(w); /* before the look: what comes in between is news again */
@@ -374,7 +390,7 @@ bool sd_set_any_ready(struct sd_epoll *set)
 {
     for (struct sd_link *at = set->active.next; at != &set->active; at = at->next) {
         struct sd_watch *w = sd_container(at, struct sd_watch, active);
-        if ((!(w->events & EPOLLET) || has_news(w)) && events_that_hold(w))
+        if (left_behind(w) || ((!(w->events & EPOLLET) || has_news(w)) && events_that_hold(w)))
             return true;
     }
     return false;

@@ -305,6 +305,8 @@ static void become_kernel(struct sd_socket *s)
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     sd_wake_own_sleepers(s);
+    if (sd_load(&s->shared))
+        sd_wake_own_watchers(s);
     sd_pin(s);
 }
 

@@ -49,6 +49,8 @@ SD_API void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enu
 
 /* wait.c: threads of ours that sleep on this connection shall look again (after shutdown). */
 SD_API void sd_wake_own_sleepers(struct sd_socket *s);
+/* wait.c: epoll sets of the family that watch it shall look again: it left the rings, which no peer tells them. */
+SD_API void sd_wake_own_watchers(struct sd_socket *s);
 
 /* Both tokens of a socket, send first. False: inside a signal handler that interrupted the very operation. */
 SD_API bool sd_both_enter(struct sd_socket *s);

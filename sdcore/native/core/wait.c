@@ -342,6 +342,12 @@ void sd_wake_own_sleepers(struct sd_socket *s)
     ring_sleepers(&s->tx.dir->room_wait);
 }
 
+void sd_wake_own_watchers(struct sd_socket *s)
+{
+    struct sd_side *own = sd_own_side(s->slab, s->rec.side);
+    tell_watchers(own, &s->rx.dir->data_wait, &own->ready[s->rec.slot]);
+}
+
 /* Waking a producer for every few bytes of room would cost a switch each: wait until it may write. */
 static bool room_is_worth_telling(const struct sd_socket *s)
 {

@@ -6,6 +6,7 @@ missed, 2 wrong use or a wrong scenario.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -144,8 +145,6 @@ def sweep(
     scenario: str, *, over: tuple[str, ...], changes: tuple[str, ...], seeds: int, out: str, jobs: int | None
 ) -> None:
     """Simulate SCENARIO with every combination of some values; goes on where it was broken off."""
-    import os
-
     from rich.progress import Progress
 
     from sdsim.sweep import BadSweep, combinations
@@ -213,6 +212,36 @@ def mutate(machines: tuple[str, ...], survivors: bool) -> None:
         for verdict in verdicts:
             if survivors and verdict.killer == "":
                 click.echo(f"    survives: {verdict.mutant.kind}: {verdict.mutant.row}")
+
+
+@main.command()
+@click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def conform(logs: tuple[Path, ...]) -> None:
+    """Check that the logs of `sdcore run --record` are a possible history of the machines.
+
+    Give the logs of all programs that talked to each other: then pairs of machines that share memory are judged
+    together. The first line that cannot be is shown. Exit code 1: such a line was found; 2: a file is no log.
+    """
+    from sdsim.conform.history import Offence
+    from sdsim.conform.judge import judge
+    from sdsim.conform.log import BadLog
+
+    try:
+        found = judge(logs)
+    except BadLog as error:
+        _stop(str(error), 2)
+    except Offence as offence:
+        _stop(f"not a possible history:\n{offence}", 1)
+    for machine, lines in found.lines.items():
+        click.echo(f"{machine:18}{lines:>12} lines")
+    click.echo(
+        f"a possible history: {sum(found.lines.values())} lines of {found.processes} processes, {found.rows} different "
+        f"rows, {found.connections} connections: of {found.whole} both ends, {found.withdrawn} offers taken back"
+    )
+    if found.again:
+        click.echo(f"{found.again} steps were taken again, since a killed process had only announced them")
+    if found.failed:
+        click.echo(f"the recording is cut short: {os.strerror(found.failed)}")
 
 
 def _load(name: str, changes: tuple[str, ...]) -> Scenario:

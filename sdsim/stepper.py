@@ -83,11 +83,11 @@ def _compile(rows: tuple[Row, ...]) -> Step:
     for number, row in enumerate(rows):
         indent = "    "
         if row.if_ is not ALWAYS:
-            lines.append(f"    if {_text(row.if_)}:")
+            lines.append(f"    if {text_of(row.if_)}:")
             indent = "        "
         if row.updates:
             names = ", ".join(f"r[{reg.name!r}]" for reg, _ in row.updates)
-            values = ", ".join(f"({_text(value)}) & {reg.mask}" for reg, value in row.updates)
+            values = ", ".join(f"({text_of(value)}) & {reg.mask}" for reg, value in row.updates)
             lines.append(f"{indent}{names} = {values}")
         lines.append(f"{indent}return rows[{number}]")
         if row.if_ is ALWAYS:
@@ -99,15 +99,17 @@ def _compile(rows: tuple[Row, ...]) -> Step:
     return step
 
 
-def _text(expr: Expr) -> str:
+def text_of(expr: Expr, register: str = "r[{!r}]") -> str:
+    """An expression as Python; `register` says how a register is written."""
     match expr:
         case Logic():
-            return f"({_text(expr.left)} {'and' if expr.sign == '&&' else 'or'} {_text(expr.right)})"
+            sign = "and" if expr.sign == "&&" else "or"
+            return f"({text_of(expr.left, register)} {sign} {text_of(expr.right, register)})"
         case Binary():
-            text = f"({_text(expr.left)} {expr.sign} {_text(expr.right)})"
+            text = f"({text_of(expr.left, register)} {expr.sign} {text_of(expr.right, register)})"
             return f"({text} & {MASK})" if expr.sign in "+-" else text
         case Reg():
-            return f"r[{expr.name!r}]"
+            return register.format(expr.name)
         case Number():
             return str(expr.number)
         case Arg():

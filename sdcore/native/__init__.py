@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 LIBRARY_NAME = "libsd.so"
+RECORDING_NAME = "libsd-record.so"
 LIBRARY_VARIABLE = "SDCORE_LIBRARY"
 
 
@@ -37,6 +38,15 @@ def library_path() -> Path:
         f"install socksdirect with pip, or let {LIBRARY_VARIABLE} name a {LIBRARY_NAME} made by "
         f"`meson setup build && ninja -C build`",
     )
+
+
+def recording_library_path() -> Path:
+    """Return the absolute path of the variant that logs every transition; it lies beside `libsd.so`.
+
+    Raises:
+        LibraryNotFoundError: one of the two is not there.
+    """
+    return _existing(library_path().with_name(RECORDING_NAME), f"a build makes it together with {LIBRARY_NAME}")
 
 
 def _existing(path: Path, remedy: str) -> Path:

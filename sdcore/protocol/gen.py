@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sdcore.protocol import gen_cdef, gen_docs, gen_layout, gen_machines
+from sdcore.protocol import gen_cdef, gen_docs, gen_layout, gen_machines, gen_record
 from sdcore.protocol.machines import MACHINES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +24,7 @@ def outputs() -> dict[Path, str]:
     return {
         GENERATED / "layout.h": gen_layout.header(),
         GENERATED / "machines.h": gen_machines.header(MACHINES),
+        GENERATED / "record.h": gen_record.header(MACHINES),
         GENERATED / "cdef.h": gen_cdef.header(MACHINES),
         **{PAGES / name: text for name, text in gen_docs.pages(MACHINES).items()},
     }

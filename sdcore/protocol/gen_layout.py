@@ -36,7 +36,7 @@ def header() -> str:
         c.lines(_table("sd_reason_text", [text for _, text in layout.REASONS]))
         c.line()
         for struct in STRUCTS:
-            _struct(c, struct)
+            write_struct(c, struct)
     return c.text()
 
 
@@ -61,7 +61,8 @@ def _table(name: str, texts: Sequence[str]) -> Iterator[str]:
     yield "};"
 
 
-def _struct(c: CWriter, struct: Struct) -> None:
+def write_struct(c: CWriter, struct: Struct) -> None:
+    """A structure, its size and offsets asserted."""
     name = f"struct sd_{struct.name}"
     c.comment(struct.doc)
     with c.block(name, "};"):

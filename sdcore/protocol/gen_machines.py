@@ -20,6 +20,15 @@ from sdcore.protocol.kit import Machine, Named, Row
 NO_ROW = 0xFFFFFFFF
 """What a step returns when no row holds; the machine is unchanged."""
 
+RECORDED = (
+    "#ifdef SD_RECORD /* which instance this is in the log of a run, and how many lines it has there: see record.h */",
+    "#define SD_RECORDED uint64_t instance; uint32_t steps;",
+    "#else",
+    "#define SD_RECORDED",
+    "#endif",
+    "",
+)
+
 
 class MachinePrinter:
     """Prints one machine. Tests override single methods to seed faults."""
@@ -167,7 +176,7 @@ class MachinePrinter:
             listed = ", ".join(string(text) for text in texts)
             c.line(f"__attribute__((unused)) static const char *const {name}[{len(texts)}] = {{{listed}}};")
         with c.block(self.struct, "};"):
-            c.lines(self.fields())
+            c.lines((*self.fields(), "SD_RECORDED"))
         c.line()
 
     def _event(self, c: CWriter, event: Named) -> None:
@@ -203,6 +212,7 @@ def header(machines: Sequence[Machine], printer: type[MachinePrinter] = MachineP
     c = CWriter("the machines of sdcore/protocol", "Every decision of the protocol.")
     with c.guard("SD_GENERATED_MACHINES_H"):
         c.lines(("#include <stdint.h>", "", "#define SD_NO_ROW UINT32_MAX", ""))
+        c.lines(RECORDED)
         for machine in machines:
             printer(machine).write(c)
     return c.text()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sdcore.native import library_path, recording_library_path
 from tests.native.shim_programs import build
 from tests.support.host import Host
 from tests.support.processes import wait_until
@@ -56,3 +57,10 @@ def test_a_call_that_is_ours_costs_few_instructions(
     wait_until(lambda: own_host.sums().shm_bytes > 0, "the bytes are counted")
     assert own_host.sums().tcp_bytes == 0, "measured the kernel"
     assert 0 < (many - few) / times <= most
+
+
+def test_the_ordinary_library_has_nothing_of_the_recorder() -> None:
+    ordinary, recording = library_path().read_bytes(), recording_library_path().read_bytes()
+    for word in (b"SDCORE_RECORD", b"sd_record"):
+        assert word not in ordinary
+    assert b"SDCORE_RECORD" in recording

@@ -14,6 +14,7 @@
 #include "core/forward.h"
 #include "core/move.h"
 #include "core/peer.h"
+#include "core/record.h"
 #include "core/ring.h"
 #include "core/sys.h"
 #include "core/thread.h"
@@ -120,6 +121,7 @@ void sd_init(void)
         return;
     }
     register_membarrier();
+    sd_record_open();
     sd_control_init();
 }
 
@@ -430,6 +432,7 @@ void sd_exit(void)
     for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1))
         if (sd_socket_of(fd))
             sd_closing(fd);
+    sd_record_end();
 }
 
 /* --- fork --- */
@@ -539,6 +542,7 @@ void sd_fork_child(void)
 {
     sd_lock_drop(&making.lock, &making.fork_mask);
     sd_g.pid = (uint32_t)sd_sys_getpid();
+    sd_record_fork_child();
     sd_store(&sd_g.pid_space, 0); /* the parent may have made a new one for us */
     forget_own_bells();
     if (!sd_g.disabled)
@@ -565,6 +569,7 @@ void sd_leave_by_exec(void)
         if (drop_unless_last(s))
             atomic_store(&sd_g.files[fd].left, true);
     }
+    sd_record_end();
 }
 
 void sd_exec_failed(void)

@@ -1,5 +1,6 @@
 /* What the other side did. Theory: peer.h. */
 #include "core/peer.h"
+#include "core/record.h"
 
 #include "core/buffers.h"
 #include "core/epoll.h"
@@ -41,8 +42,11 @@ static void recount_tx(struct sd_socket *s)
     tx->m.owed = used > tx->m.window ? (uint32_t)(used - tx->m.window) : 0;
     if (tx->m.free && tx->m.state == SD_RING_TX_STARVED)
         tx->m.state = SD_RING_TX_OPEN;
-    if (tx->mover.left)
+    SD_RECORD_REPAIRED(ring_tx, &tx->m);
+    if (tx->mover.left) {
         tx->mover.left = tx->tail - tx->resend_from;
+        SD_RECORD_REPAIRED(mover, &tx->mover);
+    }
 }
 
 static void recount_rx(struct sd_socket *s)
@@ -51,6 +55,7 @@ static void recount_rx(struct sd_socket *s)
     rx->m.avail = rx->tail_seen - rx->head;
     if (rx->m.avail && rx->m.state == SD_RING_RX_DRY)
         rx->m.state = SD_RING_RX_OPEN;
+    SD_RECORD_REPAIRED(ring_rx, &rx->m);
 }
 
 void sd_token_taken_over(struct sd_token *token)
@@ -110,6 +115,7 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_mover_start(&tx->mover);
     sd_leaver_start(&rx->leaver);
     sd_teardown_start(&s->teardown);
+    sd_record_bind(s);
     sd_store(&s->gone, 0);
     sd_store(&s->strays, 0);
     sd_store(&s->error, 0);

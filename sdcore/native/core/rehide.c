@@ -6,6 +6,7 @@
 #include "core/api.h"
 #include "core/control.h"
 #include "core/epoll.h"
+#include "core/record.h"
 #include "core/sys.h"
 #include "core/thread.h"
 
@@ -34,6 +35,7 @@ long sd_rehide(int fd)
     renumber_bells(fd, (int)moved);
     sd_control_renumbered(fd, (int)moved);
     sd_epoll_renumbered(fd, (int)moved);
+    sd_record_renumbered(fd, (int)moved);
     sd_store_release(&sd_g.files[fd].kind, SD_FILE_NONE);
     return 0;
 }

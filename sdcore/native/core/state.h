@@ -14,6 +14,9 @@
 #include "core/base.h"
 #include "generated/layout.h"
 #include "generated/machines.h"
+#ifdef SD_RECORD
+#include "generated/record.h"
+#endif
 
 /* How a socket object moves its bytes now. RING and OFFERED use the rings; the others do not. */
 enum sd_mode {

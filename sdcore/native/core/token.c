@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#include "core/record.h"
 #include "core/sys.h"
 
 #define SPINS_BEFORE_YIELD     64
@@ -54,18 +55,21 @@ static uint64_t packed(const struct sd_token_owner *m)
  * swapped: what it says holds while the word stands, and it was read after our own `busy` was written. */
 static uint32_t decide(struct sd_token *token, uint64_t word, uint32_t event, uint32_t arg)
 {
-    struct sd_token_owner m = unpacked(word);
+    const struct sd_token_owner was = unpacked(word);
+    struct sd_token_owner m = was;
     uint32_t effects = sd_token_owner_step(&m, event, arg);
     assert(effects != SD_NO_ROW);
     uint64_t next = packed(&m);
-    if (next == word)
+    if (next == word) {
+        sd_record_token(token, &was, &m, event, arg, effects);
         return effects;
+    }
     /* release: what this thread wrote to its slot, and what it saw of the owner, is before the new word for all who read
      * it by acquire; acquire: all that was done under the token before is before us */
-    return atomic_compare_exchange_strong_explicit(&token->word, &word, next, memory_order_acq_rel,
-                                                   memory_order_relaxed)
-               ? effects
-               : LOST;
+    if (!atomic_compare_exchange_strong_explicit(&token->word, &word, next, memory_order_acq_rel, memory_order_relaxed))
+        return LOST;
+    sd_record_token(token, &was, &m, event, arg, effects);
+    return effects;
 }
 
 static bool asks_for(uint32_t effects, uint32_t effect)
@@ -359,13 +363,18 @@ void sd_token_reset(struct sd_token *token)
 {
     struct sd_thread *self = sd_thread_attach();
     uint64_t word = sd_load(&token->word);
-    struct sd_token_owner m;
+    uint32_t id = self ? self->id : 0;
+    struct sd_token_owner was, made, m;
     do {
-        m = unpacked(word);
-        sd_token_owner_step(&m, SD_TOKEN_OWNER_EV_MADE, self ? self->id : 0);
+        was = made = unpacked(word);
+        sd_token_owner_step(&made, SD_TOKEN_OWNER_EV_MADE, id);
+        m = made;
         if (sd_g.no_membarrier)
             sd_token_owner_step(&m, SD_TOKEN_OWNER_EV_UNFENCED, 0);
     } while (!atomic_compare_exchange_weak(&token->word, &word, packed(&m)));
+    sd_record_token(token, &was, &made, SD_TOKEN_OWNER_EV_MADE, id, 0);
+    if (sd_g.no_membarrier)
+        sd_record_token(token, &made, &m, SD_TOKEN_OWNER_EV_UNFENCED, 0, 0);
 }
 
 static void lose(struct sd_token *token, uint32_t id)

@@ -8,6 +8,12 @@
 
 #define SD_NO_ROW UINT32_MAX
 
+#ifdef SD_RECORD /* which instance this is in the log of a run, and how many lines it has there: see record.h */
+#define SD_RECORDED uint64_t instance; uint32_t steps;
+#else
+#define SD_RECORDED
+#endif
+
 /* attach: A process and its monitor, seen from the process. */
 enum sd_attach_state {
     SD_ATTACH_DETACHED = 0,
@@ -38,6 +44,7 @@ __attribute__((unused)) static const char *const sd_attach_event_name[7] = {"NEE
 __attribute__((unused)) static const char *const sd_attach_effect_name[7] = {"", "CONNECT_MONITOR", "SEND_HELLO", "USE_KERNEL", "SCHEDULE_RETRY", "REGISTER_LISTENERS", "DROP_CONTROL"};
 struct sd_attach {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_attach_start(struct sd_attach *m)
@@ -150,6 +157,7 @@ __attribute__((unused)) static const char *const sd_attach_monitor_event_name[7]
 __attribute__((unused)) static const char *const sd_attach_monitor_effect_name[6] = {"", "JOIN_FAMILY", "WATCH_PIDFD", "SEND_WELCOME", "REFUSE", "SWEEP"};
 struct sd_attach_monitor {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_attach_monitor_start(struct sd_attach_monitor *m)
@@ -241,6 +249,7 @@ __attribute__((unused)) static const char *const sd_listener_event_name[6] = {"L
 __attribute__((unused)) static const char *const sd_listener_effect_name[5] = {"", "SAVE_SYN", "REGISTER", "UNREGISTER", "CHECK_HINT"};
 struct sd_listener {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_listener_start(struct sd_listener *m)
@@ -335,6 +344,7 @@ __attribute__((unused)) static const char *const sd_listener_monitor_event_name[
 __attribute__((unused)) static const char *const sd_listener_monitor_effect_name[4] = {"", "BUMP_LISTENERS", "REVOKE_LEASES", "FORGET"};
 struct sd_listener_monitor {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_listener_monitor_start(struct sd_listener_monitor *m)
@@ -408,6 +418,7 @@ __attribute__((unused)) static const char *const sd_lease_event_name[10] = {"REQ
 __attribute__((unused)) static const char *const sd_lease_effect_name[10] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "POKE", "WATCH_OFFERS", "WATCH_USE", "FREE_SLAB"};
 struct sd_lease {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_lease_start(struct sd_lease *m)
@@ -569,6 +580,7 @@ __attribute__((unused)) static const char *const sd_lease_client_event_name[9] =
 __attribute__((unused)) static const char *const sd_lease_client_effect_name[6] = {"", "ASK", "USE_SLAB", "USE_KERNEL", "DROP_SLAB", "START_BACKOFF"};
 struct sd_lease_client {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_lease_client_start(struct sd_lease_client *m)
@@ -728,6 +740,7 @@ __attribute__((unused)) static const char *const sd_client_event_name[14] = {"CO
 __attribute__((unused)) static const char *const sd_client_effect_name[10] = {"", "HINT", "CONNECT_KERNEL", "UNHINT", "MAKE_OFFER", "TRY_WITHDRAW", "RESEND_ON_COMPANION", "FREE_SLOT", "USE_KERNEL", "USE_RING"};
 struct sd_client {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_client_start(struct sd_client *m)
@@ -895,6 +908,7 @@ __attribute__((unused)) static const char *const sd_server_event_name[12] = {"AC
 __attribute__((unused)) static const char *const sd_server_effect_name[6] = {"", "LOOK_UP", "TRY_TAKE", "DECLARE_DECLINED", "USE_KERNEL", "USE_RING"};
 struct sd_server {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_server_start(struct sd_server *m)
@@ -1037,6 +1051,7 @@ struct sd_ring_tx {
     uint64_t free;
     uint32_t window;
     uint32_t owed;
+    SD_RECORDED
 };
 
 static inline void sd_ring_tx_start(struct sd_ring_tx *m)
@@ -1181,6 +1196,7 @@ struct sd_ring_rx {
     uint32_t state;
     uint64_t avail;
     uint8_t shut;
+    SD_RECORDED
 };
 
 static inline void sd_ring_rx_start(struct sd_ring_rx *m)
@@ -1326,6 +1342,7 @@ struct sd_waiter {
     uint32_t state;
     uint32_t spins_left;
     uint32_t yields_left;
+    SD_RECORDED
 };
 
 static inline void sd_waiter_start(struct sd_waiter *m)
@@ -1439,6 +1456,7 @@ struct sd_token_owner {
     uint8_t takeovers;
     uint16_t waiters;
     uint32_t holding;
+    SD_RECORDED
 };
 
 static inline void sd_token_owner_start(struct sd_token_owner *m)
@@ -1609,6 +1627,7 @@ __attribute__((unused)) static const char *const sd_teardown_event_name[7] = {"S
 __attribute__((unused)) static const char *const sd_teardown_effect_name[12] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "DELIVER_EOF", "LAST_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION", "BREAK_COMPANION", "FORGET_ERROR"};
 struct sd_teardown {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_teardown_start(struct sd_teardown *m)
@@ -1785,6 +1804,7 @@ struct sd_mover {
     uint32_t state;
     uint64_t left;
     uint8_t fin;
+    SD_RECORDED
 };
 
 static inline void sd_mover_start(struct sd_mover *m)
@@ -1974,6 +1994,7 @@ __attribute__((unused)) static const char *const sd_leaver_event_name[9] = {"LEA
 __attribute__((unused)) static const char *const sd_leaver_effect_name[10] = {"", "ANNOUNCE", "ASK", "PUT", "RESIGN", "RESIGN_LAST", "SETTLE", "STAND_IN_QUEUE", "STAND_IN_RING", "RELAY"};
 struct sd_leaver {
     uint32_t state;
+    SD_RECORDED
 };
 
 static inline void sd_leaver_start(struct sd_leaver *m)

@@ -1,0 +1,1 @@
+"""Is the log of a real run a possible history of the machines?"""

@@ -21,7 +21,6 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 # What differs and stands in docs/reference/limitations.md: the tests insist that it still does.
 KNOWN_TO_DIFFER: frozenset[str] = frozenset(
     {
-        "close_under_a_blocked_recv",
         "edge_told_again_after_a_move",
         "peek_over_a_move",
         "send_to_an_end_shut_both_ways",

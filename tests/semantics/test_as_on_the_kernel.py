@@ -16,7 +16,7 @@ from tests.support.processes import Outcome, Processes
 FORTIFIED_FILES = {"transfer", "polling", "rawcalls"}
 
 # What is known to differ, and stands in docs/reference/limitations.md: the tests insist that it still does.
-KNOWN_TO_DIFFER = {"close_does_not_wake_a_blocked_recv"}
+KNOWN_TO_DIFFER: set[str] = set()
 
 CASES = [(scenario, variant) for scenario in scenarios() for variant in variants(scenario)]
 

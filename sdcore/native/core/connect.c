@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 
 #include "core/address.h"
+#include "core/blocked.h"
 #include "core/buffers.h"
 #include "core/control.h"
 #include "core/epoll.h"
@@ -185,13 +186,14 @@ static long connect_leased(struct sd_socket *s, int fd, const struct sockaddr *a
     bool hinted = hint_set(fd, to, &hint);
     long r = sd_sys_connect(fd, addr, len);
     if (hinted)
-        hint_clear(fd, &hint);
+        hint_clear(sd_call_fd(s, fd), &hint);
     if (r < 0 && r != -EINPROGRESS) {
         sd_client_step(&s->client, SD_CLIENT_EV_KERNEL_FAILED, 0);
         unclaim_slot(lease->slab, slot);
         return r;
     }
-    bool open = hinted && (r == 0 || kernel_open(fd));
+    bool ours = sd_socket_of(fd) == s; /* or closed while we waited: who connects is gone */
+    bool open = hinted && ours && (r == 0 || kernel_open(fd));
     settle_offer(s, fd, lease, slot, open ? SD_CLIENT_EV_KERNEL_OPEN : SD_CLIENT_EV_KERNEL_SLOW);
     return r;
 }
@@ -213,29 +215,38 @@ static long connect_plain(struct sd_socket *s, int fd, const struct sockaddr *ad
     return r;
 }
 
-long sd_connect(int fd, const struct sockaddr *addr, socklen_t len)
+static long connect_entered(struct sd_socket *s, int fd, const struct sockaddr *addr, socklen_t len,
+                            const struct sd_address *to)
 {
-    struct sd_socket *s = sd_socket_of(fd);
-    struct sd_address to;
-    if (!s || sd_load(&s->mode) != SD_MODE_KERNEL || sd_load(&s->rec.state) != SD_SOCK_NEW)
-        return SD_PASS;
-    sd_store(&sd_g.connects, sd_load(&sd_g.connects) + 1); /* whether two threads count one or two matters not */
-    if (!addr || !sd_address_from(&to, addr, len) || to.family != s->family)
-        return SD_PASS;
     sd_client_start(&s->client);
-    s->rec.peer = to;
+    s->rec.peer = *to;
     if (sd_load(&s->stays))
         return connect_plain(s, fd, addr, len, (enum sd_reason)sd_load(&s->stays));
     enum sd_reason reason = SD_REASON_NOT_LOCAL;
     int slot = -1;
     struct sd_grant *lease = NULL;
-    if (sd_address_is_local(&to))
-        lease = lease_with_slot(fd, &to, &slot, &reason);
+    if (sd_address_is_local(to))
+        lease = lease_with_slot(fd, to, &slot, &reason);
     else
         reason = SD_REASON_PEER_REMOTE;
     if (!lease)
         return connect_plain(s, fd, addr, len, reason);
-    return connect_leased(s, fd, addr, len, &to, lease, (uint32_t)slot);
+    return connect_leased(s, fd, addr, len, to, lease, (uint32_t)slot);
+}
+
+long sd_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_address to;
+    struct sd_call call;
+    if (!s || sd_load(&s->mode) != SD_MODE_KERNEL || sd_load(&s->rec.state) != SD_SOCK_NEW)
+        return SD_PASS;
+    sd_store(&sd_g.connects, sd_load(&sd_g.connects) + 1); /* whether two threads count one or two matters not */
+    if (!addr || !sd_address_from(&to, addr, len) || to.family != s->family || !sd_call_enter(&call, fd, s))
+        return SD_PASS;
+    long r = connect_entered(s, fd, addr, len, &to);
+    sd_call_leave(&call);
+    return r;
 }
 
 /* --- the offer afterwards --- */

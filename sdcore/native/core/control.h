@@ -69,6 +69,7 @@ SD_API void sd_control_fork_child(void);
 
 /* Hidden descriptors: moves fd to a high number, close-on-exec, marks it hidden, returns the new number or -errno. */
 SD_API long sd_hide(int fd);
+SD_API long sd_hide_copy(int fd); /* a hidden duplicate; fd stays as it is. -EMFILE: there is no high number */
 SD_API void sd_close_hidden(int fd);
 
 /* A hidden descriptor was moved to another number (the program wants its place): adopt it if it was ours. */

@@ -3,6 +3,7 @@
 
 #include "core/address.h"
 #include "core/api.h"
+#include "core/blocked.h"
 #include "core/control.h"
 #include "core/peer.h"
 #include "core/ring.h"
@@ -121,7 +122,7 @@ static bool make_pair(int family, int ends[2])
 /* Every descriptor of this process for s becomes one for what `reader` reads from. */
 static void replace(struct sd_socket *s, int reader)
 {
-    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
+    for (int fd = sd_next_reference(0); fd >= 0; fd = sd_next_reference(fd + 1)) {
         long flags = sd_socket_of(fd) == s ? sd_sys_fcntl(fd, F_GETFD, 0) : -EBADF;
         if (flags >= 0)
             sd_syscall(SYS_dup3, reader, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0, 0);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "core/api.h"
+#include "core/blocked.h"
 #include "core/control.h"
 #include "core/epoll.h"
 #include "core/forward.h"
@@ -363,7 +364,7 @@ static void note_bytes(struct sd_socket *s)
 }
 
 /* The peer borrows our end of the companion by its number: name another one when this one closes. */
-static void rename_end(struct sd_socket *s, int fd)
+void sd_rename_end(struct sd_socket *s, int fd)
 {
     if (!sd_mode_uses_ring(sd_load(&s->mode)) || sd_load(&s->tx.dir->p.fd) != (uint32_t)fd)
         return;
@@ -372,11 +373,11 @@ static void rename_end(struct sd_socket *s, int fd)
         sd_forward_hint(s, (uint32_t)other);
 }
 
-static void drop_reference(struct sd_socket *s, int fd)
+void sd_drop_reference(struct sd_socket *s, int fd)
 {
     note_bytes(s);
     if (sd_load(&s->rec.refs) > 1)
-        rename_end(s, fd);
+        sd_rename_end(s, fd);
     if (!drop_unless_last(s))
         close_object(s, fd);
 }
@@ -396,8 +397,8 @@ void sd_closing(int fd)
         return; /* two threads close it at once: the other one does */
     sd_store(&file->kind, SD_FILE_NONE);
     sd_epoll_forget(s, fd);
-    if (!atomic_exchange(&file->left, false))
-        drop_reference(s, fd);
+    if (!atomic_exchange(&file->left, false) && !sd_keep_for_calls(s, fd))
+        sd_drop_reference(s, fd);
 }
 
 bool sd_hidden(int fd)
@@ -429,7 +430,8 @@ void sd_exit(void)
 {
     if (sd_in_vfork_child())
         return;
-    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1))
+    sd_keep_no_more();
+    for (int fd = sd_next_reference(0); fd >= 0; fd = sd_next_reference(fd + 1))
         if (sd_socket_of(fd))
             sd_closing(fd);
     sd_record_end();
@@ -450,7 +452,7 @@ static void forget_reference(struct sd_socket *s)
         close_object(s, -1); /* who closed it meanwhile left the end to us */
 }
 
-static bool count_reference(struct sd_socket *s, int fd)
+bool sd_take_reference(struct sd_socket *s, int fd)
 {
     uint32_t refs = sd_load(&s->rec.refs);
     do
@@ -468,7 +470,7 @@ static void count_inherited(void)
     uint32_t high = sd_load(&sd_g.sock_high);
     for (uint32_t fd = 0; fd < high; fd++) {
         struct sd_socket *s = sd_socket_of((int)fd);
-        bool counted = s && count_reference(s, (int)fd);
+        bool counted = s && !sd_hidden((int)fd) && sd_take_reference(s, (int)fd);
         sd_g.files[fd].counted = counted ? (uint32_t)(s - sd_g.sockets) + 1 : 0;
         if (counted)
             sd_store(&s->shared, 1);
@@ -508,12 +510,14 @@ void sd_fork_prepare(void)
     sd_epoll_fork_prepare();
     count_inherited(); /* before the next lock, which the end of a connection takes */
     sd_control_fork_prepare();
+    sd_kept_fork_prepare();
     sd_lock_take(&making.lock, &making.fork_mask);
 }
 
 void sd_fork_parent(void)
 {
     sd_lock_drop(&making.lock, &making.fork_mask);
+    sd_kept_fork_parent();
     sd_control_fork_parent();
     sd_epoll_fork_parent(true);
 }
@@ -541,6 +545,7 @@ static void forget_own_bells(void)
 void sd_fork_child(void)
 {
     sd_lock_drop(&making.lock, &making.fork_mask);
+    sd_kept_fork_child();
     sd_g.pid = (uint32_t)sd_sys_getpid();
     sd_record_fork_child();
     sd_store(&sd_g.pid_space, 0); /* the parent may have made a new one for us */
@@ -561,7 +566,7 @@ void sd_leave_by_exec(void)
 {
     if (sd_in_vfork_child())
         return; /* it has no references of its own */
-    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
+    for (int fd = sd_next_reference(0); fd >= 0; fd = sd_next_reference(fd + 1)) {
         struct sd_socket *s = sd_socket_of(fd);
         if (!s)
             continue;
@@ -576,7 +581,7 @@ void sd_exec_failed(void)
 {
     if (sd_in_vfork_child())
         return;
-    for (int fd = sd_next_open(0); fd >= 0; fd = sd_next_open(fd + 1)) {
+    for (int fd = sd_next_reference(0); fd >= 0; fd = sd_next_reference(fd + 1)) {
         struct sd_socket *s = sd_socket_of(fd);
         if (s && atomic_exchange(&sd_g.files[fd].left, false))
             atomic_fetch_add(&s->rec.refs, 1);

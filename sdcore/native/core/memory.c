@@ -144,6 +144,14 @@ long sd_hide(int fd)
     return fd;
 }
 
+long sd_hide_copy(int fd)
+{
+    long high = duplicate_high(fd);
+    if (high >= 0)
+        mark_hidden((int)high);
+    return high;
+}
+
 void sd_close_hidden(int fd)
 {
     assert(fd >= 0 && (uint32_t)fd < sd_g.file_count);

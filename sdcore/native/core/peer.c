@@ -2,6 +2,7 @@
 #include "core/peer.h"
 #include "core/record.h"
 
+#include "core/blocked.h"
 #include "core/buffers.h"
 #include "core/epoll.h"
 #include "core/forward.h"
@@ -81,7 +82,7 @@ int sd_fd_of(const struct sd_socket *s)
     for (uint32_t fd = 0; fd < high; fd++)
         if (sd_load(&sd_g.files[fd].sock) == s)
             return (int)fd;
-    return -1;
+    return sd_kept_of(s);
 }
 
 void sd_mode_announce(struct sd_socket *s)
@@ -234,8 +235,7 @@ bool sd_companion_wanted(const struct sd_socket *s)
     return !sd_load(&((struct sd_socket *)s)->gone) || sd_move_left(s); /* what we send may still go there */
 }
 
-/* What the companion shows: bytes (> 0), end of file (0), nothing (-EAGAIN), or how it broke. */
-static long peek(int fd)
+static long peek_at(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
     struct timespec now = {0};
@@ -245,6 +245,14 @@ static long peek(int fd)
     if (p.revents & POLLERR)
         return -ECONNRESET; /* a read would take the error that the program has yet to see */
     return sd_sys_recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+}
+
+/* What the companion shows: bytes (> 0), end of file (0), nothing (-EAGAIN), or how it broke. Another thread may have closed
+ * the descriptor just before: what another file shows there counts for nothing. */
+static long peek(const struct sd_socket *s, int fd)
+{
+    long seen = peek_at(fd);
+    return sd_call_fd(s, fd) == fd ? seen : -EAGAIN;
 }
 
 static void break_send(struct sd_socket *s, int error)
@@ -345,7 +353,7 @@ static uint64_t look_ring(struct sd_socket *s, int fd)
         return sd_move_look(s, fd);
     if (sd_load(&s->gone))
         return UINT64_MAX;
-    long seen = peek(fd);
+    long seen = peek(s, fd);
     if (seen > 0)
         sd_move_surprised(s);
     else if (seen != -EAGAIN && seen != -EINTR)
@@ -357,7 +365,7 @@ static uint64_t look_offered(struct sd_socket *s, int fd)
 {
     if (sd_offer_accepted(s))
         return look_ring(s, fd);
-    long seen = peek(fd);
+    long seen = peek(s, fd);
     if (seen != -EAGAIN && seen != -EINTR)
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_COMPANION_DATA, SD_REASON_PEER_PLAIN);
     else if (sd_now_ns() >= s->deadline_ns)
@@ -372,7 +380,7 @@ static uint64_t look_pending(struct sd_socket *s, int fd)
     sd_pending_look(s);
     if (sd_load(&s->mode) != SD_MODE_PENDING)
         return UINT64_MAX;
-    long seen = peek(fd);
+    long seen = peek(s, fd);
     if (seen == 0 || (seen < 0 && seen != -EAGAIN && seen != -EINTR))
         sd_pending_expire(s, SD_SERVER_EV_COMPANION_EOF, SD_REASON_CLOSED_EARLY);
     else if (seen > 0)

@@ -4,6 +4,7 @@
  * the program's dup2 replaces it, so that a thread which is about to use the old number still finds ours there.
  */
 #include "core/api.h"
+#include "core/blocked.h"
 #include "core/control.h"
 #include "core/epoll.h"
 #include "core/record.h"
@@ -36,6 +37,7 @@ long sd_rehide(int fd)
     sd_control_renumbered(fd, (int)moved);
     sd_epoll_renumbered(fd, (int)moved);
     sd_record_renumbered(fd, (int)moved);
+    sd_kept_renumbered(fd, (int)moved);
     sd_store_release(&sd_g.files[fd].kind, SD_FILE_NONE);
     return 0;
 }

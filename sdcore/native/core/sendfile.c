@@ -1,5 +1,6 @@
 /* sendfile: the file is read straight into the ring, no copy of ours in between. */
 #include "core/api.h"
+#include "core/blocked.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
@@ -44,25 +45,28 @@ static long send_piece(struct sd_socket *s, const struct source *source, size_t 
     return r;
 }
 
-/* The rest goes the kernel's own way, or has nothing to add to what was sent. */
-static long by_kernel(int out_fd, const struct source *source, size_t n)
+/* The rest goes the kernel's own way, or has nothing to add to what was sent. The program may close its number meanwhile,
+ * and open another file there. */
+static long by_kernel(struct sd_socket *s, int out_fd, const struct source *source, size_t n)
 {
+    out_fd = sd_call_hold(s, out_fd);
     long r = sd_syscall(SYS_sendfile, out_fd, source->fd, source->offset, n, 0, 0);
     if (r > 0)
         sd_count_kernel(out_fd, r, 0);
     return r;
 }
 
-static long send_all(struct sd_socket *s, int out_fd, const struct source *source, size_t n)
+static long send_all(struct sd_socket *s, int at, const struct source *source, size_t n)
 {
+    int out_fd = at;
     size_t done = 0;
     long r = 0;
-    while (done < n) {
+    for (; done < n; out_fd = sd_call_fd(s, out_fd)) {
         r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_piece(s, source, n - done);
-        if (r == SD_PASS && !done)
+        if (r == SD_PASS && !done && sd_socket_of(at) == s)
             return SD_PASS;
         if (r == SD_PASS)
-            r = by_kernel(out_fd, source, n - done);
+            r = by_kernel(s, out_fd, source, n - done);
         else if (r == -EAGAIN && (r = sd_wait_for_room(s, out_fd)) == 0)
             continue;
         if (r <= 0)
@@ -78,8 +82,10 @@ long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
     if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
         return SD_PASS;
     const struct source source = {in_fd, offset};
-    sd_pin(s);
+    struct sd_call call;
+    if (!sd_call_enter(&call, out_fd, s))
+        return SD_PASS;
     long r = send_all(s, out_fd, &source, n);
-    sd_unpin(s);
+    sd_call_leave(&call);
     return r;
 }

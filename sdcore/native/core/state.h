@@ -98,6 +98,8 @@ struct sd_socket {
     _Alignas(64) struct sd_rx rx;
 };
 
+#define SD_INSIDE 2 /* a call that may block, and the same again in a signal handler */
+
 #define SD_BUSY 4 /* both directions of a socket, and the same again in a signal handler */
 
 /* What a thread waits for in the queue of a token that it names in `busy`. */
@@ -122,6 +124,8 @@ struct sd_thread {
     uint16_t spins;          /* adapted; see wait.c */
     uint16_t spin_probe;
     bool spin_failed;
+    _Atomic(struct sd_socket *) inside[SD_INSIDE]; /* objects of calls that may block: blocked.c */
+    uintptr_t inside_frame[SD_INSIDE];             /* where on the stack they are */
 };
 
 enum sd_file_kind {

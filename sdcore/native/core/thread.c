@@ -109,6 +109,8 @@ static bool slot_claim(uint32_t slot, uint64_t who)
         return false;
     thread->id = slot + 1;
     sd_token_disown(thread);
+    for (int i = 0; i < SD_INSIDE; i++)
+        sd_store(&thread->inside[i], NULL);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "core/api.h"
+#include "core/blocked.h"
 #include "core/buffers.h"
 #include "core/move.h"
 #include "core/peer.h"
@@ -25,17 +26,11 @@ static inline bool is_still(int fd, struct sd_socket *s)
     return sd_load(&sd_g.files[fd].sock) == s && sd_mode_uses_ring(sd_load(&s->mode));
 }
 
-/* The object of a descriptor, pinned; NULL if there is none or it is plain. */
-static struct sd_socket *pinned(int fd)
+/* The object of a descriptor, held for this call; NULL if there is none or it is plain. */
+static struct sd_socket *entered(struct sd_call *call, int fd)
 {
     struct sd_socket *s = sd_socket_of(fd);
-    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
-        return NULL;
-    sd_pin(s);
-    if (sd_socket_of(fd) == s)
-        return s;
-    sd_unpin(s); /* closed meanwhile: the object may be another one's already */
-    return NULL;
+    return s && sd_load_acquire(&s->mode) != SD_MODE_KERNEL ? sd_call_enter(call, fd, s) : NULL;
 }
 
 /* --- a walk over the program's buffers --- */
@@ -269,6 +264,7 @@ static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option,
         if (!*deadline)
             *deadline = deadline_of(fd, option);
         long r = sd_sleep_on(s, fd, events, *deadline);
+        fd = sd_call_fd(s, fd);
         if (r < 0)
             return r;
         sd_patience_woken(&patience);
@@ -277,20 +273,21 @@ static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option,
 
 /* --- send --- */
 
-/* The rest of a blocking send after the connection moved to TCP in the middle of it. */
+/* The rest of a blocking send after the connection moved to TCP in the middle of it. An error is met again by the next
+ * call. */
 static long send_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
+    fd = sd_call_hold(s, fd); /* the program may close its number, and open another file there */
     while (c->left) {
         size_t run = cursor_run(c, c->left);
-        long r = run ? sd_sys_sendto(fd, cursor_at(c), run, flags, NULL, 0) : 0;
+        long r = run ? sd_sys_sendto(fd, cursor_at(c), run, flags | MSG_NOSIGNAL, NULL, 0) : 0;
         if (r < 0)
-            return done ? done : r;
+            break;
         sd_count_kernel(fd, r, 0);
         cursor_skip(c, (size_t)r);
         done += r;
     }
-    (void)s;
     return done;
 }
 
@@ -312,7 +309,7 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
     long done = 0;
     uint64_t deadline = 0;
     bool looked = false;
-    for (;;) {
+    for (;; fd = sd_call_fd(s, fd)) {
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_once(s, c);
         if (r == SD_PASS && done)
             return done + send_rest_by_kernel(s, fd, c, flags);
@@ -337,23 +334,36 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
     }
 }
 
-/* Never pass a call on to a descriptor that was closed while it waited: the number may be another file's by now. */
-static long still_open(struct sd_socket *s, int fd, long r)
+/* The kernel does the rest, and it is done here: the descriptor was closed while the call waited, and its number may be
+ * another file's by now. */
+static bool closed_meanwhile(const struct sd_socket *s, int fd, long r)
 {
-    return r == SD_PASS && sd_socket_of(fd) != s ? -EBADF : r;
+    return sd_unlikely(r == SD_PASS) && sd_load_acquire(&sd_g.files[fd].sock) != s;
+}
+
+static long send_behind_closed(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
+{
+    const struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+    fd = sd_call_hold(s, fd);
+    long r = fd < 0 ? -EBADF : sd_sys_sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
+    sd_count_kernel(fd, r, 0);
+    return r;
 }
 
 long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
 {
     struct cursor c;
+    struct sd_call call;
     if (!cursor_start(&c, iov, count))
         return sd_socket_of(fd) ? -EINVAL : SD_PASS;
-    struct sd_socket *s = pinned(fd);
+    struct sd_socket *s = entered(&call, fd);
     if (!s)
         return SD_PASS;
     long r = send_loop(s, fd, &c, flags);
-    sd_unpin(s);
-    return still_open(s, fd, r);
+    if (closed_meanwhile(s, fd, r))
+        r = send_behind_closed(s, fd, iov, count, flags);
+    sd_call_leave(&call);
+    return r;
 }
 
 static __attribute__((noinline)) long send_slow(int fd, const void *buf, size_t n, int flags)
@@ -512,9 +522,10 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
 
 /* The rest of what the program wants after the connection moved in the middle of it. Errors are met again by the next
  * call. */
-static long recv_rest_by_kernel(int fd, struct cursor *c, int flags)
+static long recv_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
+    fd = sd_call_hold(s, fd);
     while (c->left) {
         size_t run = cursor_run(c, c->left);
         long r = run ? sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL) : 0;
@@ -548,7 +559,7 @@ static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags
 {
     if (!c->left || (flags & MSG_PEEK) || sd_load(&s->mode) != SD_MODE_RING || !sd_move_received(s))
         return 0;
-    return recv_rest_by_kernel(fd, c, flags | MSG_DONTWAIT);
+    return recv_rest_by_kernel(s, fd, c, flags | MSG_DONTWAIT);
 }
 
 static bool wants_all(const struct cursor *c, int flags)
@@ -622,14 +633,14 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
     long done = 0;
     uint64_t deadline = 0;
     bool looked = false;
-    for (;;) {
+    for (;; fd = sd_call_fd(s, fd)) {
         struct cursor at = *c; /* a look begins anew each time */
         long r = empty || sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
         empty = false;
         if (sd_unlikely(r == -EAGAIN && sd_move_has_strays(s)))
             r = recv_strays(s, fd, &at, flags);
         if (r == SD_PASS && done)
-            return done + recv_rest_by_kernel(fd, c, flags);
+            return done + recv_rest_by_kernel(s, fd, c, flags);
         if (r == SD_PASS)
             return pass_to_kernel(s, fd, flags);
         if (r > 0 && at.left && peeks_for_all(flags) && blocks(s, flags)) {
@@ -668,31 +679,49 @@ static long await_byte(struct sd_socket *s, int fd, int flags)
     return r > 0 || waited ? 0 : r;
 }
 
+static long recv_behind_closed(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+    fd = sd_call_hold(s, fd);
+    long r = fd < 0 ? -EBADF : sd_sys_recvmsg(fd, &msg, flags);
+    sd_count_kernel(fd, 0, r);
+    return r;
+}
+
+static long recv_entered(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags, bool empty)
+{
+    struct cursor c;
+    cursor_start(&c, iov, count);
+    long r = c.left ? recv_loop(s, fd, &c, flags, empty) : await_byte(s, fd, flags);
+    return closed_meanwhile(s, fd, r) ? recv_behind_closed(s, fd, iov, count, flags) : r;
+}
+
 long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)
 {
     struct cursor c;
+    struct sd_call call;
     if (!cursor_start(&c, iov, count))
         return sd_socket_of(fd) ? -EINVAL : SD_PASS;
-    struct sd_socket *s = pinned(fd);
+    struct sd_socket *s = entered(&call, fd);
     if (!s)
         return SD_PASS;
     if (msg_flags)
         *msg_flags = 0;
-    long r = c.left ? recv_loop(s, fd, &c, flags, false) : await_byte(s, fd, flags);
-    sd_unpin(s);
-    return still_open(s, fd, r);
+    long r = recv_entered(s, fd, iov, count, flags, false);
+    sd_call_leave(&call);
+    return r;
 }
 
 static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int flags, bool empty)
 {
-    struct iovec iov = {.iov_base = buf, .iov_len = n};
-    struct cursor c = {.iov = &iov, .count = 1, .left = n};
-    struct sd_socket *s = pinned(fd);
+    const struct iovec iov = {.iov_base = buf, .iov_len = n};
+    struct sd_call call;
+    struct sd_socket *s = entered(&call, fd);
     if (!s)
         return SD_PASS;
-    long r = n ? recv_loop(s, fd, &c, flags, empty) : await_byte(s, fd, flags);
-    sd_unpin(s);
-    return still_open(s, fd, r);
+    long r = recv_entered(s, fd, &iov, 1, flags, empty);
+    sd_call_leave(&call);
+    return r;
 }
 
 /* With the receive token, after a look that found nothing new: is that all there is to say? */
@@ -706,11 +735,12 @@ static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_
 {
     struct iovec iov = {.iov_base = buf, .iov_len = n};
     struct cursor c;
-    struct sd_socket *s = pinned(fd);
+    struct sd_call call;
+    struct sd_socket *s = entered(&call, fd);
     if (!s)
         return 0;
     long r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags) : 0;
-    sd_unpin(s);
+    sd_call_leave(&call);
     return r;
 }
 

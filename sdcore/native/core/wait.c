@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "core/blocked.h"
 #include "core/buffers.h"
 #include "core/control.h"
 #include "core/move.h"
@@ -282,7 +283,7 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
     struct sd_slot *slot = s->slot; /* a pending socket gets one while we sleep: disarm what we armed */
     bool placed = bell && slot && sd_arm(s, events, bell->name);
     sd_fence_sleeper();
-    uint64_t look_ns = sd_look_at_companion(s, fd);
+    uint64_t look_ns = sd_look_at_companion(s, fd = sd_call_fd(s, fd));
     if (sd_load(&s->mode) == SD_MODE_PENDING)
         look_ns = sd_now_ns() + PENDING_NAP_NS;
     long r = 0;
@@ -293,7 +294,7 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
     if (r == -EINTR)
         return interrupted(deadline_ns);
     if (r > 0)
-        sd_look_at_companion(s, fd);
+        sd_look_at_companion(s, sd_call_fd(s, fd));
     return in_time(deadline_ns);
 }
 

@@ -17,6 +17,9 @@ nox.options.error_on_external_run = True
 nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
+SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4")
+FILES_SIDE_BY_SIDE = ("tests/native",)  # each file compiles programs for all its tests
+ONE_BY_ONE = ("tests/programs", "tests/faults", "tests/differential")  # they fill the cores by themselves
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHON_DIRS = ("sdcore", "sdsim", "tests", "tools", "examples", "docs", "noxfile.py")
 
@@ -51,7 +54,13 @@ def tests(session: nox.Session) -> None:
     """All ordinary tests, real programs among them."""
     system_packages(session, "programs", "tests")
     install_project(session, "test")
-    pytest(session, "tests")
+    if session.posargs:
+        pytest(session)
+        return
+    apart = (*FILES_SIDE_BY_SIDE, *ONE_BY_ONE)
+    pytest(session, *SIDE_BY_SIDE, "tests", *(f"--ignore={folder}" for folder in apart))
+    pytest(session, *SIDE_BY_SIDE, "--dist=loadfile", *FILES_SIDE_BY_SIDE)
+    pytest(session, *ONE_BY_ONE)
 
 
 @nox.session
@@ -117,7 +126,10 @@ def sanitized(session: nox.Session, kind: str, runtime: str, choice: str, **opti
         )
         pytest(session, *machines, LD_PRELOAD=path, PYTHONMALLOC="malloc", **options)
     pytest(
-        session, "-k", choice, "tests/semantics", "tests/faults/test_hostile_peer.py", SANITIZER_RUNTIME=path, **options
+        session,
+        *("-k", choice, *SIDE_BY_SIDE, "tests/semantics", "tests/faults/test_hostile_peer.py"),
+        SANITIZER_RUNTIME=path,
+        **options,
     )
 
 
@@ -187,7 +199,18 @@ def docs(session: nox.Session) -> None:
     system_packages(session, "docs", "demo")
     install_project(session, "docs")
     session.run(
-        "sphinx-build", "-q", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs
+        "sphinx-build",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-n",
+        "-j",
+        "auto",
+        "-b",
+        "html",
+        "docs",
+        "docs/_build/html",
+        *session.posargs,
     )
     session.run("python", "tools/run_tutorial.py", "docs/tutorial/first-speed-up.md")
 

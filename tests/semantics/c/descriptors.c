@@ -70,6 +70,8 @@ SCENARIO(dup2_over_a_connection_closes_it, RING)
 {
     int fd = pair(), ends[2];
 
+    SHOW(send(fd, "first", 5, 0)); /* once it is read, the peer has taken up the offer, whatever comes then */
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
     SHOW(send(fd, "last", 4, 0));
     MUST(pipe(ends));
     SHOW(dup2(ends[1], fd) == fd);

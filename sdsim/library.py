@@ -346,7 +346,9 @@ class Library:
 
     def new_slabs(self, thread: Thread, listening: Listening) -> Steps:
         """Ask for slabs of leases that were granted since the last look."""
-        while self.attach.state is AttachState.ATTACHED and listening.leases != self.page.leases:
+        while listening.leases != self.page.leases:
+            if not (yield from self._need_monitor(thread)):
+                return
             seen = self.page.leases
             reply = yield from self._ask(thread, events.WantLeasesOf(self.number, listening.socket, listening.after))
             if not isinstance(reply, events.Leased) or not reply.lease_id:

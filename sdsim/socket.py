@@ -182,6 +182,8 @@ class Socket:
 
     def _ring_send(self, thread: Thread, size: int) -> Steps:
         """One SEND; returns the bytes put, 0 if it has to be tried again."""
+        if self.tx_dir.rx_flags.load(self.world.now):
+            self.settle()  # the peer has closed: in the library it pokes the sender's attention line
         if self.last_send or self.error:
             self._break_after_last()
         effects = self.tx.feed(TxEvent.SEND, size)

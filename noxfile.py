@@ -101,6 +101,14 @@ def differential(session: nox.Session) -> None:
 
 
 @nox.session
+def conformance(session: nox.Session) -> None:
+    """Record redis, nginx and forks, more than a million transitions of each, and check them against the tables."""
+    system_packages(session, "programs")
+    install_project(session, "test")
+    pytest(session, "tests/conformance", SDCORE_CONFORMANCE="long")
+
+
+@nox.session
 def sim(session: nox.Session) -> None:
     """The simulator's tests; no compiler is needed for them."""
     session.install(*PYPROJECT["project"]["dependencies"])

@@ -52,6 +52,7 @@ CONSTANTS = (
         "RX_SEEN_MOVED", 8, "Set by the producer after TX_MOVED: what stood here before says who sends what is unread."
     ),
     Const("RX_SEEN_CLOSED", 16, "Set by the producer after TX_CLOSED, for the same reason."),
+    Const("RX_DEAF", 32, "The consumer shut both directions and lives on: what comes resets the connection."),
     # bits of armed
     Const("ARM_WATCHED", 1, ""),
     Const("ARM_SLEEPER", 2, ""),

@@ -24,6 +24,7 @@ class End:
     fin: int = 0
     closed: int = 0
     reset: bool = False
+    deaf: int = 0
     companion_closed: bool = False
     dead: bool = False
     released: int = 0
@@ -63,8 +64,10 @@ class TeardownModel:
         if w.done > 2:
             return "the slot was released more often than it has sides"
         for end, name in zip(w.ends, self.parties, strict=True):
-            if end.fin > 1 or end.closed > 1:
+            if end.fin > 1 or end.closed > 1 or end.deaf > 1:
                 return f"{name} published its end twice"
+            if end.deaf and not end.fin:
+                return f"{name} refuses bytes though it may still send"
             if end.closed and not end.fin and not end.reset and not end.told & {"RAISE_RESET", "BREAK_SEND"}:
                 return f"{name} closed without ending its direction"
         return None
@@ -85,8 +88,11 @@ class TeardownModel:
             if state is not S.CLOSED:
                 yield self._feed(w, me, E.CLOSE, int(end.unread))
                 yield Act(self.parties[me], "is killed"), self._with(w, me, replace(end, dead=True))
-                if state in (S.OPEN, S.PEER_SHUT):
+                if state in (S.OPEN, S.PEER_SHUT, S.DEAF):
                     yield self._feed(w, me, E.SHUT_WR, 0)
+                yield self._feed(w, me, E.SHUT_RD, 0)
+                if state is S.DEAF:  # it sends a byte, which the peer refuses
+                    yield self._feed(w, me, E.PEER_RESET, 0)
                 yield from self._looks(w, me, peer)
             if state is S.RESET and "BREAK_COMPANION" not in end.told:
                 for untold in (0, 1):
@@ -102,6 +108,8 @@ class TeardownModel:
             event = E.PEER_CLOSED
         elif gone:
             event = E.PEER_GONE
+        elif peer.fin and peer.deaf:
+            event = E.PEER_DEAF
         elif peer.fin:
             event = E.PEER_FIN
         else:
@@ -121,6 +129,10 @@ class TeardownModel:
             match effect:
                 case TeardownDo.PUBLISH_FIN:
                     end = replace(end, fin=end.fin + 1)
+                case TeardownDo.PUBLISH_DEAF:
+                    end = replace(end, deaf=end.deaf + 1)
+                case TeardownDo.RESET_PEER:
+                    end = replace(end, reset=True)
                 case TeardownDo.PUBLISH_CLOSED:
                     end = replace(end, closed=end.closed + 1)
                 case TeardownDo.PUBLISH_RESET:
@@ -146,7 +158,7 @@ class TeardownModel:
         lost = event is E.PEER_RESET or (event is E.PEER_GONE and w.ends[1 - me].unread)
         if lost and not end.told & {"RAISE_RESET", "BREAK_SEND"}:
             return f"{name}'s program is not told of the reset"
-        if event in (E.PEER_FIN, E.PEER_CLOSED) and not end.told & {"DELIVER_EOF", "RAISE_RESET"}:
+        if event in (E.PEER_FIN, E.PEER_CLOSED, E.PEER_DEAF) and not end.told & {"DELIVER_EOF", "RAISE_RESET"}:
             return f"{name}'s readers are not told of the end"
         if event is E.TO_KERNEL and "BREAK_COMPANION" not in end.told:
             return f"{name}'s kernel is not told of the reset"

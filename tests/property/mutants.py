@@ -113,6 +113,7 @@ class RegistersAreWider(MachinePrinter):
     harmless: ClassVar[dict[str, str]] = {
         "ring_rx": "its narrow register only holds 0 and 1",
         "mover": "its narrow register only holds 0 and 1",
+        "teardown": "its narrow register only holds 0 and 1",
     }
 
     def register_type(self, reg: Reg) -> str:
@@ -120,6 +121,8 @@ class RegistersAreWider(MachinePrinter):
 
 
 class RegistersAreNarrower(MachinePrinter):
+    harmless: ClassVar[dict[str, str]] = {"teardown": "its register is narrower than that"}
+
     def register_type(self, reg: Reg) -> str:
         return "uint16_t"
 
@@ -131,6 +134,7 @@ class SumsAreNotWidened(MachinePrinter):
     harmless: ClassVar[dict[str, str]] = {
         "ring_rx": "compares a narrow register with a number",
         "mover": "compares a narrow register with a number",
+        "teardown": "compares a narrow register with a number",
         "waiter": "compares narrow registers with numbers, and cuts differences again",
         "token_owner": "compares a narrow register with a number, and cuts sums again",
     }

@@ -12,12 +12,16 @@
 
 /* --- shutdown --- */
 
+static void shut_read(struct sd_socket *s)
+{
+    sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_SHUT, 0);
+    sd_teardown_feed(s, SD_TEARDOWN_EV_SHUT_RD, 0);
+}
+
 static void shut_write(struct sd_socket *s)
 {
-    if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_SHUTDOWN, 0) == SD_RING_TX_DO_PUBLISH_FIN) {
-        sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_SHUT_WR, 0);
-        atomic_fetch_or_explicit(&s->tx.dir->p.flags, SD_TX_FIN, memory_order_release);
-    }
+    if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_SHUTDOWN, 0) == SD_RING_TX_DO_PUBLISH_FIN)
+        sd_teardown_feed(s, SD_TEARDOWN_EV_SHUT_WR, 0);
 }
 
 long sd_shutdown(int fd, int how)
@@ -45,7 +49,7 @@ long sd_shutdown(int fd, int how)
     long r = 0;
     atomic_fetch_or(&s->shut, (uint32_t)(how + 1));
     if (how != SHUT_WR)
-        sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_SHUT, 0);
+        shut_read(s);
     if (how != SHUT_RD) {
         shut_write(s);
         r = sd_move_end(s, fd);

@@ -289,6 +289,12 @@ static void break_companion(int fd)
     sd_sys_ppoll(&p, 1, &answer, NULL);
 }
 
+static void publish_deaf(struct sd_direction *in)
+{
+    atomic_fetch_or_explicit(&in->c.flags, SD_RX_DEAF, memory_order_release); /* pairs with settle's load */
+    atomic_fetch_or(&in->data_wait.armed, SD_ARM_POKE); /* the peer's next send finds that it is refused */
+}
+
 static void perform(struct sd_socket *s, uint32_t effect)
 {
     switch (effect) {
@@ -296,7 +302,16 @@ static void perform(struct sd_socket *s, uint32_t effect)
     case SD_TEARDOWN_DO_BREAK_SEND: break_send(s, EPIPE); break;
     case SD_TEARDOWN_DO_BREAK_COMPANION: break_companion(sd_fd_of(s)); break;
     case SD_TEARDOWN_DO_FORGET_ERROR: take_companion_error(sd_fd_of(s)); break;
+    case SD_TEARDOWN_DO_PUBLISH_FIN:
+        atomic_fetch_or_explicit(&s->tx.dir->p.flags, SD_TX_FIN, memory_order_release); /* pairs with settle's load */
+        break;
+    case SD_TEARDOWN_DO_PUBLISH_DEAF: publish_deaf(s->rx.dir); break;
+    case SD_TEARDOWN_DO_RESET_PEER:
+        atomic_fetch_or_explicit(&s->tx.dir->p.flags, SD_TX_RESET, memory_order_release); /* pairs with settle's load */
+        break;
+    case SD_TEARDOWN_DO_REFUSED_SEND:
     case SD_TEARDOWN_DO_LAST_SEND:
+        s->refused_send = effect == SD_TEARDOWN_DO_REFUSED_SEND;
         s->last_send = true;
         sd_store(&s->slow_send, 1);
         break;
@@ -304,7 +319,7 @@ static void perform(struct sd_socket *s, uint32_t effect)
     }
 }
 
-static void feed_teardown(struct sd_socket *s, uint32_t event, uint64_t arg)
+void sd_teardown_feed(struct sd_socket *s, uint32_t event, uint64_t arg)
 {
     uint32_t effects = sd_teardown_step(&s->teardown, event, arg);
     if (effects == SD_NO_ROW)
@@ -319,15 +334,16 @@ static void settle(struct sd_socket *s)
     uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags);
     uint64_t unread = s->tx.tail - sd_load(&s->tx.dir->c.head);
     if (flags & SD_TX_FIN) /* it came before all else */
-        feed_teardown(s, SD_TEARDOWN_EV_PEER_FIN, 0);
+        sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_FIN, 0);
     if (was_reset(s, flags))
-        feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
+        sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     else if (flags & SD_TX_CLOSED)
-        feed_teardown(s, SD_TEARDOWN_EV_PEER_CLOSED, 0);
+        sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_CLOSED, 0);
     else if (sd_load(&s->gone)) {
         s->peer_dead = true;
-        feed_teardown(s, SD_TEARDOWN_EV_PEER_GONE, unread);
-    }
+        sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_GONE, unread);
+    } else if (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_DEAF)
+        sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_DEAF, 0);
 }
 
 void sd_peer_settle(struct sd_socket *s)
@@ -422,7 +438,7 @@ long sd_tell_error(struct sd_socket *s)
 
 void sd_peer_to_kernel(struct sd_socket *s)
 {
-    feed_teardown(s, SD_TEARDOWN_EV_TO_KERNEL, sd_load(&s->error) != 0);
+    sd_teardown_feed(s, SD_TEARDOWN_EV_TO_KERNEL, sd_load(&s->error) != 0);
 }
 
 /* The peer closed before this byte was sent: Linux lets the first send succeed, then the answer is a reset. */
@@ -433,8 +449,10 @@ void sd_peer_had_closed(struct sd_socket *s)
     settle(s);
     bool ended = s->tx.m.state == SD_RING_TX_SHUT; /* it was our FIN: that provokes no reset */
     if (!ended && (s->last_send || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED)))
-        feed_teardown(s, SD_TEARDOWN_EV_PEER_RESET, 0);
+        sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     sd_both_leave(s);
+    if (s->refused_send)
+        sd_notify(s, &s->tx.dir->data_wait, true); /* its end is reset, too */
     sd_epoll_news(s);
 }
 

@@ -17,6 +17,9 @@ SD_API int sd_fd_of(const struct sd_socket *s);
 /* The peer set POKE or MOVE in the attention line that we read after publishing. */
 SD_API void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t armed);
 
+/* One event of the teardown machine, and what it asks for. With both tokens. A close is fed where it happens, in life.c. */
+SD_API void sd_teardown_feed(struct sd_socket *s, uint32_t event, uint64_t arg);
+
 /* Feed what is known about the peer's end to the teardown machine and act; takes both tokens. */
 SD_API void sd_peer_settle(struct sd_socket *s);
 

@@ -71,6 +71,7 @@ struct sd_socket {
     _Atomic uint32_t error;          /* pending errno, reported once (SO_ERROR) */
     _Atomic uint32_t slow_send;      /* an error pends, the next send is the last, the offer is open: no fast path */
     bool last_send;                  /* the peer is closed: Linux takes one more send, then breaks */
+    bool refused_send;               /* or it shut both directions and lives on: that send's bytes it must not read */
     _Atomic uint32_t pins;           /* threads inside a slow path; the object is not reused before they left */
     _Atomic uint32_t strays;         /* bytes on the companion that nobody announced */
     _Atomic uint32_t shut;           /* local shutdown: bit 0 read, bit 1 write */

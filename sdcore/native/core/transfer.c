@@ -135,6 +135,13 @@ static void rewind_if_empty(struct sd_tx *tx)
         sd_ring_rewind(tx);
 }
 
+/* A peer that refuses bytes does not read them: the reset that answers them follows at once. */
+static void publish(struct sd_socket *s, size_t n)
+{
+    if (sd_likely(!s->refused_send))
+        sd_ring_publish(&s->tx, n);
+}
+
 /* Puts what fits. Bytes put, 0 for no room, -EPIPE or the pending error, or SD_PASS: the companion takes it. */
 static long put_some(struct sd_socket *s, struct cursor *c)
 {
@@ -147,7 +154,7 @@ static long put_some(struct sd_socket *s, struct cursor *c)
         case SD_RING_TX_DO_PUT_ALL:
         case SD_RING_TX_DO_PUT_FREE:
             put(tx, c, n);
-            sd_ring_publish(tx, n);
+            publish(s, n);
             return (long)n;
         case SD_RING_TX_DO_LOOK:
             if (!look_for_room(s))
@@ -180,7 +187,7 @@ long sd_tx_room(struct sd_socket *s, uint8_t **to)
 void sd_tx_commit(struct sd_socket *s, size_t n)
 {
     if (sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL)
-        sd_ring_publish(&s->tx, n);
+        publish(s, n);
 }
 
 /* The token cannot be had: by a signal handler that interrupted the very operation, which would wait for itself; or because

@@ -33,6 +33,7 @@
 #define SD_RX_FORWARDING 4
 #define SD_RX_SEEN_MOVED 8
 #define SD_RX_SEEN_CLOSED 16
+#define SD_RX_DEAF 32
 #define SD_ARM_WATCHED 1
 #define SD_ARM_SLEEPER 2
 #define SD_ARM_MOVE 4
@@ -658,40 +659,47 @@ enum sd_teardown_state {
     SD_TEARDOWN_OPEN = 0,
     SD_TEARDOWN_LOCAL_SHUT = 1,
     SD_TEARDOWN_PEER_SHUT = 2,
-    SD_TEARDOWN_BOTH_SHUT = 3,
-    SD_TEARDOWN_CLOSED = 4,
-    SD_TEARDOWN_RESET = 5,
+    SD_TEARDOWN_DEAF = 3,
+    SD_TEARDOWN_BOTH_SHUT = 4,
+    SD_TEARDOWN_CLOSED = 5,
+    SD_TEARDOWN_RESET = 6,
 };
 enum sd_teardown_event {
     SD_TEARDOWN_EV_SHUT_WR = 0,
-    SD_TEARDOWN_EV_CLOSE = 1,
-    SD_TEARDOWN_EV_PEER_FIN = 2,
-    SD_TEARDOWN_EV_PEER_CLOSED = 3,
-    SD_TEARDOWN_EV_PEER_RESET = 4,
-    SD_TEARDOWN_EV_PEER_GONE = 5,
-    SD_TEARDOWN_EV_TO_KERNEL = 6,
+    SD_TEARDOWN_EV_SHUT_RD = 1,
+    SD_TEARDOWN_EV_CLOSE = 2,
+    SD_TEARDOWN_EV_PEER_FIN = 3,
+    SD_TEARDOWN_EV_PEER_CLOSED = 4,
+    SD_TEARDOWN_EV_PEER_DEAF = 5,
+    SD_TEARDOWN_EV_PEER_RESET = 6,
+    SD_TEARDOWN_EV_PEER_GONE = 7,
+    SD_TEARDOWN_EV_TO_KERNEL = 8,
 };
 enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_FIN = 1,
     SD_TEARDOWN_DO_PUBLISH_CLOSED = 2,
     SD_TEARDOWN_DO_PUBLISH_RESET = 3,
-    SD_TEARDOWN_DO_DELIVER_EOF = 4,
-    SD_TEARDOWN_DO_LAST_SEND = 5,
-    SD_TEARDOWN_DO_BREAK_SEND = 6,
-    SD_TEARDOWN_DO_RAISE_RESET = 7,
-    SD_TEARDOWN_DO_RELEASE_SLOT = 8,
-    SD_TEARDOWN_DO_CLOSE_COMPANION = 9,
-    SD_TEARDOWN_DO_BREAK_COMPANION = 10,
-    SD_TEARDOWN_DO_FORGET_ERROR = 11,
+    SD_TEARDOWN_DO_PUBLISH_DEAF = 4,
+    SD_TEARDOWN_DO_RESET_PEER = 5,
+    SD_TEARDOWN_DO_DELIVER_EOF = 6,
+    SD_TEARDOWN_DO_LAST_SEND = 7,
+    SD_TEARDOWN_DO_REFUSED_SEND = 8,
+    SD_TEARDOWN_DO_BREAK_SEND = 9,
+    SD_TEARDOWN_DO_RAISE_RESET = 10,
+    SD_TEARDOWN_DO_RELEASE_SLOT = 11,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 12,
+    SD_TEARDOWN_DO_BREAK_COMPANION = 13,
+    SD_TEARDOWN_DO_FORGET_ERROR = 14,
 };
 struct sd_teardown {
     uint32_t state;
+    uint8_t shut_read;
 };
 void sd_teardown_start(struct sd_teardown *m);
 uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg);
-extern const char *const sd_teardown_state_name[6];
-extern const char *const sd_teardown_event_name[7];
-extern const char *const sd_teardown_effect_name[12];
+extern const char *const sd_teardown_state_name[7];
+extern const char *const sd_teardown_event_name[9];
+extern const char *const sd_teardown_effect_name[15];
 enum sd_mover_state {
     SD_MOVER_RINGS = 0,
     SD_MOVER_LOOKING = 1,

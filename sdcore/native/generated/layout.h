@@ -40,6 +40,7 @@
 #define SD_RX_FORWARDING 4u /* The consumer puts bytes of the ring on the companion: let nothing overtake them. */
 #define SD_RX_SEEN_MOVED 8u /* Set by the producer after TX_MOVED: what stood here before says who sends what is unread. */
 #define SD_RX_SEEN_CLOSED 16u /* Set by the producer after TX_CLOSED, for the same reason. */
+#define SD_RX_DEAF 32u /* The consumer shut both directions and lives on: what comes resets the connection. */
 #define SD_ARM_WATCHED 1u
 #define SD_ARM_SLEEPER 2u
 #define SD_ARM_MOVE 4u

@@ -1596,43 +1596,51 @@ enum sd_teardown_state {
     SD_TEARDOWN_OPEN = 0,
     SD_TEARDOWN_LOCAL_SHUT = 1,
     SD_TEARDOWN_PEER_SHUT = 2,
-    SD_TEARDOWN_BOTH_SHUT = 3,
-    SD_TEARDOWN_CLOSED = 4,
-    SD_TEARDOWN_RESET = 5,
+    SD_TEARDOWN_DEAF = 3,
+    SD_TEARDOWN_BOTH_SHUT = 4,
+    SD_TEARDOWN_CLOSED = 5,
+    SD_TEARDOWN_RESET = 6,
 };
 enum sd_teardown_event {
     SD_TEARDOWN_EV_SHUT_WR = 0,
-    SD_TEARDOWN_EV_CLOSE = 1,
-    SD_TEARDOWN_EV_PEER_FIN = 2,
-    SD_TEARDOWN_EV_PEER_CLOSED = 3,
-    SD_TEARDOWN_EV_PEER_RESET = 4,
-    SD_TEARDOWN_EV_PEER_GONE = 5,
-    SD_TEARDOWN_EV_TO_KERNEL = 6,
+    SD_TEARDOWN_EV_SHUT_RD = 1,
+    SD_TEARDOWN_EV_CLOSE = 2,
+    SD_TEARDOWN_EV_PEER_FIN = 3,
+    SD_TEARDOWN_EV_PEER_CLOSED = 4,
+    SD_TEARDOWN_EV_PEER_DEAF = 5,
+    SD_TEARDOWN_EV_PEER_RESET = 6,
+    SD_TEARDOWN_EV_PEER_GONE = 7,
+    SD_TEARDOWN_EV_TO_KERNEL = 8,
 };
 enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_FIN = 1,
     SD_TEARDOWN_DO_PUBLISH_CLOSED = 2,
     SD_TEARDOWN_DO_PUBLISH_RESET = 3,
-    SD_TEARDOWN_DO_DELIVER_EOF = 4,
-    SD_TEARDOWN_DO_LAST_SEND = 5,
-    SD_TEARDOWN_DO_BREAK_SEND = 6,
-    SD_TEARDOWN_DO_RAISE_RESET = 7,
-    SD_TEARDOWN_DO_RELEASE_SLOT = 8,
-    SD_TEARDOWN_DO_CLOSE_COMPANION = 9,
-    SD_TEARDOWN_DO_BREAK_COMPANION = 10,
-    SD_TEARDOWN_DO_FORGET_ERROR = 11,
+    SD_TEARDOWN_DO_PUBLISH_DEAF = 4,
+    SD_TEARDOWN_DO_RESET_PEER = 5,
+    SD_TEARDOWN_DO_DELIVER_EOF = 6,
+    SD_TEARDOWN_DO_LAST_SEND = 7,
+    SD_TEARDOWN_DO_REFUSED_SEND = 8,
+    SD_TEARDOWN_DO_BREAK_SEND = 9,
+    SD_TEARDOWN_DO_RAISE_RESET = 10,
+    SD_TEARDOWN_DO_RELEASE_SLOT = 11,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 12,
+    SD_TEARDOWN_DO_BREAK_COMPANION = 13,
+    SD_TEARDOWN_DO_FORGET_ERROR = 14,
 };
-__attribute__((unused)) static const char *const sd_teardown_state_name[6] = {"OPEN", "LOCAL_SHUT", "PEER_SHUT", "BOTH_SHUT", "CLOSED", "RESET"};
-__attribute__((unused)) static const char *const sd_teardown_event_name[7] = {"SHUT_WR", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_RESET", "PEER_GONE", "TO_KERNEL"};
-__attribute__((unused)) static const char *const sd_teardown_effect_name[12] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "DELIVER_EOF", "LAST_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION", "BREAK_COMPANION", "FORGET_ERROR"};
+__attribute__((unused)) static const char *const sd_teardown_state_name[7] = {"OPEN", "LOCAL_SHUT", "PEER_SHUT", "DEAF", "BOTH_SHUT", "CLOSED", "RESET"};
+__attribute__((unused)) static const char *const sd_teardown_event_name[9] = {"SHUT_WR", "SHUT_RD", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_DEAF", "PEER_RESET", "PEER_GONE", "TO_KERNEL"};
+__attribute__((unused)) static const char *const sd_teardown_effect_name[15] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "PUBLISH_DEAF", "RESET_PEER", "DELIVER_EOF", "LAST_SEND", "REFUSED_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION", "BREAK_COMPANION", "FORGET_ERROR"};
 struct sd_teardown {
     uint32_t state;
+    uint8_t shut_read;
     SD_RECORDED
 };
 
 static inline void sd_teardown_start(struct sd_teardown *m)
 {
     m->state = SD_TEARDOWN_OPEN;
+    m->shut_read = 0u;
 }
 
 static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg)
@@ -1642,15 +1650,35 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_SHUT_WR:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
+            if ((uint64_t)m->shut_read > 0ULL) { m->state = SD_TEARDOWN_LOCAL_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_DEAF << 8; } /* OPEN SHUT_WR [shut_read > 0] PUBLISH_FIN PUBLISH_DEAF -> LOCAL_SHUT */
             m->state = SD_TEARDOWN_LOCAL_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* OPEN SHUT_WR PUBLISH_FIN -> LOCAL_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
             return 0; /* LOCAL_SHUT SHUT_WR -> LOCAL_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
             m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* PEER_SHUT SHUT_WR PUBLISH_FIN -> BOTH_SHUT */
+        case SD_TEARDOWN_DEAF:
+            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* DEAF SHUT_WR PUBLISH_FIN -> BOTH_SHUT */
         case SD_TEARDOWN_BOTH_SHUT:
             return 0; /* BOTH_SHUT SHUT_WR -> BOTH_SHUT */
         case SD_TEARDOWN_RESET:
             return 0; /* RESET SHUT_WR -> RESET */
+        }
+        break;
+    case SD_TEARDOWN_EV_SHUT_RD:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            m->shut_read = (uint8_t)(1ULL); return 0; /* OPEN SHUT_RD shut_read = 1; -> OPEN */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            if ((uint64_t)m->shut_read > 0ULL) { return 0; } /* LOCAL_SHUT SHUT_RD [shut_read > 0] -> LOCAL_SHUT */
+            m->shut_read = (uint8_t)(1ULL); return SD_TEARDOWN_DO_PUBLISH_DEAF; /* LOCAL_SHUT SHUT_RD shut_read = 1; PUBLISH_DEAF -> LOCAL_SHUT */
+        case SD_TEARDOWN_PEER_SHUT:
+            return 0; /* PEER_SHUT SHUT_RD -> PEER_SHUT */
+        case SD_TEARDOWN_DEAF:
+            return 0; /* DEAF SHUT_RD -> DEAF */
+        case SD_TEARDOWN_BOTH_SHUT:
+            return 0; /* BOTH_SHUT SHUT_RD -> BOTH_SHUT */
+        case SD_TEARDOWN_RESET:
+            return 0; /* RESET SHUT_RD -> RESET */
         }
         break;
     case SD_TEARDOWN_EV_CLOSE:
@@ -1664,6 +1692,9 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
         case SD_TEARDOWN_PEER_SHUT:
             if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* PEER_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
             m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* PEER_SHUT CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+        case SD_TEARDOWN_DEAF:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* DEAF CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* DEAF CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
         case SD_TEARDOWN_BOTH_SHUT:
             if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* BOTH_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
             m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* BOTH_SHUT CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
@@ -1679,6 +1710,8 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
             m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_FIN DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
             return 0; /* PEER_SHUT PEER_FIN -> PEER_SHUT */
+        case SD_TEARDOWN_DEAF:
+            return 0; /* DEAF PEER_FIN -> DEAF */
         case SD_TEARDOWN_BOTH_SHUT:
             return 0; /* BOTH_SHUT PEER_FIN -> BOTH_SHUT */
         case SD_TEARDOWN_CLOSED:
@@ -1695,12 +1728,32 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
             m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_CLOSED DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
             return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_CLOSED LAST_SEND -> PEER_SHUT */
+        case SD_TEARDOWN_DEAF:
+            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_LAST_SEND; /* DEAF PEER_CLOSED LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_BOTH_SHUT:
             return 0; /* BOTH_SHUT PEER_CLOSED -> BOTH_SHUT */
         case SD_TEARDOWN_CLOSED:
             return 0; /* CLOSED PEER_CLOSED -> CLOSED */
         case SD_TEARDOWN_RESET:
             return 0; /* RESET PEER_CLOSED -> RESET */
+        }
+        break;
+    case SD_TEARDOWN_EV_PEER_DEAF:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            m->state = SD_TEARDOWN_DEAF; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_REFUSED_SEND << 8; /* OPEN PEER_DEAF DELIVER_EOF REFUSED_SEND -> DEAF */
+        case SD_TEARDOWN_LOCAL_SHUT:
+            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_DEAF DELIVER_EOF -> BOTH_SHUT */
+        case SD_TEARDOWN_PEER_SHUT:
+            m->state = SD_TEARDOWN_DEAF; return SD_TEARDOWN_DO_REFUSED_SEND; /* PEER_SHUT PEER_DEAF REFUSED_SEND -> DEAF */
+        case SD_TEARDOWN_DEAF:
+            return 0; /* DEAF PEER_DEAF -> DEAF */
+        case SD_TEARDOWN_BOTH_SHUT:
+            return 0; /* BOTH_SHUT PEER_DEAF -> BOTH_SHUT */
+        case SD_TEARDOWN_CLOSED:
+            return 0; /* CLOSED PEER_DEAF -> CLOSED */
+        case SD_TEARDOWN_RESET:
+            return 0; /* RESET PEER_DEAF -> RESET */
         }
         break;
     case SD_TEARDOWN_EV_PEER_RESET:
@@ -1711,6 +1764,8 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
             m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* LOCAL_SHUT PEER_RESET RAISE_RESET -> RESET */
         case SD_TEARDOWN_PEER_SHUT:
             m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; /* PEER_SHUT PEER_RESET BREAK_SEND -> RESET */
+        case SD_TEARDOWN_DEAF:
+            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RESET_PEER | (uint32_t)SD_TEARDOWN_DO_BREAK_SEND << 8; /* DEAF PEER_RESET RESET_PEER BREAK_SEND -> RESET */
         case SD_TEARDOWN_BOTH_SHUT:
             m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* BOTH_SHUT PEER_RESET RAISE_RESET -> RESET */
         case SD_TEARDOWN_CLOSED:
@@ -1730,6 +1785,9 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
         case SD_TEARDOWN_PEER_SHUT:
             if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; } /* PEER_SHUT PEER_GONE [arg > 0] BREAK_SEND -> RESET */
             return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_GONE LAST_SEND -> PEER_SHUT */
+        case SD_TEARDOWN_DEAF:
+            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; } /* DEAF PEER_GONE [arg > 0] BREAK_SEND -> RESET */
+            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_LAST_SEND; /* DEAF PEER_GONE LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_BOTH_SHUT:
             if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; } /* BOTH_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
             return 0; /* BOTH_SHUT PEER_GONE -> BOTH_SHUT */
@@ -1747,6 +1805,8 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
             return 0; /* LOCAL_SHUT TO_KERNEL -> LOCAL_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
             return 0; /* PEER_SHUT TO_KERNEL -> PEER_SHUT */
+        case SD_TEARDOWN_DEAF:
+            return 0; /* DEAF TO_KERNEL -> DEAF */
         case SD_TEARDOWN_BOTH_SHUT:
             return 0; /* BOTH_SHUT TO_KERNEL -> BOTH_SHUT */
         case SD_TEARDOWN_RESET:

@@ -159,6 +159,110 @@ SCENARIO(both_directions_shut_down, ANY)
     SHOW(getpeername(fd, (struct sockaddr *)&name, &size));
 }
 
+/* ---- an end that has shut both directions and lives on refuses what comes ---- */
+
+SCENARIO(send_to_a_peer_that_shut_both_ways, RING)
+{
+    int fd = pair();
+
+    SHOW(send(fd, "before", 6, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW_PEER(peer(OP_SHUTDOWN, SHUT_RDWR));
+    SHOW_BOOL(await_events(fd, POLLRDHUP));
+    show_state(fd);
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    sleep_ms(30);
+    show_state(fd);
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    SHOW(recv(fd, (char[4]){0}, 4, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+}
+
+SCENARIO(sendfile_to_a_peer_that_shut_both_ways, ANY)
+{
+    int fd = pair(), file = open("/proc/self/exe", O_RDONLY);
+
+    SHOW_PEER(peer(OP_SHUTDOWN, SHUT_RDWR));
+    SHOW_BOOL(await_events(fd, POLLRDHUP));
+    SHOW(sendfile(fd, file, NULL, 100));
+    sleep_ms(30);
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+}
+
+static void show_refusal(int fd)
+{
+    char bytes[16];
+
+    peer_text("late");
+    SHOW_BOOL(await_events(fd, POLLERR));
+    show_state(fd);
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(recv(fd, bytes, 16, 0));
+    SHOW(shutdown(fd, SHUT_RDWR));
+    SHOW(order_run((struct order){.op = OP_TEXT, .text = "again"}).error);
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+}
+
+SCENARIO(bytes_after_we_shut_both_ways_reset, ANY)
+{
+    int fd = pair();
+
+    SHOW(shutdown(fd, SHUT_RDWR));
+    show_refusal(fd);
+}
+
+SCENARIO(bytes_from_before_we_shut_both_ways_are_read, RING)
+{
+    int fd = pair();
+
+    peer_text("early");
+    await_queued(fd, 5);
+    SHOW(shutdown(fd, SHUT_WR));
+    SHOW(shutdown(fd, SHUT_RD));
+    show_refusal(fd);
+}
+
+SCENARIO(reading_shut_first_refuses_as_well, ANY)
+{
+    int fd = pair();
+
+    SHOW(shutdown(fd, SHUT_RD));
+    SHOW(shutdown(fd, SHUT_WR));
+    show_refusal(fd);
+}
+
+SCENARIO(end_of_a_peer_is_no_byte_to_refuse, ANY)
+{
+    int fd = pair();
+
+    SHOW(shutdown(fd, SHUT_RDWR));
+    SHOW_PEER(peer(OP_SHUTDOWN, SHUT_WR));
+    sleep_ms(30);
+    show_state(fd);
+    SHOW(recv(fd, (char[4]){0}, 4, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 20));
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    SHOW(recv(fd, (char[4]){0}, 4, 0));
+}
+
+SCENARIO(peer_that_shut_both_ways_closes, ANY)
+{
+    int fd = pair();
+
+    SHOW_PEER(peer(OP_SHUTDOWN, SHUT_RDWR));
+    SHOW_BOOL(await_events(fd, POLLRDHUP));
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    sleep_ms(30);
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    sleep_ms(30);
+    SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
+    show_state(fd);
+}
+
 SCENARIO(peer_closes, ANY)
 {
     int fd = pair();

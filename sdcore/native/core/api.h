@@ -51,6 +51,7 @@ SD_API long sd_shutdown(int fd, int how);
 SD_API bool sd_is_over(int fd);                                /* both ends finished: getpeername says ENOTCONN */
 SD_API long sd_unread_bytes(int fd);                           /* FIONREAD */
 SD_API long sd_unsent_bytes(int fd);                           /* SIOCOUTQ */
+SD_API long sd_tcp_info(int fd, void *value, socklen_t *len);  /* TCP_INFO; 0 or -errno */
 SD_API long sd_take_error(int fd);                             /* SO_ERROR: pending errno (>= 0) and clears it */
 SD_API void sd_count_kernel(int fd, long sent, long received); /* after a libc call on a tracked kernel socket */
 

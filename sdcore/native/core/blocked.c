@@ -144,6 +144,11 @@ void sd_keep_no_more(void)
     sd_store(&kept.over, true);
 }
 
+bool sd_keeps_no_more(void)
+{
+    return sd_load(&kept.over);
+}
+
 void sd_kept_renumbered(int old_fd, int new_fd)
 {
     struct sd_socket *s = atomic_exchange(&sd_g.files[old_fd].sock, NULL);

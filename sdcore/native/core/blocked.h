@@ -50,6 +50,7 @@ SD_API int sd_kept_of(const struct sd_socket *s);
 
 /* From now on a close ends the connection, whoever is inside: the process exits. */
 SD_API void sd_keep_no_more(void);
+SD_API bool sd_keeps_no_more(void);
 
 /* The same, and what sd_next_open finds: everything that may hold a reference. */
 SD_API int sd_next_reference(int from);

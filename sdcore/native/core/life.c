@@ -10,6 +10,7 @@
 
 #include "core/api.h"
 #include "core/blocked.h"
+#include "core/buffers.h"
 #include "core/control.h"
 #include "core/epoll.h"
 #include "core/forward.h"
@@ -20,9 +21,10 @@
 #include "core/sys.h"
 #include "core/thread.h"
 
-#define FILES_LEAST  64u
-#define FILES_MAX    1048576u
-#define REGION_ALIGN 4096u
+#define FILES_LEAST    64u
+#define FILES_MAX      1048576u
+#define REGION_ALIGN   4096u
+#define LINGER_LOOK_NS 2000000u
 
 struct sd_globals sd_g = {.region_fd = -1, .bell_out_fd = -1};
 
@@ -260,11 +262,32 @@ void sd_set_nonblock(int fd, bool on)
 
 /* --- closing --- */
 
-static bool lingers_nought(int fd)
+/* SO_LINGER: seconds, 0 for a reset; -1 if it is off. */
+static int lingers(int fd)
 {
     struct linger linger = {0};
     socklen_t len = sizeof linger;
-    return sd_sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) >= 0 && linger.l_onoff && !linger.l_linger;
+    bool on = sd_sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) >= 0 && linger.l_onoff;
+    return on ? linger.l_linger : -1;
+}
+
+static bool is_taken(struct sd_socket *s)
+{
+    uint64_t unread = s->tx.tail - sd_load_acquire(&s->tx.dir->c.head);
+    bool over = sd_load_acquire(&s->rx.dir->p.flags) & (SD_TX_CLOSED | SD_TX_RESET);
+    return over || unread <= sd_peer_buffer(s) || unread > SD_RING_BYTES;
+}
+
+/* The close waits until TCP would have brought everything to the peer's kernel, who may not have read it yet. Nobody else
+ * uses the rings: it is the last reference, and our tokens keep no one. */
+static void linger_for(struct sd_socket *s, int fd, int seconds)
+{
+    uint64_t deadline_ns = sd_now_ns() + (uint64_t)seconds * 1000000000u;
+    struct pollfd companion = {.fd = fd, .events = POLLRDHUP};
+    struct timespec nap = {.tv_nsec = LINGER_LOOK_NS};
+    while (!is_taken(s) && sd_now_ns() < deadline_ns)
+        if (sd_sys_ppoll(&companion, 1, &nap, NULL) != 0)
+            return; /* the peer is gone, or a signal came: Linux returns, too */
 }
 
 static uint32_t closing_flags(uint32_t effects)
@@ -290,7 +313,8 @@ static void reset_companion(int fd)
 /* The last reference goes: tell the peer through the ring; the companion's close follows in the kernel. */
 static void close_ring(struct sd_socket *s, int fd)
 {
-    bool reset = lingers_nought(fd);
+    int linger = lingers(fd);
+    bool reset = linger == 0;
     uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - s->rx.head;
     if (unread && !reset)
         reset_companion(fd);
@@ -302,6 +326,8 @@ static void close_ring(struct sd_socket *s, int fd)
     sd_notify(s, &s->tx.dir->data_wait, true);
     sd_attend(s, &s->rx.dir->room_wait, sd_load(&s->rx.dir->room_wait.armed) & ~(uint32_t)(SD_ARM_MOVE | SD_ARM_POKE),
               true);
+    if (linger > 0 && !sd_keeps_no_more())
+        linger_for(s, fd, linger);
     sd_move_closed(s, fd);
     sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
     sd_store(&s->rec.ring_received_bytes, s->rx.head);

@@ -128,6 +128,8 @@ SD_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
             r = take_error(fd, value, len);
         else if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT && usable && deferral_of(fd))
             r = store_int(deferral_of(fd), value, len);
+        else if (level == IPPROTO_TCP && name == TCP_INFO && usable)
+            r = sd_tcp_info(fd, value, len);
         else if (level == IPPROTO_TCP && name == TCP_OPTION_ZEROCOPY_RECEIVE)
             r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, true) ?: SD_PASS;
     }

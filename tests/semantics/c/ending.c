@@ -457,6 +457,111 @@ SCENARIO(linger_waits_for_the_reader, ANY)
     SHOW_PEER(peer(OP_RECV_ONCE, 1));
 }
 
+static void set_linger(int fd, int seconds)
+{
+    struct linger linger = {1, seconds};
+
+    MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+}
+
+/* Closes with more under way than the peer's kernel takes; it begins to read after `delay_ms`. */
+static double closed_within(int fd, int delay_ms)
+{
+    long put = fill_until_full(fd, 0);
+
+    peer_start(OP_RECV, put, delay_ms);
+    double start = now_ms();
+    SHOW(close(fd));
+    double took = now_ms() - start;
+    SHOW_BOOL(order_finish().result == put);
+    SHOW_PEER(peer(OP_RECV_ONCE, 1));
+    return took;
+}
+
+SCENARIO(linger_waits_until_the_peer_has_all, RING)
+{
+    int fd = pair();
+
+    set_linger(fd, 10);
+    double took = closed_within(fd, 500);
+    SHOW_BOOL(took > 400 && took < 5000);
+}
+
+SCENARIO(linger_of_a_nonblocking_descriptor_waits_too, RING)
+{
+    int fd = pair();
+
+    set_linger(fd, 10);
+    set_nonblocking(fd, true);
+    double took = closed_within(fd, 500);
+    SHOW_BOOL(took > 400 && took < 5000);
+}
+
+SCENARIO(linger_ends_after_its_time, RING)
+{
+    int fd = pair();
+
+    set_linger(fd, 1);
+    double took = closed_within(fd, 2500);
+    SHOW_BOOL(took > 900 && took < 2300);
+}
+
+SCENARIO(linger_ends_when_the_peer_resets, RING)
+{
+    int fd = pair();
+
+    set_linger(fd, 10);
+    fill_until_full(fd, 0);
+    peer_start(OP_CLOSE, 0, 500); /* with bytes unread */
+    double start = now_ms();
+    SHOW(close(fd));
+    SHOW_BOOL(now_ms() - start > 400 && now_ms() - start < 5000);
+    SHOW_PEER(order_finish());
+}
+
+SCENARIO(linger_waits_for_no_reader_of_a_little, ANY)
+{
+    int fd = pair();
+
+    set_linger(fd, 10);
+    SHOW(send_all(fd, 0, 1000));
+    double start = now_ms();
+    SHOW(close(fd));
+    SHOW_BOOL(now_ms() - start < 5000);
+    SHOW_PEER(peer(OP_RECV, 1000));
+}
+
+SCENARIO(linger_of_nought_resets_with_bytes_unread, ANY)
+{
+    int fd = pair();
+
+    peer_text("unread");
+    await_queued(fd, 6);
+    set_linger(fd, 0);
+    SHOW(send(fd, "abc", 3, 0));
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
+    SHOW(close(fd));
+    sleep_ms(20);
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
+    SHOW_PEER(peer(OP_RECV_ONCE, 10));
+}
+
+SCENARIO(linger_read_back, ANY)
+{
+    int fd = pair();
+    struct linger linger = {0};
+    socklen_t size = sizeof linger;
+
+    set_linger(fd, 7);
+    SHOW(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size));
+    SHOW(linger.l_onoff * 100 + linger.l_linger);
+    linger.l_onoff = 0;
+    SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    SHOW(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size));
+    SHOW(linger.l_onoff);
+    SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, 4));
+}
+
 SCENARIO(close_loses_nothing_that_was_sent, RING)
 {
     int fd = pair();

@@ -14,7 +14,7 @@ from sdcore.protocol.struct_kit import PAGE_BYTES, Const, Field, Struct, numbere
 CACHE_LINE = 64
 
 CONSTANTS = (
-    Const("LAYOUT_VERSION", 2, "Changes with every layout; processes of different versions use kernel TCP."),
+    Const("LAYOUT_VERSION", 3, "Changes with every layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
@@ -22,6 +22,7 @@ CONSTANTS = (
     Const("RING_BYTES", 2 * 1024 * 1024, "Capacity of one direction; a power of two."),
     Const("RECEIVE_BUFFER_BYTES", 128 * 1024, "What a consumer holds if the program chose only the producer's buffer."),
     Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long an offer or a pending server waits for the other."),
+    Const("SHARED_LOOK_NS", 1_000_000_000, "Who sleeps on an end that several processes share looks again so often."),
     Const("HINT_TTL", 243, "TTL (hop limit) of the SYN of a client that will make an offer."),
     Const("PORTS", 65536, "Entries of the slab's table from client port to slot."),
     Const("DOORBELLS", 64, "Epoll sets of one side that may watch connections of one slab."),
@@ -140,6 +141,7 @@ SIDE = Struct(
     fields=(
         Field("asleep", "u64", atomic=True, doc="Bit b: the epoll set with doorbell slot b sleeps."),
         Field("claimed", "u64", atomic=True, doc="Bit b: doorbell slot b is in use."),
+        Field("shared", "u32", atomic=True, doc="1: it has forked, so several processes may share a connection."),
         Field("doorbell", "u32", count=64, atomic=True, align=64, doc="Name of each doorbell slot."),
         Field("ready", "u8", count=256, atomic=True, align=64, doc="1: connection s has news for this side."),
     ),

@@ -17,6 +17,9 @@ no more. A window that shrinks below what is in the ring leaves the producer in 
 A look that finds nothing is dangerous: the peer may act right behind it. That moment is a state of its own: STARVED and
 DRY here, ARMED in the waiter, which looks once more after it has announced its sleep.
 
+Where several processes share an end, one may be killed after it published and before it rang, its announcement taken or
+not. No order of the two helps when the others of its family wait, too: then only a look of the sleeper's own does.
+
 Source: docs/explanation/architecture.md, "A direction of a connection", "Moving to the companion", "Ending".
 """
 
@@ -206,7 +209,7 @@ class WaiterEvent(Event):
 
     EMPTY = "looked: nothing is ready"
     READY = "looked: something is ready"
-    WOKEN = "the kernel ended the sleep: a doorbell, the companion, or a descriptor of the program"
+    WOKEN = "the sleep is over: a doorbell, the companion, a descriptor of the program, or SHARED_LOOK_NS"
     TIMEOUT = "the time is over"
     INTERRUPTED = "a signal handler ran"
     CONTENDED = "the yield took long, others want the core; arg yields are left to do"
@@ -220,7 +223,7 @@ class WaiterDo(Effect):
     ANNOUNCE = "set armed, or the asleep bit, and the doorbell's name"
     FENCE = "asymmetric fence: the announcement is visible before the next look"
     LOOK = "look; feed EMPTY or READY"
-    BLOCK = "block on the doorbell, the companion and the program's descriptors"
+    BLOCK = "block on the doorbell, the companion and the program's descriptors; on a shared end SHARED_LOOK_NS at most"
     RETRACT = "take the announcement back"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import pytest
+
 from sdcore.protocol.kit import Effect, Event, Machine, Row, State
 from sdcore.protocol.ring import WAITER, WaiterDo, WaiterEvent, WaiterState
 from tests.protocol.explore import explore, stuck
@@ -117,3 +119,56 @@ def test_a_contended_core_ends_the_yielding() -> None:
     waiter.feed(E.EMPTY)
     waiter.feed(E.CONTENDED, 0)
     assert waiter.feed(E.EMPTY) == (D.ANNOUNCE, D.FENCE, D.LOOK)
+
+
+TAKE_THEN_RING = (PUBLISH, LOOK_AT_ARMED)
+RING_THEN_TAKE = (PUBLISH, RING, LOOK_AT_ARMED)
+NOBODY_ELSE: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Family:
+    """A world whose peer is two processes: `world.peer` is what the first still has to do; one of them may die."""
+
+    world: World
+    second: tuple[str, ...]
+    deaths: int = 1
+
+
+class FamilyModel(Model):
+    """`looks`: whoever sleeps on an end that processes share looks again after a while, unasked."""
+
+    def __init__(self, *, looks: bool) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def steps(self, f: Family) -> Iterator[Family]:
+        """Every world that one step of the waiter, a peer, or death leads to."""
+        for world in self.following(f.world):
+            yield replace(f, world=world)
+        if f.second:
+            for world in self._peer(replace(f.world, peer=f.second[1:]), f.second[0]):
+                yield replace(f, world=replace(world, peer=f.world.peer), second=world.peer)
+        if f.deaths and f.world.peer:
+            yield replace(f, world=replace(f.world, peer=()), deaths=0)
+        if self.looks and f.world.todo[:1] == (BLOCKED,):
+            yield replace(f, world=replace(f.world, todo=(E.WOKEN,)))
+
+
+def slept_through(f: Family) -> bool:
+    """Asleep although there is something for the waiter, and nobody is left who would ring."""
+    return f.world.ready and not f.world.peer and not f.second
+
+
+@pytest.mark.parametrize("order", [TAKE_THEN_RING, RING_THEN_TAKE])
+@pytest.mark.parametrize("second", [TAKE_THEN_RING, NOBODY_ELSE])
+def test_a_peer_that_dies_before_it_rings_is_made_up_for_by_a_look_only(
+    order: tuple[str, ...], second: tuple[str, ...]
+) -> None:
+    first = Family(World(peer=order), second)
+    for looks in (False, True):
+        model = FamilyModel(looks=looks)
+        graph = explore([first], model.steps)
+        lost = [f for f in stuck(graph, lambda f: woken(f.world)) if slept_through(f)]
+        saved = order is RING_THEN_TAKE and second is TAKE_THEN_RING
+        assert bool(lost) is (not looks and not saved)

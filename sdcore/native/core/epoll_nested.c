@@ -22,7 +22,10 @@ static void settle(struct sd_epoll *set)
 {
     if (!set->nested || set->stale)
         return;
+    bool far = sd_set_look_far(set);
     sd_set_attend_timed(set);
+    if (far)
+        sd_set_pass_on(set);
     if (!bell_may_ring(set))
         return;
     sd_set_scan(set, true);

@@ -14,6 +14,7 @@
 #include "core/move.h"
 
 #include "core/control.h"
+#include "core/peer.h"
 
 enum {
     CALLS_PER_KERNEL_LOOK = 32,
@@ -127,8 +128,44 @@ void sd_set_attend_timed(struct sd_epoll *set)
         w->round = round;
         sd_link_remove(&w->timed);
         sd_link_add(&set->timed, &w->timed);
-        look_at(set, w, now_ns);
+        if (look_at(set, w, now_ns) && sd_load(&w->sock->mode) == SD_MODE_RING)
+            sd_link_remove(&w->timed); /* it was there for a death only */
     }
+}
+
+static bool shares(const struct sd_epoll *set)
+{
+    for (const struct sd_group *group = set->groups; group; group = group->next)
+        if (sd_slab_shared(group->slab))
+            return true;
+    return false;
+}
+
+/* Whoever shares a connection with us, or with the peer, may have died before it told us what it did: look at all. */
+static void look_far(struct sd_epoll *set)
+{
+    for (struct sd_link *at = set->watches.next; at != &set->watches; at = at->next) {
+        struct sd_watch *w = sd_container(at, struct sd_watch, member);
+        if (!w->group || !sd_slab_shared(w->group->slab))
+            continue;
+        sd_watch_activate(w, false);
+        if (sd_unlikely(sd_peer_died_inside(w->sock)) && sd_link_alone(&w->timed)) {
+            w->due_ns = 0;
+            sd_link_add(&set->timed, &w->timed); /* what is to be done may wait: not with the set held */
+        }
+    }
+}
+
+bool sd_set_look_far(struct sd_epoll *set)
+{
+    if (sd_likely(!shares(set)))
+        return false;
+    uint64_t now_ns = sd_now_ns();
+    if (now_ns < set->far_ns)
+        return false;
+    set->far_ns = now_ns + SD_SHARED_LOOK_NS;
+    look_far(set);
+    return true;
 }
 
 /* --- the kernel's set --- */
@@ -196,6 +233,7 @@ static int look_kernel(struct wait *wait, int n, int64_t timeout_ns, const sigse
 static int look_all(struct wait *wait)
 {
     sd_set_take(wait->set);
+    sd_set_look_far(wait->set);
     sd_set_attend_timed(wait->set);
     sd_set_drop(wait->set);
     if (sd_unlikely(wait->set->holds_sets))
@@ -235,6 +273,8 @@ uint64_t sd_set_due(const struct sd_epoll *set, uint64_t least_ns, uint64_t now_
 {
     if (set->bare)
         least_ns = sd_min_u64(least_ns, now_ns + BARE_NAP_NS);
+    if (sd_unlikely(shares(set)))
+        least_ns = sd_min_u64(least_ns, set->far_ns);
     for (struct sd_link *at = set->timed.next; at != &set->timed; at = at->next) {
         struct sd_watch *w = sd_container(at, struct sd_watch, timed);
         uint64_t due_ns = sd_load(&w->sock->mode) == SD_MODE_PENDING ? now_ns + PENDING_NAP_NS : w->due_ns;

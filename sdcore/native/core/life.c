@@ -499,7 +499,7 @@ static void count_inherited(void)
         bool counted = s && !sd_hidden((int)fd) && sd_take_reference(s, (int)fd);
         sd_g.files[fd].counted = counted ? (uint32_t)(s - sd_g.sockets) + 1 : 0;
         if (counted)
-            sd_store(&s->shared, 1);
+            sd_peer_shared(s);
     }
 }
 

@@ -34,10 +34,12 @@ void sd_both_leave(struct sd_socket *s)
     sd_token_leave(&s->tx.token);
 }
 
-/* A holder that was killed in the middle has counted bytes that it did not put or take: count anew from the positions. */
+/* A holder that was killed in the middle has counted bytes that it did not put or take: count anew from the positions, and
+ * show the peer the position that it may have reached and not shown. */
 static void recount_tx(struct sd_socket *s)
 {
     struct sd_tx *tx = &s->tx;
+    sd_store_release(&tx->dir->p.tail, tx->tail); /* pairs with sd_ring_new_bytes */
     uint64_t used = tx->tail - tx->head_seen;
     tx->m.free = tx->m.window > used ? tx->m.window - used : 0;
     tx->m.owed = used > tx->m.window ? (uint32_t)(used - tx->m.window) : 0;
@@ -53,6 +55,7 @@ static void recount_tx(struct sd_socket *s)
 static void recount_rx(struct sd_socket *s)
 {
     struct sd_rx *rx = &s->rx;
+    sd_store_release(&rx->dir->c.head, rx->head); /* pairs with sd_ring_new_room */
     rx->m.avail = rx->tail_seen - rx->head;
     if (rx->m.avail && rx->m.state == SD_RING_RX_DRY)
         rx->m.state = SD_RING_RX_OPEN;
@@ -90,6 +93,54 @@ void sd_mode_announce(struct sd_socket *s)
     sd_epoll_mode_changed(s);
 }
 
+/* --- ends that several processes share --- */
+
+/* The slot and the mark come from different threads: either this one sees the slot, or sd_attach_slot the mark. */
+static void show_shared(struct sd_socket *s)
+{
+    struct sd_slab *slab = s->slab;
+    if (slab && sd_load(&s->shared))
+        atomic_store(&sd_own_side(slab, s->rec.side)->shared, 1);
+}
+
+/* Who sleeps already has not seen it, and shall look: pairs with the loads in sd_slab_shared, which follow the
+ * announcement; all four are sequentially consistent. */
+void sd_peer_shared(struct sd_socket *s)
+{
+    if (sd_load(&s->shared))
+        return;
+    atomic_store(&s->shared, 1);
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in sd_attach_slot */
+    show_shared(s);
+    if (sd_mode_uses_ring(sd_load_acquire(&s->mode)))
+        sd_wake_all(s);
+}
+
+bool sd_slab_shared(struct sd_slab *slab)
+{
+    return atomic_load(&slab->side[0].shared) | atomic_load(&slab->side[1].shared);
+}
+
+static void bury(struct sd_token *token)
+{
+    if (sd_token_abandoned(token) && sd_token_enter(token))
+        sd_token_leave(token);
+}
+
+bool sd_peer_died_inside(struct sd_socket *s)
+{
+    return sd_load(&s->shared) && sd_mode_uses_ring(sd_load(&s->mode)) &&
+           (sd_token_abandoned(&s->rx.token) || sd_token_abandoned(&s->tx.token));
+}
+
+void sd_peer_bury(struct sd_socket *s)
+{
+    if (sd_likely(!sd_peer_died_inside(s)))
+        return;
+    bury(&s->rx.token);
+    bury(&s->tx.token);
+}
+
 /* --- the slot --- */
 
 void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, uint32_t side)
@@ -121,6 +172,8 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_store(&s->strays, 0);
     sd_store(&s->error, 0);
     sd_store(&s->shut, 0);
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in sd_peer_shared */
+    show_shared(s);
 }
 
 /* The rings of a slot that is free: what a stream filled goes back, except in the first slots, which stay warm. */
@@ -365,6 +418,7 @@ static void note_gone(struct sd_socket *s, uint32_t how)
 static uint64_t look_ring(struct sd_socket *s, int fd)
 {
     sd_store(&s->checked_ns, sd_now_ns());
+    sd_peer_bury(s);
     if (sd_move_uses_companion(s))
         return sd_move_look(s, fd);
     if (sd_load(&s->gone))

@@ -54,10 +54,19 @@ SD_API void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enu
 SD_API void sd_wake_own_sleepers(struct sd_socket *s);
 /* wait.c: epoll sets of the family that watch it shall look again: it left the rings, which no peer tells them. */
 SD_API void sd_wake_own_watchers(struct sd_socket *s);
+/* wait.c: whoever sleeps on this connection, at both ends, shall look again and see how long he may sleep. */
+SD_API void sd_wake_all(struct sd_socket *s);
 
 /* Both tokens of a socket, send first. False: inside a signal handler that interrupted the very operation. */
 SD_API bool sd_both_enter(struct sd_socket *s);
 SD_API void sd_both_leave(struct sd_socket *s);
+
+/* An end that several processes share: one of them may be killed in the middle of what it does for the others, or for the
+ * peer, before it rings who waits for it. So a sleeper of either side looks again every SD_SHARED_LOOK_NS. */
+SD_API void sd_peer_shared(struct sd_socket *s);      /* a fork shares this one from now on */
+SD_API bool sd_slab_shared(struct sd_slab *slab);     /* is it so at one of both sides? Ask after announcing a sleep */
+SD_API bool sd_peer_died_inside(struct sd_socket *s); /* one of ours died with a token, and left something half done */
+SD_API void sd_peer_bury(struct sd_socket *s);        /* then makes it good; no token held */
 
 /* Change the mode; only with both tokens. Tells the epoll sets (after the tokens are left: call sd_mode_announce). */
 SD_API void sd_mode_announce(struct sd_socket *s);

@@ -154,6 +154,10 @@ static void arm_one(struct sd_poll *poll, nfds_t i, struct sd_socket *s, const s
         nap(poll, sd_now_ns() + PENDING_NAP_NS);
     if (!bell || !sd_arm(s, (uint16_t)poll->want[i].events & ARM_EVENTS, bell->name))
         nap(poll, sd_now_ns() + BARE_NAP_NS);
+    if (s->slot && sd_slab_shared(s->slab)) {
+        sd_peer_bury(s);
+        nap(poll, sd_now_ns() + SD_SHARED_LOOK_NS);
+    }
     bool wanted = sd_companion_wanted(s);
     short events = sd_move_interest(s, (uint16_t)poll->want[i].events);
     poll->kernel[i] = (struct pollfd){.fd = wanted ? fd : -1, .events = events};

@@ -33,6 +33,7 @@ sd_thread_next(struct sd_thread *after); /* of those ever used; NULL: no more. F
 SD_API bool sd_token_enter_slow(struct sd_token *token, uintptr_t frame); /* frame: stack pointer of who enters */
 SD_API bool sd_token_enter_second(struct sd_token *token); /* by a thread that is inside of another one already */
 SD_API void sd_token_leave_slow(struct sd_token *token);
+SD_API bool sd_token_abandoned(struct sd_token *token);  /* who was inside died there, and nobody has taken it since */
 SD_API void sd_token_taken_over(struct sd_token *token); /* peer.c: who was inside died there */
 SD_API void sd_token_reset(struct sd_token *token);      /* a fresh socket: the calling thread owns it */
 /* What this slot was inside of was left in the middle: its thread died, or left it by longjmp. */

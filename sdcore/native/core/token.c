@@ -143,6 +143,12 @@ static enum seen look(struct sd_token *token, uint64_t word, const struct sd_thr
     return ask_kernel && !sd_thread_lives(owner) ? SEEN_DEAD : SEEN_INSIDE;
 }
 
+bool sd_token_abandoned(struct sd_token *token)
+{
+    struct sd_thread *self = sd_thread_attach();
+    return self && look(token, sd_load_acquire(&token->word), self, true) == SEEN_DEAD;
+}
+
 /* The asymmetric fence: what any thread of the family stored before this call is visible after it, and what it loads
  * after it sees what we stored before. Pairs with the compiler fence of sd_token_enter. */
 static void fence(void)

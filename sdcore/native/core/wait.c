@@ -286,6 +286,8 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
     uint64_t look_ns = sd_look_at_companion(s, fd = sd_call_fd(s, fd));
     if (sd_load(&s->mode) == SD_MODE_PENDING)
         look_ns = sd_now_ns() + PENDING_NAP_NS;
+    if (slot && sd_slab_shared(s->slab))
+        look_ns = sd_min_u64(look_ns, sd_now_ns() + SD_SHARED_LOOK_NS);
     long r = 0;
     if (!(sd_readiness(s) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL)
         r = block(s, fd, events, bell, sd_min_u64(deadline_ns, look_ns), placed);
@@ -347,6 +349,18 @@ void sd_wake_own_watchers(struct sd_socket *s)
 {
     struct sd_side *own = sd_own_side(s->slab, s->rec.side);
     tell_watchers(own, &s->rx.dir->data_wait, &own->ready[s->rec.slot]);
+}
+
+void sd_wake_all(struct sd_socket *s)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* what they shall see is visible before we look for announcements */
+    struct sd_attention *lines[4] = {&s->rx.dir->data_wait, &s->tx.dir->room_wait, &s->tx.dir->data_wait,
+                                     &s->rx.dir->room_wait};
+    for (int i = 0; i < 4; i++)
+        if (sd_load(&lines[i]->armed) & SD_ARM_SLEEPER)
+            ring_sleepers(lines[i]);
+    sd_wake_own_watchers(s);
+    ring_watchers(s, &s->tx.dir->data_wait, s->tx.peer_ready);
 }
 
 /* Waking a producer for every few bytes of room would cost a switch each: wait until it may write. */

@@ -1,7 +1,7 @@
 /* Generated from sdcore/protocol. Change that, then run: nox -s gen
  * For cffi alone: not a C header.
  */
-#define SD_LAYOUT_VERSION 2
+#define SD_LAYOUT_VERSION 3
 #define SD_SLAB_MAGIC 1396986673
 #define SD_REGION_MAGIC 1396986417
 #define SD_STATUS_MAGIC 1396985905
@@ -9,6 +9,7 @@
 #define SD_RING_BYTES 2097152
 #define SD_RECEIVE_BUFFER_BYTES 131072
 #define SD_OFFER_TIMEOUT_NS 1000000000
+#define SD_SHARED_LOOK_NS 1000000000
 #define SD_HINT_TTL 243
 #define SD_PORTS 65536
 #define SD_DOORBELLS 64
@@ -143,6 +144,7 @@ struct sd_slot {
 struct sd_side {
     uint64_t asleep;
     uint64_t claimed;
+    uint32_t shared;
     ...;
 };
 struct sd_slab {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SD_LAYOUT_VERSION 2u /* Changes with every layout; processes of different versions use kernel TCP. */
+#define SD_LAYOUT_VERSION 3u /* Changes with every layout; processes of different versions use kernel TCP. */
 #define SD_SLAB_MAGIC 1396986673u /* First word of a slab. */
 #define SD_REGION_MAGIC 1396986417u /* First word of a region. */
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
@@ -16,6 +16,7 @@
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
 #define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
 #define SD_OFFER_TIMEOUT_NS 1000000000u /* How long an offer or a pending server waits for the other. */
+#define SD_SHARED_LOOK_NS 1000000000u /* Who sleeps on an end that several processes share looks again so often. */
 #define SD_HINT_TTL 243u /* TTL (hop limit) of the SYN of a client that will make an offer. */
 #define SD_PORTS 65536u /* Entries of the slab's table from client port to slot. */
 #define SD_DOORBELLS 64u /* Epoll sets of one side that may watch connections of one slab. */
@@ -276,14 +277,16 @@ _Static_assert(offsetof(struct sd_slot, dir) == 64, "slot.dir");
 struct sd_side {
     _Atomic uint64_t asleep; /* Bit b: the epoll set with doorbell slot b sleeps. */
     _Atomic uint64_t claimed; /* Bit b: doorbell slot b is in use. */
-    uint8_t padding_2[48];
+    _Atomic uint32_t shared; /* 1: it has forked, so several processes may share a connection. */
+    uint8_t padding_3[44];
     _Alignas(64) _Atomic uint32_t doorbell[64]; /* Name of each doorbell slot. */
     _Alignas(64) _Atomic uint8_t ready[256]; /* 1: connection s has news for this side. */
-    uint8_t padding_4[64];
+    uint8_t padding_5[64];
 };
 _Static_assert(sizeof(struct sd_side) == 640, "size of side");
 _Static_assert(offsetof(struct sd_side, asleep) == 0, "side.asleep");
 _Static_assert(offsetof(struct sd_side, claimed) == 8, "side.claimed");
+_Static_assert(offsetof(struct sd_side, shared) == 16, "side.shared");
 _Static_assert(offsetof(struct sd_side, doorbell) == 64, "side.doorbell");
 _Static_assert(offsetof(struct sd_side, ready) == 320, "side.ready");
 

@@ -10,6 +10,9 @@ have entered its port, again by compare-and-swap, so that an offer which comes t
     law     both ends end with rings, or both with the kernel, whoever is slow and whatever crosses
     law     bytes that the client put into the ring before it withdrew are sent again over the companion, first
 
+A client's patience runs only while the connection is no longer in the server's backlog: before that nobody could answer
+by the kernel either, and a server that is busy for a second must not make a connection slow for its whole life.
+
 The moment between trying a swap and knowing its result is a state: WITHDRAWING, TAKING, DECLINING.
 
 Source: docs/explanation/architecture.md, "Setting up".
@@ -44,7 +47,10 @@ class ClientEvent(Event):
     PORT_TAKEN = "the table has an entry for this client port already"
     PORT_DECLINED = "the server has declined this client port"
     ACCEPTED = "the offer word says ACCEPTED", PEER
-    EXPIRED = "OFFER_TIMEOUT_NS of waiting went by, or the connection is to move to the kernel"
+    EXPIRED = (
+        "OFFER_TIMEOUT_NS of waiting went by with the connection out of the server's backlog, "
+        "or the connection is to move to the kernel"
+    )
     COMPANION_DATA = "bytes, end of file or an error on the companion", PEER
     SWAP_WON = "the offer word went from OFFERED to WITHDRAWN"
     SWAP_LOST = "the offer word was ACCEPTED already"

@@ -142,7 +142,8 @@ static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, 
     sd_attach_slot(s, lease->slab, slot, 0);
     s->grant = lease;
     sd_window_follow(s);
-    s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;
+    sd_store(&s->unqueued_ns, 0);
+    s->deadline_ns = sd_now_ns() + SD_OFFER_LOOK_NS;
     uint32_t word = offer_word(sd_load(&p->offer), SD_OFFER_OFFERED);
     s->offer = word;
     sd_store_release(&p->offer, word);

@@ -2,6 +2,7 @@
 #include "core/peer.h"
 #include "core/record.h"
 
+#include "core/backlog.h"
 #include "core/blocked.h"
 #include "core/buffers.h"
 #include "core/epoll.h"
@@ -431,6 +432,16 @@ static uint64_t look_ring(struct sd_socket *s, int fd)
     return UINT64_MAX;
 }
 
+/* Time counts only once the connection has left the server's backlog. Of threads that look at once, each may count it. */
+static bool patience_is_over(struct sd_socket *s)
+{
+    bool queued = sd_in_backlog(&s->rec.peer, &s->rec.local);
+    uint64_t waited_ns = queued ? 0 : sd_load(&s->unqueued_ns) + SD_OFFER_LOOK_NS;
+    sd_store(&s->unqueued_ns, waited_ns);
+    s->deadline_ns = sd_now_ns() + SD_OFFER_LOOK_NS;
+    return waited_ns >= SD_OFFER_TIMEOUT_NS;
+}
+
 static uint64_t look_offered(struct sd_socket *s, int fd)
 {
     if (sd_offer_accepted(s))
@@ -438,10 +449,10 @@ static uint64_t look_offered(struct sd_socket *s, int fd)
     long seen = peek(s, fd);
     if (seen != -EAGAIN && seen != -EINTR)
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_COMPANION_DATA, SD_REASON_PEER_PLAIN);
-    else if (sd_now_ns() >= s->deadline_ns)
-        sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
-    else
+    else if (sd_now_ns() < s->deadline_ns || !patience_is_over(s))
         return s->deadline_ns;
+    else
+        sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
     return UINT64_MAX;
 }
 

@@ -82,7 +82,8 @@ struct sd_socket {
     int32_t family;
     uint32_t offer;              /* the offer word as it was made or taken: generation and OFFERED */
     bool peer_dead;              /* died without closing: we give the slot back for both */
-    uint64_t deadline_ns;        /* offered or pending: when to give up; 0 not started */
+    uint64_t deadline_ns;        /* pending: when to give up; offered: when to look at the backlog; 0 not started */
+    _Atomic uint64_t unqueued_ns; /* offered: for how long the connection was seen out of the server's backlog */
     _Atomic uint64_t checked_ns; /* when the companion was last looked at */
     uint64_t listener_id;        /* listening: at the monitor */
     uint64_t leases_seen;        /* listening/pending: status page lease generation of the last look */

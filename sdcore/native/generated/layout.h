@@ -15,8 +15,9 @@
 #define SD_SLOTS 256u /* Connections in a slab. */
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
 #define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
-#define SD_OFFER_TIMEOUT_NS 1000000000u /* How long an offer or a pending server waits for the other. */
 #define SD_SHARED_LOOK_NS 1000000000u /* Who sleeps on an end that several processes share looks again so often. */
+#define SD_OFFER_TIMEOUT_NS 1000000000u /* How long a pending server waits, or an offer out of the backlog. */
+#define SD_OFFER_LOOK_NS 250000000u /* How often a client looks whether its offer's connection is in the backlog. */
 #define SD_HINT_TTL 243u /* TTL (hop limit) of the SYN of a client that will make an offer. */
 #define SD_PORTS 65536u /* Entries of the slab's table from client port to slot. */
 #define SD_DOORBELLS 64u /* Epoll sets of one side that may watch connections of one slab. */

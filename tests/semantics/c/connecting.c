@@ -419,6 +419,22 @@ SCENARIO(accepted_after_client_waits_for_answer, ANY | ONCE)
     SHOW_PEER(order_finish());
 }
 
+/* However long the server is busy: before accept nobody could answer by the kernel either. */
+SCENARIO(accepted_after_client_waited_long, RING | ONCE)
+{
+    struct sockaddr_storage address;
+    int at = listen_at(AF_INET, "127.0.0.1", &address);
+
+    SHOW(order_run((struct order){.op = OP_CONNECT, .address = address}).result);
+    peer_text("question");
+    peer_start(OP_RECV_ONCE, 100, 0);
+    sleep_ms(2600);
+    int fd = (int)MUST(accept(at, NULL, NULL));
+    SHOW(recv(fd, (char[100]){0}, 100, 0));
+    SHOW(send(fd, "answer", 6, 0));
+    SHOW_PEER(order_finish());
+}
+
 SCENARIO(accepted_after_client_wrote_a_megabyte, ANY | ONCE)
 {
     struct sockaddr_storage address;

@@ -25,7 +25,7 @@ from sdsim.world import TABLES, Settings
 
 WORLDS: Final[Mapping[str, str]] = {
     "client": "offer", "server": "offer", "ring_tx": "ring", "ring_rx": "ring", "waiter": "ring",
-    "token_owner": "token", "teardown": "teardown", "mover": "move", "leaver": "move",
+    "token_owner": "token", "teardown": "teardown", "mover": "move", "leaver": "move", "follower": "move",
 }  # fmt: skip
 """The world that exercises a machine."""
 

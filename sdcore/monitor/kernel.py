@@ -6,6 +6,7 @@ generic Linux headers; the standard library does not name them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -148,5 +149,18 @@ def maps_memory(pid: int, inode: int) -> bool:
             places = file.read().splitlines()
     except OSError:
         return True
+    return not places or _names(places, inode)
+
+
+def is_mapped_somewhere(inode: int) -> bool:
+    """Whether any process that we may look into maps this memory. Reads all of /proc: some milliseconds."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", "rb") as file:
+            if int(pid) != os.getpid() and _names(file.read().splitlines(), inode):
+                return True
+    return False
+
+
+def _names(places: list[bytes], inode: int) -> bool:
     wanted = str(inode).encode()
-    return not places or any(place.split(None, 5)[4] == wanted for place in places)
+    return any(place.split(None, 5)[4] == wanted for place in places)

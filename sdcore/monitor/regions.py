@@ -93,6 +93,10 @@ class Regions:
         """One more process of the family."""
         self._members[region.inode] += 1
 
+    def knows(self, inode: int) -> bool:
+        """Whether some attached process holds the region."""
+        return inode in self._open
+
     def release(self, region: Region, slab_of: SlabOf) -> None:
         """One process less; after the last the region's counters move to the sums of those that are gone."""
         self._members[region.inode] -= 1

@@ -20,6 +20,7 @@ from sdcore.monitor.carrier import Carriers
 from sdcore.monitor.decisions import CLIENT, SERVER, Monitor
 from sdcore.monitor.effects import Performer
 from sdcore.monitor.identity import Address, ProcessId
+from sdcore.monitor.keeper import Keeper
 from sdcore.monitor.memory import Slab
 from sdcore.monitor.policy import Policy
 from sdcore.monitor.region import Region, SocketRecord, WrongVersion
@@ -28,6 +29,9 @@ from sdcore.monitor.session import BAD, Answer, Session, denied
 from sdcore.protocol import layout, messages
 
 log = logging.getLogger(__name__)
+
+KEPT_LOOK_S = 30.0
+"""How often a family without an attached process is looked for."""
 
 
 class Watcher(Protocol):
@@ -71,6 +75,7 @@ class Service:
         self.performer = Performer(watcher.later, self._decide)
         self._watcher = watcher
         self._carriers = Carriers()
+        self._keeper = Keeper()
         self._faults = faults
         self._tracked: dict[int, Tracked] = {}
         self._started_s = time.time()
@@ -84,6 +89,9 @@ class Service:
             messages.MSG_SOCKETS: self._sockets,
             messages.MSG_STOP: self._stop,
             messages.MSG_CARRY: self._carry,
+            messages.MSG_KEEP: self._keep,
+            messages.MSG_KEPT: self._kept,
+            messages.MSG_LET_GO: self._let_go,
         }
 
     # Requests ---------------------------------------------------------------------------------------------------------
@@ -177,13 +185,15 @@ class Service:
 
     def _carry(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         """Only bytes of a ring that its sender sees anyway, into a connection that it holds: it gains nothing new."""
-        wanted, tracked = request.body, self._tracked.get(session.process_id)
+        wanted = request.body
         assert wanted is not None
-        region = tracked.region.inode if tracked else 0
-        if not any(self.monitor.is_party(region, wanted.lease_id, side) for side in (CLIENT, SERVER)):
-            return denied(layout.REASON_POLICY)
-        slab = self.performer.slabs[wanted.lease_id]
-        data = slab.ring_bytes(wanted.slot, wanted.direction, wanted.begin, wanted.end, wanted.base)
+        data: bytes | None = b""
+        if wanted.begin != wanted.end:  # else no lease is needed, which may be gone while a connection lives on
+            region = self._family(session)
+            if not any(self.monitor.is_party(region, wanted.lease_id, side) for side in (CLIENT, SERVER)):
+                return denied(layout.REASON_POLICY)
+            slab = self.performer.slabs[wanted.lease_id]
+            data = slab.ring_bytes(wanted.slot, wanted.direction, wanted.begin, wanted.end, wanted.base)
         if data is None or any(kernel.identify_socket(fd).listening for fd in descriptors):
             return BAD
         if not self._carriers.has_room(len(data)):
@@ -192,6 +202,32 @@ class Service:
         descriptors.clear()
         self._watcher.begin(self._carriers.carry(data, to, other[0] if other else None))
         return Answer()
+
+    def _keep(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        """For its own family alone, whose memory says under which number."""
+        assert request.body is not None
+        family = self._family(session)
+        if kernel.identify_socket(descriptors[0]).listening:
+            return BAD
+        if not family or not self._keeper.keep(family, request.body.number, descriptors[0]):
+            return denied(layout.REASON_NO_MEMORY)
+        descriptors.clear()
+        return Answer()
+
+    def _kept(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        assert request.body is not None
+        fd = self._keeper.find(self._family(session), request.body.number)
+        return denied(layout.REASON_NO_MEMORY) if fd is None else Answer(descriptors=(fd,))
+
+    def _let_go(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        assert request.body is not None
+        self._keeper.let_go(self._family(session), request.body.number)
+        return Answer()
+
+    def _family(self, session: Session) -> int:
+        """The inode of the region of an attached process, else 0."""
+        tracked = self._tracked.get(session.process_id)
+        return tracked.region.inode if tracked else 0
 
     def _is_master(self, session: Session) -> bool:
         return session.credentials.uid in (0, os.geteuid())
@@ -249,6 +285,16 @@ class Service:
             return self.performer.slabs.get(record.lease_id) if ours else None
 
         self.regions.release(tracked.region, slab_of)
+        self._forget_kept(tracked.region.inode)
+
+    def _forget_kept(self, family: int) -> None:
+        """Let go what a family left that is gone; its processes may live on without ever having attached."""
+        if not self._keeper.has(family) or self.regions.knows(family):
+            return
+        if kernel.is_mapped_somewhere(family):
+            self._watcher.later(KEPT_LOOK_S, lambda: self._forget_kept(family))
+        else:
+            self._keeper.forget(family)
 
     # Replies ----------------------------------------------------------------------------------------------------------
 
@@ -278,6 +324,7 @@ class Service:
             self._watcher.unwatch(tracked.pidfd)
             os.close(tracked.pidfd)
         self._tracked.clear()
+        self._keeper.close()
         self.regions.close()
 
 

@@ -27,6 +27,9 @@ BODIES: dict[int, Struct | None] = {
     messages.MSG_SOCKETS: None,
     messages.MSG_STOP: None,
     messages.MSG_CARRY: messages.CARRY,
+    messages.MSG_KEEP: messages.KEPT,
+    messages.MSG_KEPT: messages.KEPT,
+    messages.MSG_LET_GO: messages.KEPT,
 }
 DESCRIPTORS: dict[int, tuple[int, ...]] = {
     messages.MSG_HELLO: (1,),
@@ -34,6 +37,7 @@ DESCRIPTORS: dict[int, tuple[int, ...]] = {
     messages.MSG_LEASE: (1,),
     messages.MSG_LEASES_OF: (1,),
     messages.MSG_CARRY: (1, 2),
+    messages.MSG_KEEP: (1,),
 }
 """How many may come with a request; none where it is not named."""
 

@@ -27,6 +27,9 @@ CONSTANTS = (
         "body CARRY, fd: a TCP connection. Reply: no body. The bytes of the ring are sent there, then it is closed; "
         "with a second connection as fd, what either brings goes on to the other.",
     ),
+    Const("MSG_KEEP", 10, "body KEPT, fd: a TCP connection that stands in for another one. Reply: no body."),
+    Const("MSG_KEPT", 11, "body KEPT. Reply: no body, fd: what this family had kept under the number."),
+    Const("MSG_LET_GO", 12, "body KEPT. Reply: no body. Nobody of the family needs it any more."),
     Const("STATUS_OK", 0, ""),
     Const("STATUS_DENIED", 1, "reason says why, as a REASON_*."),
     Const("STATUS_BAD", 2, "The request was malformed or its descriptor is not what it should be."),
@@ -96,7 +99,14 @@ CARRY = Struct(
     ),
 )
 
-STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE, CARRY)
+KEPT = Struct(
+    "msg_kept",
+    "What the monitor keeps for the processes of a family.",
+    size=8,
+    fields=(Field("number", "u64", doc="Chosen by the family; what is kept again under a number replaces the first."),),
+)
+
+STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE, CARRY, KEPT)
 
 _NUMBERS = {const.name: const.value for const in CONSTANTS}
 

@@ -19,6 +19,11 @@ after it has published TX_MOVED or TX_CLOSED. Each of these changes shows what s
       as it resigns        SEEN_MOVED   the last bytes are ours, then the rest is the producer's
                            SEEN_CLOSED  the rest is ours: no more comes, so it goes behind what was put already
 
+Where a connection stands in for the one that a leaving consumer had, every process that shares the end must read from
+it. Who leaves can change the descriptors of its own process alone. So it gives what stands in to the monitor (KEEP);
+the object is ELSEWHERE then, and each of the others is a `follower`: before its next call it fetches what stands in
+and makes its own descriptors show it. The monitor lets go when the last of them has followed, or closed.
+
 A producer that closes while TCP takes no more gives what is left to the monitor, as a process on Linux leaves it to the
 kernel. LOOKING, ANNOUNCED and the like are the moments between one's own change and what it showed.
 
@@ -156,6 +161,7 @@ class LeaverState(State):
     RESIGNING = "has put what it could, and must see whether the producer said something meanwhile"
     PUTTING_LAST = "puts the last bytes of a producer that has moved meanwhile"
     RESIGNING_LAST = "has put them, and must see whether the producer closed meanwhile"
+    STANDING_IN = "has seen to a connection that stands in, and must look who shares this end"
     LEFT = "the next program reads by the kernel alone"
 
 
@@ -171,6 +177,7 @@ class LeaverEvent(Event):
     RESIGNED = "ABANDONED stands beside the final head, FORWARDING no more"
     MOVED_MEANWHILE = "SEEN_MOVED stands there: FORWARDING still does"
     CLOSED_MEANWHILE = "SEEN_CLOSED stands there: FORWARDING still does"
+    STANDS_IN = "a connection stands in; arg descriptors of other processes still show the old one; 0 if none stands in"
 
 
 class LeaverDo(Effect):
@@ -182,37 +189,81 @@ class LeaverDo(Effect):
     RESIGN = "unless SEEN_MOVED or SEEN_CLOSED stands there, exchange FORWARDING for ABANDONED; feed what happened"
     RESIGN_LAST = "unless SEEN_CLOSED stands there, exchange FORWARDING for ABANDONED; feed what happened"
     SETTLE = "exchange FORWARDING for ABANDONED: nothing is left behind head"
-    STAND_IN_QUEUE = "bytes in the ring? a connection that stands in: the kernel's queue, then the ring, then the end"
-    STAND_IN_RING = "bytes in the ring? a connection that stands in: the ring, then the kernel's queue, then the end"
-    RELAY = "a connection that stands in, and the monitor between: the ring's bytes, then all that comes, both ways"
+    STAND_IN_QUEUE = "bytes in the ring? a connection of ours: the kernel's queue, the ring, the end; feed STANDS_IN"
+    STAND_IN_RING = "bytes in the ring? a connection of ours: the ring, the kernel's queue, the end; feed STANDS_IN"
+    RELAY = "a connection of ours by way of the monitor: the ring, then all that comes, both ways; feed STANDS_IN"
+    KEEP = "give what stands in to the monitor; from now on the object is ELSEWHERE"
 
 
 LS, LE, LD = LeaverState, LeaverEvent, LeaverDo
-STAND_IN = (LD.STAND_IN_QUEUE, LD.SETTLE)
-
 LEAVER = Machine(
     "leaver", "Consumer of one direction that leaves the rings: who sends what it has not read.",
     LS, LE, LD, registers=(), rows=(
     # state            event                if       set do                              next
     Row(LS.RINGS, LE.LEAVE, ALWAYS, {}, LD.ANNOUNCE, LS.ANNOUNCED),
 
-    Row(LS.ANNOUNCED, LE.FIRST,       ALWAYS,  {}, (LD.ASK, LD.PUT),              LS.PUTTING),
-    Row(LS.ANNOUNCED, LE.AFTER_MOVE,  arg > 0, {}, (LD.RELAY, LD.SETTLE),         LS.LEFT),
-    Row(LS.ANNOUNCED, LE.AFTER_MOVE,  ALWAYS,  {}, LD.SETTLE,                     LS.LEFT),
-    Row(LS.ANNOUNCED, LE.AFTER_CLOSE, ALWAYS,  {}, (LD.STAND_IN_RING, LD.SETTLE), LS.LEFT),
+    Row(LS.ANNOUNCED, LE.FIRST,       ALWAYS,  {}, (LD.ASK, LD.PUT),  LS.PUTTING),
+    Row(LS.ANNOUNCED, LE.AFTER_MOVE,  arg > 0, {}, LD.RELAY,          LS.STANDING_IN),
+    Row(LS.ANNOUNCED, LE.AFTER_MOVE,  ALWAYS,  {}, LD.SETTLE,         LS.LEFT),
+    Row(LS.ANNOUNCED, LE.AFTER_CLOSE, ALWAYS,  {}, LD.STAND_IN_RING,  LS.STANDING_IN),
 
-    Row(LS.PUTTING, LE.PUT_DONE, ALWAYS, {}, LD.RESIGN, LS.RESIGNING),
-    Row(LS.PUTTING, LE.NO_PEER,  ALWAYS, {}, STAND_IN,  LS.LEFT),
+    Row(LS.PUTTING, LE.PUT_DONE, ALWAYS, {}, LD.RESIGN,         LS.RESIGNING),
+    Row(LS.PUTTING, LE.NO_PEER,  ALWAYS, {}, LD.STAND_IN_QUEUE, LS.STANDING_IN),
 
-    Row(LS.RESIGNING, LE.RESIGNED,         ALWAYS, {}, NOTHING,  LS.LEFT),
-    Row(LS.RESIGNING, LE.MOVED_MEANWHILE,  ALWAYS, {}, LD.PUT,   LS.PUTTING_LAST),
-    Row(LS.RESIGNING, LE.CLOSED_MEANWHILE, ALWAYS, {}, STAND_IN, LS.LEFT),
+    Row(LS.RESIGNING, LE.RESIGNED,         ALWAYS, {}, NOTHING,           LS.LEFT),
+    Row(LS.RESIGNING, LE.MOVED_MEANWHILE,  ALWAYS, {}, LD.PUT,            LS.PUTTING_LAST),
+    Row(LS.RESIGNING, LE.CLOSED_MEANWHILE, ALWAYS, {}, LD.STAND_IN_QUEUE, LS.STANDING_IN),
 
-    Row(LS.PUTTING_LAST, LE.PUT_DONE, ALWAYS, {}, LD.RESIGN_LAST, LS.RESIGNING_LAST),
-    Row(LS.PUTTING_LAST, LE.NO_PEER,  ALWAYS, {}, STAND_IN,       LS.LEFT),
+    Row(LS.PUTTING_LAST, LE.PUT_DONE, ALWAYS, {}, LD.RESIGN_LAST,    LS.RESIGNING_LAST),
+    Row(LS.PUTTING_LAST, LE.NO_PEER,  ALWAYS, {}, LD.STAND_IN_QUEUE, LS.STANDING_IN),
 
-    Row(LS.RESIGNING_LAST, LE.RESIGNED,         ALWAYS, {}, NOTHING,  LS.LEFT),
-    Row(LS.RESIGNING_LAST, LE.CLOSED_MEANWHILE, ALWAYS, {}, STAND_IN, LS.LEFT),
+    Row(LS.RESIGNING_LAST, LE.RESIGNED,         ALWAYS, {}, NOTHING,           LS.LEFT),
+    Row(LS.RESIGNING_LAST, LE.CLOSED_MEANWHILE, ALWAYS, {}, LD.STAND_IN_QUEUE, LS.STANDING_IN),
+
+    Row(LS.STANDING_IN, LE.STANDS_IN, arg > 0, {}, (LD.KEEP, LD.SETTLE), LS.LEFT),
+    Row(LS.STANDING_IN, LE.STANDS_IN, ALWAYS,  {}, LD.SETTLE,            LS.LEFT),
 ))  # fmt: skip
 
-MACHINES: tuple[Machine, ...] = (MOVER, LEAVER)
+
+class FollowerState(State):
+    """Where a process stands that shares an end with one that left."""
+
+    BEHIND = "its descriptors show the old connection"
+    ASKING = "has asked the monitor for the one that stands in"
+    SHOWING = "has it, and makes its descriptors show it"
+    FOLLOWED = "its descriptors show what stands in, or nothing is left to show"
+
+
+class FollowerEvent(Event):
+    """What happens to a process that shares an end with one that left."""
+
+    CALL = "its program is about to use the connection"
+    GOT = "the monitor sent what stands in"
+    REFUSED = "there is no monitor, or it has nothing"
+    SHOWN = "every descriptor of this process shows it"
+
+
+class FollowerDo(Effect):
+    """What the driver of a follower must do."""
+
+    FETCH = "ask the monitor for what stands in; feed GOT or REFUSED"
+    SHOW = "make every descriptor of this process that shows the old connection show what stands in; feed SHOWN"
+    GIVE_BACK = "refer to the new object; give the references to the old one back, with the last of them KEEP ends"
+
+
+FS, FE, FD = FollowerState, FollowerEvent, FollowerDo
+
+FOLLOWER = Machine(
+    "follower", "A process that shares an end with one that left: how it comes to read from what stands in.",
+    FS, FE, FD, registers=(), rows=(
+    # state         event       if      set do            next
+    Row(FS.BEHIND,  FE.CALL,    ALWAYS, {}, FD.FETCH,     FS.ASKING),
+    Row(FS.ASKING,  FE.GOT,     ALWAYS, {}, FD.SHOW,      FS.SHOWING),
+    # What was unread is lost; the old connection is at its end.
+    Row(FS.ASKING,  FE.REFUSED, ALWAYS, {}, FD.GIVE_BACK, FS.FOLLOWED),
+    # The reference comes last: while one is left the monitor keeps what the next process needs.
+    Row(FS.SHOWING, FE.SHOWN,   ALWAYS, {}, FD.GIVE_BACK, FS.FOLLOWED),
+    *ignored(FS.FOLLOWED, FE.CALL),
+))  # fmt: skip
+
+MACHINES: tuple[Machine, ...] = (MOVER, LEAVER, FOLLOWER)

@@ -5,6 +5,9 @@ asked, shut its direction, close, or die. The consumer reads by the ring and may
 knows of no ring reads the rest, as late as it likes. The other end of the companion can be borrowed, or cannot. Bytes
 are numbered, so that one lost, repeated or out of order is seen where it is read.
 
+Another process may share the consumer's end. Once the consumer has left it reads by the kernel, too; where a connection
+stands in, it has to follow first.
+
 A look and the change of a word are one step, as they are in C; everything else may come between any two effects.
 Goal: the reader has met the end of the stream, after every byte that was sent. Only the bytes that a dead producer
 should have sent again may be missing.
@@ -17,7 +20,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcore.protocol.kit import Effect, Event, Machine
-from sdcore.protocol.transport import LeaverDo, LeaverEvent, LeaverState, MoverDo, MoverEvent, MoverState
+from sdcore.protocol.transport import (
+    FollowerDo,
+    FollowerEvent,
+    FollowerState,
+    LeaverDo,
+    LeaverEvent,
+    LeaverState,
+    MoverDo,
+    MoverEvent,
+    MoverState,
+)
 from sdsim.explore.engine import Act, Local, Table
 
 RING = 2
@@ -26,6 +39,7 @@ SENT = 3
 
 S, E, D = MoverState, MoverEvent, MoverDo
 LS, LE, LD = LeaverState, LeaverEvent, LeaverDo
+FS, FE, FD = FollowerState, FollowerEvent, FollowerDo
 FORWARDING, ABANDONED, SEEN_MOVED, SEEN_CLOSED = 1, 2, 4, 8
 CLOSE_FD = "closes its descriptor"
 OWING = (S.HELD, S.RESENDING)
@@ -41,13 +55,16 @@ class World:
         queue: in the kernel's receive queue. front: what a connection that stands in holds before it.
         moved, fin, closed: flags beside tail. word: flags beside head.
         ended: the companion was shut by its sender. cut: nothing is read from the queue any more.
+        replaced: a connection stands in. kept: the monitor has it. shows: the sharer's descriptors show it.
         got: bytes read, in order.
     """
 
     mover: Local
     leaver: Local
+    follower: Local
     borrows: bool
     closes: bool
+    shares: bool
     sent: int = 0
     tail: int = 0
     head: int = 0
@@ -64,28 +81,36 @@ class World:
     cut: bool = False
     open: bool = True
     borrowed: bool = False
+    replaced: bool = False
+    kept: bool = False
+    shows: bool = False
     dead: bool = False
     got: int = 0
     over: bool = False
     wrong: str = ""
     producer: tuple[Effect | str, ...] = ()
     consumer: tuple[Effect, ...] = ()
+    sharer: tuple[Effect, ...] = ()
 
 
 class MoveModel:
     """One direction that moves."""
 
     name = "move"
-    parties: tuple[str, ...] = ("producer", "consumer", "monitor")
+    parties: tuple[str, ...] = ("producer", "consumer", "sharer", "monitor")
 
     def __init__(self, tables: Mapping[str, Machine]) -> None:
         self.mover, self.leaver = Table(tables["mover"]), Table(tables["leaver"])
+        self.follower = Table(tables["follower"])
 
     def first(self) -> Iterable[World]:
-        """An empty ring; the other end can be borrowed or not; its program closes, or dies, or only ever shuts it."""
-        for borrows in (True, False):
+        """An empty ring; the other end can be borrowed or not; its program closes, or dies, or only ever shuts it.
+
+        A process shares the end where it cannot be borrowed: that is where connections stand in.
+        """
+        for borrows, shares in ((True, False), (False, False), (False, True)):
             for closes in (True, False):
-                yield World(self.mover.start, self.leaver.start, borrows, closes)
+                yield World(self.mover.start, self.leaver.start, self.follower.start, borrows, closes, shares)
 
     def wrong(self, w: World) -> str | None:
         """Every byte in order; the end after the last."""
@@ -101,6 +126,7 @@ class MoveModel:
         """What each may do next."""
         yield from self._producer(w)
         yield from self._consumer(w)
+        yield from self._sharer(w)
         if w.carried and len(w.queue) < TCP:
             carried = replace(w, carried=w.carried[1:], queue=(*w.queue, w.carried[0]))
             yield Act("monitor", f"sends byte {w.carried[0]} again"), carried
@@ -223,15 +249,18 @@ class MoveModel:
         match effect:
             case LD.ANNOUNCE:
                 return self._announced(replace(w, word=w.word | FORWARDING), w.word)
-            case LD.ASK:
-                return replace(w, asked=True)
+            case LD.ASK | LD.KEEP:
+                return replace(w, asked=w.asked or effect is LD.ASK, kept=w.kept or effect is LD.KEEP)
             case LD.PUT:
                 return self._put(w)
             case LD.RESIGN | LD.RESIGN_LAST:
                 return self._resign(w, SEEN_CLOSED | (SEEN_MOVED if effect is LD.RESIGN else 0))
             case LD.SETTLE:
                 return replace(w, word=w.word & ~FORWARDING | ABANDONED)
-        return self._stand_in(w, effect)
+        return self._replaced(self._stand_in(w, effect))
+
+    def _replaced(self, w: World) -> World:
+        return self._tell(w, LE.STANDS_IN, int(w.replaced and w.shares))
 
     def _stand_in(self, w: World, effect: Effect) -> World:
         """A connection of the reader's own: with what the monitor passes on, or with all that there will be."""
@@ -239,9 +268,9 @@ class MoveModel:
         if not ring:
             return w
         if effect is LD.RELAY:
-            return replace(w, front=ring, head=w.tail)
+            return replace(w, front=ring, head=w.tail, replaced=True)
         front = w.queue + ring if effect is LD.STAND_IN_QUEUE else ring + w.queue
-        return replace(w, front=front, queue=(), head=w.tail, cut=True)
+        return replace(w, front=front, queue=(), head=w.tail, cut=True, replaced=True)
 
     def _announced(self, w: World, seen: int) -> World:
         if seen & SEEN_CLOSED:
@@ -270,3 +299,32 @@ class MoveModel:
     def _tell(self, w: World, event: Event, arg: int = 0) -> World:
         new, effects = self.leaver.feed(w.leaver, event, arg)
         return replace(w, leaver=new, consumer=(*effects, *w.consumer))
+
+    # Who shares the consumer's end ------------------------------------------------------------------------------------
+
+    def _sharer(self, w: World) -> Iterator[tuple[Act, World]]:
+        """Nothing while the consumer holds the tokens."""
+        if not w.shares or w.over or w.leaver[0] is not LS.LEFT or w.consumer:
+            return
+        if w.sharer:
+            effect = w.sharer[0]
+            yield Act("sharer", f"does {effect.name}"), self._do_follow(replace(w, sharer=w.sharer[1:]), effect)
+        elif w.kept and w.follower[0] is FS.BEHIND:
+            yield Act("sharer", "calls"), self._follow(w, FE.CALL)
+        elif w.replaced and not w.shows:
+            yield Act("sharer", "meets the end of the old connection"), replace(w, over=True)
+        else:
+            for act, new in self._read_kernel(w):
+                yield Act("sharer", act.what), new
+
+    def _do_follow(self, w: World, effect: Effect) -> World:
+        match effect:
+            case FD.FETCH:
+                return self._follow(w, FE.GOT if w.kept else FE.REFUSED)
+            case FD.SHOW:
+                return self._follow(replace(w, shows=True), FE.SHOWN)
+        return replace(w, kept=False)
+
+    def _follow(self, w: World, event: Event) -> World:
+        new, effects = self.follower.feed(w.follower, event, 0)
+        return replace(w, follower=new, sharer=(*effects, *w.sharer))

@@ -103,16 +103,13 @@ def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
     """Whether an end is passed on or inherited by exec after something that the kernel's connection does not know.
 
     Known differences: a look across the seam (cases/peek_over_a_move.txt), an edge that was told before
-    (edge_told_again_after_a_move.txt), unread bytes of a peer that is gone, of which only the process that moves takes
-    care (unread_bytes_shared_with_an_exec.txt).
+    (edge_told_again_after_a_move.txt).
     """
     if not any(step.call in {"post", "exec"} for step in program):
         return False
     peeks = any(step.call == "recv" and step.args[2] & MESSAGE_FLAGS["PEEK"] for step in program)
     edges = any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
-    calls = {step.call for step in program}
-    shares = "fork" in calls and not calls.isdisjoint({"kill", "exit", "close"})
-    return peeks or edges or shares
+    return peeks or edges
 
 
 Excuse = Callable[[Program, Sequence[Event]], bool]

@@ -23,7 +23,6 @@ KNOWN_TO_DIFFER: frozenset[str] = frozenset(
     {
         "edge_told_again_after_a_move",
         "peek_over_a_move",
-        "unread_bytes_shared_with_an_exec",
     }
 )
 

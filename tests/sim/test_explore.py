@@ -12,8 +12,12 @@ from sdcore.protocol.ring import WAITER, WaiterDo, WaiterEvent, WaiterState
 from sdcore.protocol.teardown import TEARDOWN, TeardownDo, TeardownEvent, TeardownState
 from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState, owner
 from sdcore.protocol.transport import (
+    FOLLOWER,
     LEAVER,
     MOVER,
+    FollowerDo,
+    FollowerEvent,
+    FollowerState,
     LeaverDo,
     LeaverEvent,
     LeaverState,
@@ -128,7 +132,15 @@ MUTANTS = {
                         lambda row: dataclasses.replace(row, do=LeaverDo.RESIGN_LAST, next=LeaverState.PUTTING_LAST))
     ),
     "leaves a closed peer's last bytes": (
-        "move", changed(LEAVER, LeaverState.RESIGNING, LeaverEvent.CLOSED_MEANWHILE, without(LeaverDo.STAND_IN_QUEUE))
+        "move", changed(LEAVER, LeaverState.RESIGNING, LeaverEvent.CLOSED_MEANWHILE,
+                        lambda row: dataclasses.replace(row, do=LeaverDo.SETTLE, next=LeaverState.LEFT))
+    ),
+    "keeps nothing for who shares": (
+        "move", changed(LEAVER, LeaverState.STANDING_IN, LeaverEvent.STANDS_IN, without(LeaverDo.KEEP))
+    ),
+    "gives its reference back and shows the old connection": (
+        "move", changed(FOLLOWER, FollowerState.ASKING, FollowerEvent.GOT,
+                        lambda row: dataclasses.replace(row, do=FollowerDo.GIVE_BACK, next=FollowerState.FOLLOWED))
     ),
     "tells nobody of a reset": (
         "teardown",

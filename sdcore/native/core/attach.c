@@ -341,6 +341,17 @@ static bool hung_up(void)
     return !still_ours() || sd_sys_ppoll(&p, 1, &now, NULL) != 0;
 }
 
+bool sd_monitor_serves(void)
+{
+    uint64_t mask;
+    sd_control_enter(&mask);
+    if (control.m.state == SD_ATTACH_ATTACHED && hung_up())
+        feed(SD_ATTACH_EV_CONNECTION_LOST);
+    bool serves = sd_attached();
+    sd_control_leave(&mask);
+    return serves;
+}
+
 static void look(void)
 {
     if (control.m.state == SD_ATTACH_ATTACHED && hung_up())

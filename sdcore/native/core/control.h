@@ -54,10 +54,19 @@ struct sd_carry {
     uint64_t begin, end, base;
 };
 
+/* There is a monitor, as far as can be known without asking it. */
+SD_API bool sd_monitor_serves(void);
+
 /* Gives them to the monitor, which sends them to `to` before anything else, when there is room, and then closes its
  * descriptor of it; or, with a second connection `with` (else -1), passes on between the two what either brings. The ring
  * is not needed any more when this returns. False: there is no monitor, or it does not. */
 SD_API bool sd_carry(const struct sd_socket *s, const struct sd_carry *what, int to, int with);
+
+/* A connection that the monitor keeps for the other processes of the family, under a number of the family's choice: gives
+ * it; fetches it (-1: there is none, or no monitor), close-on-exec; says that nobody needs it any more. */
+SD_API bool sd_keep(uint64_t number, int fd);
+SD_API int sd_kept(uint64_t number);
+SD_API void sd_let_go(uint64_t number);
 
 /* The monitor's number for this process, 0 if not attached. */
 SD_API uint64_t sd_process_id(void);

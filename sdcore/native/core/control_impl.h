@@ -4,6 +4,7 @@
  *     local.c      which addresses are ours                   attach.c    the connection to the monitor
  *     slab.c       mapping slabs, and giving them back        lease.c     client: what is known of destinations
  *     carry.c      bytes that the monitor sends for us        listener.c  server: what the monitor knows of listeners
+ *     keep.c       connections that it keeps for our family
  */
 #ifndef SD_CONTROL_IMPL_H
 #define SD_CONTROL_IMPL_H

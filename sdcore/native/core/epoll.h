@@ -50,8 +50,10 @@ SD_API void sd_epoll_dup(int old_epfd, int new_epfd);     /* after dup of an epo
 SD_API void sd_epoll_renumbered(int old_fd, int new_fd);  /* a hidden descriptor moved: adopt it if it is a bell */
 SD_API void sd_epoll_mode_changed(struct sd_socket *s); /* after the mode, or what moves over the companion, changed */
 SD_API void sd_epoll_news(struct sd_socket *s);         /* readiness changed by our own doing: shutdown, error, gone */
-SD_API void sd_epoll_fork_prepare(void);                /* outermost of the locks taken over fork */
-SD_API void sd_epoll_fork_parent(bool forked);          /* false: fork failed */
+/* This process's descriptors of s refer to the heir now: its watches, too. */
+SD_API void sd_epoll_inherit(struct sd_socket *s, struct sd_socket *heir);
+SD_API void sd_epoll_fork_prepare(void);       /* outermost of the locks taken over fork */
+SD_API void sd_epoll_fork_parent(bool forked); /* false: fork failed */
 SD_API void sd_epoll_fork_child(void);
 
 /* --- below: for the files epoll_*.c and poll.c alone --- */
@@ -131,6 +133,8 @@ struct sd_epoll {
     bool poked;         /* nested, and we rang its bell */
     bool stale;         /* inherited over fork, places in slabs are not claimed yet */
     bool closed;
+    bool turned;              /* a watch went over to the kernel's set: ask it again */
+    struct sd_socket *behind; /* one that is elsewhere: follow it when no lock is held */
 };
 
 #define sd_container(link, type, part) ((type *)((char *)(link) - offsetof(type, part)))
@@ -183,6 +187,7 @@ SD_API void sd_epoll_untidy(void);  /* asks that whoever drops the last lock bri
 
 /* epoll_watch.c: what a set knows of its watches; set held throughout. */
 SD_API void sd_watch_sync(struct sd_watch *w);       /* follow the socket's mode */
+SD_API void sd_watch_to_kernel(struct sd_watch *w);  /* off the rings; the kernel reports it */
 SD_API void sd_watch_leave_ring(struct sd_watch *w); /* it closes: out of group and lists, the kernel is not told */
 SD_API void sd_watch_activate(struct sd_watch *w, bool forced);
 SD_API void sd_watch_make_direct(struct sd_watch *w);

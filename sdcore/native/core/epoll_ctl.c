@@ -1,5 +1,6 @@
 /* epoll_ctl: what is registered where. Theory: epoll.h. The kernel decides about errors wherever it is asked at all. */
 #include "core/epoll.h"
+#include "core/follow.h"
 
 #define EXCLUSIVE_MAY_HAVE (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
@@ -186,7 +187,7 @@ long sd_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
         return SD_PASS;
     if (sd_hidden(fd) || sd_hidden(epfd))
         return -EBADF;
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     bool known_op = op == EPOLL_CTL_ADD || op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL;
     if (!s || !known_op || (op != EPOLL_CTL_DEL && !event))
         return ctl_plain(epfd, op, fd, event);

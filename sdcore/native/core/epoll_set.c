@@ -143,6 +143,13 @@ static struct sd_watch *watch_memory(void)
     return sd_load(&registry.arena) + used;
 }
 
+static void join_kin(struct sd_watch *w)
+{
+    _Atomic(struct sd_watch *) *kin = kin_of(w->sock);
+    w->kin = sd_load(kin);
+    sd_store_release(kin, w);
+}
+
 struct sd_watch *sd_watch_new(struct sd_epoll *set, struct sd_socket *s, int fd)
 {
     struct sd_watch *w = watch_memory();
@@ -157,9 +164,7 @@ struct sd_watch *sd_watch_new(struct sd_epoll *set, struct sd_socket *s, int fd)
     sd_link_init(&w->fresh);
     sd_link_init(&w->timed);
     sd_link_add(&set->watches, &w->member);
-    _Atomic(struct sd_watch *) *kin = kin_of(s);
-    w->kin = sd_load(kin);
-    sd_store_release(kin, w);
+    join_kin(w);
     sd_store_release(&w->set, set);
     return w;
 }
@@ -479,13 +484,47 @@ void sd_epoll_news(struct sd_socket *s)
     each_kin(s, act_on_news);
 }
 
+/* Registry and set held. */
+static void inherit_watch(struct sd_watch *w, struct sd_socket *heir)
+{
+    sd_watch_leave_ring(w);
+    leave_kin(w);
+    w->sock = heir;
+    join_kin(w);
+    sd_watch_to_kernel(w);
+}
+
+void sd_epoll_inherit(struct sd_socket *s, struct sd_socket *heir)
+{
+    struct sd_watch *w;
+    if (!watched(s))
+        return;
+    if (sd_epoll_busy()) {
+        sd_epoll_untidy();
+        return;
+    }
+    sd_registry_take();
+    while ((w = sd_load(kin_of(s)))) {
+        struct sd_epoll *set = sd_load(&w->set);
+        sd_set_take(set);
+        inherit_watch(w, heir);
+        sd_set_drop(set);
+    }
+    sd_registry_drop();
+}
+
 static void tidy_set(struct sd_epoll *set)
 {
     struct sd_link *next;
     for (struct sd_link *at = set->watches.next; at != &set->watches; at = next) {
         next = at->next;
         struct sd_watch *w = sd_container(at, struct sd_watch, member);
-        if (sd_socket_of(sd_watch_fd(w)) != w->sock) {
+        struct sd_socket *now = sd_socket_of(sd_watch_fd(w));
+        if (now && now == w->sock->heir) {
+            inherit_watch(w, now);
+            continue;
+        }
+        if (now != w->sock) {
             end_watch(w);
             continue;
         }

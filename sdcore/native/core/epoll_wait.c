@@ -11,6 +11,7 @@
 
 #include <limits.h>
 
+#include "core/follow.h"
 #include "core/move.h"
 
 #include "core/control.h"
@@ -79,7 +80,11 @@ static int look_ring(struct wait *wait, int n, bool thorough)
     sd_set_take(set);
     sd_set_scan(set, thorough);
     int got = take_ready(set, wait->events + n, wait->max - n);
+    struct sd_socket *behind = set->behind;
+    set->behind = NULL;
     sd_set_drop(set);
+    if (sd_unlikely(behind))
+        sd_follow_if_elsewhere(behind);
     return n + got;
 }
 
@@ -229,6 +234,16 @@ static int look_kernel(struct wait *wait, int n, int64_t timeout_ns, const sigse
     return n + kept;
 }
 
+/* A watch went over to the kernel's set, which was asked before. */
+static bool has_turned(struct sd_epoll *set)
+{
+    sd_set_take(set);
+    bool turned = set->turned;
+    set->turned = false;
+    sd_set_drop(set);
+    return turned;
+}
+
 /* Everything once, without waiting. The kernel goes first: it is asked less often. */
 static int look_all(struct wait *wait)
 {
@@ -239,7 +254,9 @@ static int look_all(struct wait *wait)
     if (sd_unlikely(wait->set->holds_sets))
         sd_nested_settle();
     int n = look_kernel(wait, 0, 0, NULL);
-    return n < 0 ? n : look_ring(wait, n, true);
+    if (n >= 0)
+        n = look_ring(wait, n, true);
+    return sd_unlikely(n == 0 && has_turned(wait->set)) ? look_kernel(wait, 0, 0, NULL) : n;
 }
 
 /* --- waiting --- */

@@ -212,8 +212,9 @@ void sd_watch_leave_ring(struct sd_watch *w)
     w->on_ring = w->bare = false;
 }
 
-static void to_kernel(struct sd_epoll *set, struct sd_watch *w)
+void sd_watch_to_kernel(struct sd_watch *w)
 {
+    struct sd_epoll *set = sd_load(&w->set);
     sd_watch_leave_ring(w);
     set->plain = true;
     if (!w->disarmed) {
@@ -248,11 +249,10 @@ void sd_watch_sync(struct sd_watch *w)
 {
     struct sd_epoll *set = sd_load(&w->set);
     uint32_t mode = sd_load_acquire(&w->sock->mode);
-    if (mode == SD_MODE_KERNEL) {
-        if (w->on_ring)
-            to_kernel(set, w);
+    if (mode == SD_MODE_KERNEL && w->on_ring)
+        sd_watch_to_kernel(w);
+    if (mode == SD_MODE_KERNEL || mode == SD_MODE_ELSEWHERE) /* sd_epoll_inherit sees to the latter */
         return;
-    }
     bool fresh = !w->on_ring || (!w->group && !w->bare) || offer_was_full(w);
     if (!w->on_ring) {
         w->on_ring = true;
@@ -325,7 +325,18 @@ static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
 /* Another process of the family moved the connection to the kernel: here nobody has been told. */
 static bool left_behind(const struct sd_watch *w)
 {
-    return w->on_ring && sd_load_acquire(&w->sock->mode) == SD_MODE_KERNEL;
+    uint32_t mode = sd_load_acquire(&w->sock->mode);
+    return w->on_ring && (mode == SD_MODE_KERNEL || mode == SD_MODE_ELSEWHERE);
+}
+
+/* The kernel reports it from now on; of what stands in for it, when who waits has followed. */
+static void catch_up(struct sd_epoll *set, struct sd_watch *w)
+{
+    if (sd_load(&w->sock->mode) == SD_MODE_ELSEWHERE)
+        set->behind = w->sock;
+    else
+        sd_watch_sync(w);
+    set->turned = true;
 }
 
 static bool has_news(const struct sd_watch *w)
@@ -374,7 +385,7 @@ static uint32_t events_that_hold(struct sd_watch *w)
 uint32_t sd_watch_ready(struct sd_watch *w)
 {
     if (sd_unlikely(left_behind(w))) {
-        sd_watch_sync(w); /* the kernel reports it from now on */
+        catch_up(sd_load(&w->set), w);
         return 0;
     }
     bool edge = w->events & EPOLLET;

@@ -2,6 +2,7 @@
 #include "core/api.h"
 #include "core/buffers.h"
 #include "core/epoll.h"
+#include "core/follow.h"
 #include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
@@ -26,7 +27,7 @@ static void shut_write(struct sd_socket *s)
 
 long sd_shutdown(int fd, int how)
 {
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     if (s)
         sd_look_at_companion(s, fd); /* a peer that is gone: the call must fail */
     if (s && sd_load(&s->mode) == SD_MODE_PENDING)
@@ -80,7 +81,7 @@ bool sd_is_over(int fd)
 
 long sd_unread_bytes(int fd)
 {
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     if (s && sd_load(&s->mode) == SD_MODE_PENDING)
         sd_look_at_companion(s, fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
@@ -99,7 +100,7 @@ long sd_unread_bytes(int fd)
 
 long sd_unsent_bytes(int fd)
 {
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || sd_move_left(s))
         return SD_PASS;
     uint64_t unread = sd_min_u64(sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
@@ -109,7 +110,7 @@ long sd_unsent_bytes(int fd)
 
 long sd_take_error(int fd)
 {
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
     sd_look_now_and_then(s, fd);

@@ -5,6 +5,7 @@
 #include "core/api.h"
 #include "core/blocked.h"
 #include "core/control.h"
+#include "core/follow.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
@@ -97,6 +98,18 @@ static long borrow(struct sd_socket *s, int ours)
 
 /* --- a stand-in for an end that is closed --- */
 
+struct leaving {
+    struct sd_socket *s;
+    int fd;
+    int reader; /* what stands in, or -1 */
+    void (*ask)(struct sd_socket *s);
+    bool settled;   /* nothing that we know of is left in the ring */
+    uint32_t event; /* to be fed next, or NO_EVENT */
+    uint64_t arg;
+};
+
+#define NO_EVENT UINT32_MAX
+
 /* A connection to ourselves: ends[0] to write, ends[1] to read. Nobody else can have come in between. */
 static bool make_pair(int family, int ends[2])
 {
@@ -117,18 +130,6 @@ static bool make_pair(int family, int ends[2])
     ends[0] = (int)writer;
     ends[1] = (int)reader;
     return reader >= 0;
-}
-
-/* Every descriptor of this process for s becomes one for what `reader` reads from. */
-static void replace(struct sd_socket *s, int reader)
-{
-    for (int fd = sd_next_reference(0); fd >= 0; fd = sd_next_reference(fd + 1)) {
-        long flags = sd_socket_of(fd) == s ? sd_sys_fcntl(fd, F_GETFD, 0) : -EBADF;
-        if (flags >= 0)
-            sd_syscall(SYS_dup3, reader, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0, 0);
-    }
-    if (sd_load(&s->nonblock))
-        sd_sys_fcntl(reader, F_SETFL, O_RDWR | O_NONBLOCK);
 }
 
 /* --- the bytes --- */
@@ -156,11 +157,11 @@ static bool put_through(struct sd_rx *rx, int end)
 
 /* Moves what the kernel's queue of `fd` holds to `end`, up to the end of the stream, or to a reset; false if not all could be. A byte is
  * taken from the one only when the other has it. */
-static bool drain(int fd, int end, bool *reset)
+static bool drain(int fd, int end, uint64_t patience_ns, bool *reset)
 {
     uint8_t block[DRAIN_BYTES];
-    uint64_t deadline = sd_now_ns() + DRAIN_NS;
-    while (sd_now_ns() < deadline) {
+    uint64_t deadline = sd_now_ns() + patience_ns;
+    for (;;) {
         long there = sd_sys_recvfrom(fd, block, sizeof block, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
         *reset |= there == -ECONNRESET;
         if (there == 0 || there == -ECONNRESET || there == -EPIPE)
@@ -168,7 +169,7 @@ static bool drain(int fd, int end, bool *reset)
         long sent = there > 0 ? sd_sys_sendto(end, block, (size_t)there, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0) : there;
         if (sent > 0)
             sd_sys_recvfrom(fd, block, (size_t)sent, MSG_DONTWAIT, NULL, NULL);
-        else if (sent != -EAGAIN && sent != -EINTR)
+        else if ((sent != -EAGAIN && sent != -EINTR) || sd_now_ns() >= deadline)
             return false;
         else
             sd_sys_ppoll(NULL, 0, &(struct timespec){.tv_nsec = DRAIN_LOOK_NS}, NULL);
@@ -197,53 +198,57 @@ static void close_as(int end, bool reset)
     sd_sys_close(end);
 }
 
-static bool stand_in(struct sd_socket *s, int fd, bool ring_first)
+/* The descriptors read from `reader` now; who shares them does not yet. */
+static void stands_in(struct leaving *l, int reader)
 {
-    int ends[2];
+    sd_show_instead(l->s, reader);
+    l->reader = reader;
+}
+
+static bool stand_in(struct leaving *l, bool ring_first)
+{
+    struct sd_socket *s = l->s;
+    int ends[2], fd = l->fd;
     bool reset = sd_load(&s->error) == ECONNRESET;
     if (is_empty(&s->rx) && !owes_reset(s, fd))
         return true;
     if (fd < 0 || !make_pair(s->family, ends))
         return false;
-    bool done = ring_first ? put_through(&s->rx, ends[0]) && drain(fd, ends[0], &reset)
-                           : drain(fd, ends[0], &reset) && put_through(&s->rx, ends[0]);
+    bool done = ring_first ? put_through(&s->rx, ends[0]) && drain(fd, ends[0], DRAIN_NS, &reset)
+                           : drain(fd, ends[0], DRAIN_NS, &reset) && put_through(&s->rx, ends[0]);
     close_as(ends[0], reset);
     if (done)
-        replace(s, ends[1]);
-    sd_sys_close(ends[1]);
+        stands_in(l, ends[1]);
+    else
+        sd_sys_close(ends[1]);
     return done;
 }
 
 /* Bytes of ours lie in the ring, and the peer's next ones in the kernel's queue already: the monitor stands between. */
-static bool relay(struct sd_socket *s, int fd)
+static bool relay(struct leaving *l)
 {
+    struct sd_socket *s = l->s;
     struct sd_rx *rx = &s->rx;
-    int ends[2];
-    if (fd < 0 || sd_ring_new_bytes(rx) < 0 || !make_pair(s->family, ends))
+    int ends[2], fd = l->fd;
+    bool reset = false;
+    if (fd < 0 || !sd_monitor_serves() || sd_ring_new_bytes(rx) < 0 || !make_pair(s->family, ends))
         return false;
+    if (put_through(rx, ends[0])) /* what is there now is there at once for who reads next */
+        drain(fd, ends[0], 0, &reset);
     struct sd_carry what = {!s->rec.side, rx->head, rx->tail_seen, rx->base};
-    bool done = sd_carry(s, &what, ends[0], fd);
+    bool done = reset || sd_carry(s, &what, ends[0], fd);
     if (done) {
         sd_ring_release(rx, (size_t)(rx->tail_seen - rx->head));
-        replace(s, ends[1]);
+        stands_in(l, ends[1]);
+    } else {
+        sd_sys_close(ends[1]);
     }
-    sd_sys_close(ends[0]);
-    sd_sys_close(ends[1]);
+    close_as(ends[0], reset);
     return done;
 }
 
 /* --- driver of `leaver` --- */
 
-struct leaving {
-    struct sd_socket *s;
-    int fd;
-    void (*ask)(struct sd_socket *s);
-    bool settled;   /* nothing that we know of is left in the ring */
-    uint32_t event; /* to be fed next, or NO_EVENT */
-    uint64_t arg;
-};
-
-#define NO_EVENT     UINT32_MAX
 #define RESIGN_TRIES 8 /* a peer that keeps changing the word gains nothing by it */
 
 static void announce(struct leaving *l)
@@ -317,6 +322,13 @@ static void resign(struct leaving *l, uint32_t minds)
         l->event = seen & minds & SD_RX_SEEN_CLOSED ? SD_LEAVER_EV_CLOSED_MEANWHILE : SD_LEAVER_EV_MOVED_MEANWHILE;
 }
 
+static void replaced(struct leaving *l, bool settled)
+{
+    l->settled = settled;
+    l->event = SD_LEAVER_EV_STANDS_IN;
+    l->arg = l->reader >= 0 ? sd_other_references(l->s) : 0;
+}
+
 static void perform(struct leaving *l, uint32_t effect)
 {
     switch (effect) {
@@ -325,21 +337,24 @@ static void perform(struct leaving *l, uint32_t effect)
     case SD_LEAVER_DO_PUT: put(l); break;
     case SD_LEAVER_DO_RESIGN: resign(l, SD_RX_SEEN_MOVED | SD_RX_SEEN_CLOSED); break;
     case SD_LEAVER_DO_RESIGN_LAST: resign(l, SD_RX_SEEN_CLOSED); break;
-    case SD_LEAVER_DO_STAND_IN_QUEUE: l->settled = stand_in(l->s, l->fd, false); break;
-    case SD_LEAVER_DO_STAND_IN_RING: l->settled = stand_in(l->s, l->fd, true); break;
-    case SD_LEAVER_DO_RELAY: l->settled = relay(l->s, l->fd); break;
+    case SD_LEAVER_DO_STAND_IN_QUEUE: replaced(l, stand_in(l, false)); break;
+    case SD_LEAVER_DO_STAND_IN_RING: replaced(l, stand_in(l, true)); break;
+    case SD_LEAVER_DO_RELAY: replaced(l, relay(l)); break;
+    case SD_LEAVER_DO_KEEP: sd_keep_for_others(l->s, l->reader); break;
     default: assert(effect == SD_LEAVER_DO_SETTLE); settle(l);
     }
 }
 
 bool sd_forward_and_leave(struct sd_socket *s, int fd, void (*ask)(struct sd_socket *s))
 {
-    struct leaving l = {.s = s, .fd = fd, .ask = ask, .settled = true, .event = SD_LEAVER_EV_LEAVE};
+    struct leaving l = {.s = s, .fd = fd, .ask = ask, .reader = -1, .settled = true, .event = SD_LEAVER_EV_LEAVE};
     while (l.event != NO_EVENT) {
         uint32_t todo = sd_leaver_step(&s->rx.leaver, l.event, l.arg);
         l.event = NO_EVENT;
         for (; todo && todo != SD_NO_ROW; todo >>= 8)
             perform(&l, todo & 0xff);
     }
+    if (l.reader >= 0)
+        sd_sys_close(l.reader);
     return l.settled;
 }

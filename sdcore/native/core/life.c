@@ -350,6 +350,13 @@ static void add_to_totals(struct sd_socket *s)
     atomic_fetch_add(&tcp->received_bytes, sd_load(&s->rec.kernel_received_bytes));
 }
 
+/* Every process that shared s has followed, or closed it. */
+static void give_heir_up(const struct sd_socket *s, struct sd_socket *heir)
+{
+    sd_let_go((uint64_t)(s - sd_g.sockets));
+    sd_give_back(heir);
+}
+
 static void close_object(struct sd_socket *s, int fd)
 {
     if (sd_load(&s->mode) == SD_MODE_OFFERED)
@@ -363,10 +370,13 @@ static void close_object(struct sd_socket *s, int fd)
     if (sd_mode_uses_ring(sd_load(&s->mode)))
         close_ring(s, fd);
     add_to_totals(s);
+    struct sd_socket *heir = sd_load(&s->mode) == SD_MODE_ELSEWHERE ? s->heir : NULL;
     sd_store_release(&s->mode, SD_MODE_KERNEL);
     sd_store(&s->rec.state, SD_SOCK_CLOSED);
     if (both)
         sd_both_leave(s);
+    if (heir)
+        give_heir_up(s, heir);
     let_go(s);
 }
 
@@ -378,6 +388,12 @@ static bool drop_unless_last(struct sd_socket *s)
         if (atomic_compare_exchange_weak(&s->rec.refs, &refs, refs - 1))
             return true;
     return false;
+}
+
+void sd_give_back(struct sd_socket *s)
+{
+    if (!drop_unless_last(s))
+        close_object(s, -1);
 }
 
 /* What the monitor counts for a connection that nobody will close: its other holders may have been killed. */
@@ -474,8 +490,7 @@ bool sd_in_vfork_child(void)
  * what was counted for the child is noted in the table itself: the child sees in its copy what came and went since. */
 static void forget_reference(struct sd_socket *s)
 {
-    if (!drop_unless_last(s))
-        close_object(s, -1); /* who closed it meanwhile left the end to us */
+    sd_give_back(s); /* who closed it meanwhile left the end to us */
 }
 
 bool sd_take_reference(struct sd_socket *s, int fd)

@@ -2,6 +2,7 @@
 #include "core/move.h"
 
 #include "core/control.h"
+#include "core/follow.h"
 #include "core/forward.h"
 #include "core/peer.h"
 #include "core/ring.h"
@@ -303,7 +304,9 @@ static void become_kernel(struct sd_socket *s)
     sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
     sd_store(&s->rec.ring_received_bytes, s->rx.head);
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
-    sd_store_release(&s->mode, SD_MODE_KERNEL);
+    if (s->heir)
+        sd_heir_begins(s);
+    sd_store_release(&s->mode, s->heir ? SD_MODE_ELSEWHERE : SD_MODE_KERNEL);
     sd_wake_own_sleepers(s);
     if (sd_load(&s->shared))
         sd_wake_own_watchers(s);
@@ -418,7 +421,7 @@ static bool move_ring(struct sd_socket *s, int fd, enum sd_reason reason, bool l
 
 long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
 {
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     if (!s)
         return SD_PASS;
     if (sd_load(&s->mode) == SD_MODE_PENDING)
@@ -445,6 +448,7 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
         sd_mode_announce(s);
     if (!settled)
         await_answer(slot, s->rec.side, word);
+    sd_follow_if_elsewhere(s);
     return 0;
 }
 

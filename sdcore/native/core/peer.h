@@ -68,6 +68,9 @@ SD_API bool sd_slab_shared(struct sd_slab *slab);     /* is it so at one of both
 SD_API bool sd_peer_died_inside(struct sd_socket *s); /* one of ours died with a token, and left something half done */
 SD_API void sd_peer_bury(struct sd_socket *s);        /* then makes it good; no token held */
 
+/* life.c: a reference to the object less; with the last of them it ends, without a descriptor. No token is held. */
+SD_API void sd_give_back(struct sd_socket *s);
+
 /* Change the mode; only with both tokens. Tells the epoll sets (after the tokens are left: call sd_mode_announce). */
 SD_API void sd_mode_announce(struct sd_socket *s);
 

@@ -10,6 +10,7 @@
 #include "core/poll.h"
 
 #include "core/epoll.h"
+#include "core/follow.h"
 #include "core/move.h"
 #include "core/peer.h"
 
@@ -40,7 +41,7 @@ void sd_poll_unmap(void *memory, size_t size)
 /* The socket behind fd if it is on the rings, or may soon be. */
 static struct sd_socket *ours(int fd)
 {
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     return s && sd_load_acquire(&s->mode) != SD_MODE_KERNEL ? s : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* sendfile: the file is read straight into the ring, no copy of ours in between. */
 #include "core/api.h"
 #include "core/blocked.h"
+#include "core/follow.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
@@ -78,7 +79,7 @@ static long send_all(struct sd_socket *s, int at, const struct source *source, s
 
 long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 {
-    struct sd_socket *s = sd_socket_of(out_fd);
+    struct sd_socket *s = sd_socket_here(out_fd);
     if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
         return SD_PASS;
     const struct source source = {in_fd, offset};

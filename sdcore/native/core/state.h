@@ -24,6 +24,7 @@ enum sd_mode {
     SD_MODE_RING,       /* accepted, both sides use the rings */
     SD_MODE_OFFERED,    /* client: rings in use, not accepted yet */
     SD_MODE_PENDING,    /* server: the client's offer is not found yet */
+    SD_MODE_ELSEWHERE,  /* another connection stands in for it, and each process has to fetch it: follow.h */
 };
 
 /* One direction's right to act: a token_owner machine in one word; see token.c. */
@@ -80,14 +81,14 @@ struct sd_socket {
     _Atomic uint32_t low_mark;       /* SO_RCVLOWAT; 0 and 1 mean one byte */
     _Atomic uint32_t stays; /* enum sd_reason: an option keeps it, and what it accepts, in the kernel; 0 none */
     int32_t family;
-    uint32_t offer;              /* the offer word as it was made or taken: generation and OFFERED */
-    bool peer_dead;              /* died without closing: we give the slot back for both */
-    uint64_t deadline_ns;        /* pending: when to give up; offered: when to look at the backlog; 0 not started */
+    uint32_t offer;               /* the offer word as it was made or taken: generation and OFFERED */
+    bool peer_dead;               /* died without closing: we give the slot back for both */
+    uint64_t deadline_ns;         /* pending: when to give up; offered: when to look at the backlog; 0 not started */
     _Atomic uint64_t unqueued_ns; /* offered: for how long the connection was seen out of the server's backlog */
-    _Atomic uint64_t checked_ns; /* when the companion was last looked at */
-    uint64_t listener_id;        /* listening: at the monitor */
-    uint64_t leases_seen;        /* listening/pending: status page lease generation of the last look */
-    _Atomic int32_t deferral;    /* listening: TCP_DEFER_ACCEPT as the program set it; see listener.c */
+    _Atomic uint64_t checked_ns;  /* when the companion was last looked at */
+    uint64_t listener_id;         /* listening: at the monitor */
+    uint64_t leases_seen;         /* listening/pending: status page lease generation of the last look */
+    _Atomic int32_t deferral;     /* listening: TCP_DEFER_ACCEPT as the program set it; see listener.c */
     struct sd_listener listener;
     struct sd_client client;
     struct sd_server server;
@@ -96,6 +97,7 @@ struct sd_socket {
     struct sd_slot *slot;
     struct sd_grant *grant;          /* client: the lease that the offer was made on */
     struct sd_socket *accepted_from; /* pending: the listening object, pinned */
+    struct sd_socket *heir;          /* elsewhere: the object of what stands in; we hold a reference to it */
     _Alignas(64) struct sd_tx tx;
     _Alignas(64) struct sd_rx rx;
 };

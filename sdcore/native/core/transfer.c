@@ -8,6 +8,7 @@
 #include "core/api.h"
 #include "core/blocked.h"
 #include "core/buffers.h"
+#include "core/follow.h"
 #include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
@@ -29,7 +30,7 @@ static inline bool is_still(int fd, struct sd_socket *s)
 /* The object of a descriptor, held for this call; NULL if there is none or it is plain. */
 static struct sd_socket *entered(struct sd_call *call, int fd)
 {
-    struct sd_socket *s = sd_socket_of(fd);
+    struct sd_socket *s = sd_socket_here(fd);
     return s && sd_load_acquire(&s->mode) != SD_MODE_KERNEL ? sd_call_enter(call, fd, s) : NULL;
 }
 
@@ -208,6 +209,7 @@ static long send_once(struct sd_socket *s, struct cursor *c)
         return no_token();
     if (!sd_mode_uses_ring(sd_load(&s->mode))) {
         sd_token_leave(&s->tx.token);
+        sd_follow_if_elsewhere(s);
         return SD_PASS;
     }
     size_t wanted = c->left;
@@ -345,7 +347,8 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
  * another file's by now. */
 static bool closed_meanwhile(const struct sd_socket *s, int fd, long r)
 {
-    return sd_unlikely(r == SD_PASS) && sd_load_acquire(&sd_g.files[fd].sock) != s;
+    const struct sd_socket *now = r == SD_PASS ? sd_load_acquire(&sd_g.files[fd].sock) : s;
+    return sd_unlikely(now != s) && (!now || now != s->heir);
 }
 
 static long send_behind_closed(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
@@ -383,7 +386,7 @@ long sd_send(int fd, const void *buf, size_t n, int flags)
 {
     struct sd_socket *s = sd_socket_of(fd);
     if (sd_unlikely(!s || !sd_mode_uses_ring(sd_load_acquire(&s->mode))))
-        return s && sd_load(&s->mode) == SD_MODE_PENDING ? send_slow(fd, buf, n, flags) : SD_PASS;
+        return s && sd_load(&s->mode) != SD_MODE_KERNEL ? send_slow(fd, buf, n, flags) : SD_PASS;
     if (sd_unlikely(!sd_token_enter(&s->tx.token)))
         return send_slow(fd, buf, n, flags);
     struct sd_tx *tx = &s->tx;
@@ -512,6 +515,7 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
         return no_token();
     if (!sd_mode_uses_ring(sd_load(&s->mode))) {
         sd_token_leave(&s->rx.token);
+        sd_follow_if_elsewhere(s);
         return SD_PASS;
     }
     long r = take_some(s, c, flags);
@@ -757,7 +761,7 @@ long sd_recv(int fd, void *buf, size_t n, int flags)
 {
     struct sd_socket *s = sd_socket_of(fd);
     if (sd_unlikely(!s || !sd_mode_uses_ring(sd_load_acquire(&s->mode))))
-        return s && sd_load(&s->mode) == SD_MODE_PENDING ? recv_slow(fd, buf, n, flags, false) : SD_PASS;
+        return s && sd_load(&s->mode) != SD_MODE_KERNEL ? recv_slow(fd, buf, n, flags, false) : SD_PASS;
     if (sd_unlikely((flags & RECV_SLOW_FLAGS) || n == 0 || !sd_token_enter(&s->rx.token)))
         return recv_slow(fd, buf, n, flags, false);
     struct sd_rx *rx = &s->rx;

@@ -50,6 +50,9 @@
 #define SD_MSG_SOCKETS 7
 #define SD_MSG_STOP 8
 #define SD_MSG_CARRY 9
+#define SD_MSG_KEEP 10
+#define SD_MSG_KEPT 11
+#define SD_MSG_LET_GO 12
 #define SD_STATUS_OK 0
 #define SD_STATUS_DENIED 1
 #define SD_STATUS_BAD 2
@@ -245,6 +248,10 @@ struct sd_msg_carry {
     uint64_t begin;
     uint64_t end;
     uint64_t base;
+    ...;
+};
+struct sd_msg_kept {
+    uint64_t number;
     ...;
 };
 enum sd_attach_state {
@@ -758,7 +765,8 @@ enum sd_leaver_state {
     SD_LEAVER_RESIGNING = 3,
     SD_LEAVER_PUTTING_LAST = 4,
     SD_LEAVER_RESIGNING_LAST = 5,
-    SD_LEAVER_LEFT = 6,
+    SD_LEAVER_STANDING_IN = 6,
+    SD_LEAVER_LEFT = 7,
 };
 enum sd_leaver_event {
     SD_LEAVER_EV_LEAVE = 0,
@@ -770,6 +778,7 @@ enum sd_leaver_event {
     SD_LEAVER_EV_RESIGNED = 6,
     SD_LEAVER_EV_MOVED_MEANWHILE = 7,
     SD_LEAVER_EV_CLOSED_MEANWHILE = 8,
+    SD_LEAVER_EV_STANDS_IN = 9,
 };
 enum sd_leaver_effect {
     SD_LEAVER_DO_ANNOUNCE = 1,
@@ -781,12 +790,38 @@ enum sd_leaver_effect {
     SD_LEAVER_DO_STAND_IN_QUEUE = 7,
     SD_LEAVER_DO_STAND_IN_RING = 8,
     SD_LEAVER_DO_RELAY = 9,
+    SD_LEAVER_DO_KEEP = 10,
 };
 struct sd_leaver {
     uint32_t state;
 };
 void sd_leaver_start(struct sd_leaver *m);
 uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint64_t arg);
-extern const char *const sd_leaver_state_name[7];
-extern const char *const sd_leaver_event_name[9];
-extern const char *const sd_leaver_effect_name[10];
+extern const char *const sd_leaver_state_name[8];
+extern const char *const sd_leaver_event_name[10];
+extern const char *const sd_leaver_effect_name[11];
+enum sd_follower_state {
+    SD_FOLLOWER_BEHIND = 0,
+    SD_FOLLOWER_ASKING = 1,
+    SD_FOLLOWER_SHOWING = 2,
+    SD_FOLLOWER_FOLLOWED = 3,
+};
+enum sd_follower_event {
+    SD_FOLLOWER_EV_CALL = 0,
+    SD_FOLLOWER_EV_GOT = 1,
+    SD_FOLLOWER_EV_REFUSED = 2,
+    SD_FOLLOWER_EV_SHOWN = 3,
+};
+enum sd_follower_effect {
+    SD_FOLLOWER_DO_FETCH = 1,
+    SD_FOLLOWER_DO_SHOW = 2,
+    SD_FOLLOWER_DO_GIVE_BACK = 3,
+};
+struct sd_follower {
+    uint32_t state;
+};
+void sd_follower_start(struct sd_follower *m);
+uint32_t sd_follower_step(struct sd_follower *m, uint32_t event, uint64_t arg);
+extern const char *const sd_follower_state_name[4];
+extern const char *const sd_follower_event_name[4];
+extern const char *const sd_follower_effect_name[4];

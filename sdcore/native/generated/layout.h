@@ -57,6 +57,9 @@
 #define SD_MSG_SOCKETS 7u /* no body. Reply: no body, fd: memfd with JSON. */
 #define SD_MSG_STOP 8u /* no body. Reply: no body; then the monitor ends. */
 #define SD_MSG_CARRY 9u /* body CARRY, fd: a TCP connection. Reply: no body. The bytes of the ring are sent there, then it is closed; with a second connection as fd, what either brings goes on to the other. */
+#define SD_MSG_KEEP 10u /* body KEPT, fd: a TCP connection that stands in for another one. Reply: no body. */
+#define SD_MSG_KEPT 11u /* body KEPT. Reply: no body, fd: what this family had kept under the number. */
+#define SD_MSG_LET_GO 12u /* body KEPT. Reply: no body. Nobody of the family needs it any more. */
 #define SD_STATUS_OK 0u
 #define SD_STATUS_DENIED 1u /* reason says why, as a REASON_*. */
 #define SD_STATUS_BAD 2u /* The request was malformed or its descriptor is not what it should be. */
@@ -489,5 +492,12 @@ _Static_assert(offsetof(struct sd_msg_carry, direction) == 12, "msg_carry.direct
 _Static_assert(offsetof(struct sd_msg_carry, begin) == 16, "msg_carry.begin");
 _Static_assert(offsetof(struct sd_msg_carry, end) == 24, "msg_carry.end");
 _Static_assert(offsetof(struct sd_msg_carry, base) == 32, "msg_carry.base");
+
+/* What the monitor keeps for the processes of a family. */
+struct sd_msg_kept {
+    uint64_t number; /* Chosen by the family; what is kept again under a number replaces the first. */
+};
+_Static_assert(sizeof(struct sd_msg_kept) == 8, "size of msg_kept");
+_Static_assert(offsetof(struct sd_msg_kept, number) == 0, "msg_kept.number");
 
 #endif

@@ -2025,7 +2025,8 @@ enum sd_leaver_state {
     SD_LEAVER_RESIGNING = 3,
     SD_LEAVER_PUTTING_LAST = 4,
     SD_LEAVER_RESIGNING_LAST = 5,
-    SD_LEAVER_LEFT = 6,
+    SD_LEAVER_STANDING_IN = 6,
+    SD_LEAVER_LEFT = 7,
 };
 enum sd_leaver_event {
     SD_LEAVER_EV_LEAVE = 0,
@@ -2037,6 +2038,7 @@ enum sd_leaver_event {
     SD_LEAVER_EV_RESIGNED = 6,
     SD_LEAVER_EV_MOVED_MEANWHILE = 7,
     SD_LEAVER_EV_CLOSED_MEANWHILE = 8,
+    SD_LEAVER_EV_STANDS_IN = 9,
 };
 enum sd_leaver_effect {
     SD_LEAVER_DO_ANNOUNCE = 1,
@@ -2048,10 +2050,11 @@ enum sd_leaver_effect {
     SD_LEAVER_DO_STAND_IN_QUEUE = 7,
     SD_LEAVER_DO_STAND_IN_RING = 8,
     SD_LEAVER_DO_RELAY = 9,
+    SD_LEAVER_DO_KEEP = 10,
 };
-__attribute__((unused)) static const char *const sd_leaver_state_name[7] = {"RINGS", "ANNOUNCED", "PUTTING", "RESIGNING", "PUTTING_LAST", "RESIGNING_LAST", "LEFT"};
-__attribute__((unused)) static const char *const sd_leaver_event_name[9] = {"LEAVE", "FIRST", "AFTER_MOVE", "AFTER_CLOSE", "PUT_DONE", "NO_PEER", "RESIGNED", "MOVED_MEANWHILE", "CLOSED_MEANWHILE"};
-__attribute__((unused)) static const char *const sd_leaver_effect_name[10] = {"", "ANNOUNCE", "ASK", "PUT", "RESIGN", "RESIGN_LAST", "SETTLE", "STAND_IN_QUEUE", "STAND_IN_RING", "RELAY"};
+__attribute__((unused)) static const char *const sd_leaver_state_name[8] = {"RINGS", "ANNOUNCED", "PUTTING", "RESIGNING", "PUTTING_LAST", "RESIGNING_LAST", "STANDING_IN", "LEFT"};
+__attribute__((unused)) static const char *const sd_leaver_event_name[10] = {"LEAVE", "FIRST", "AFTER_MOVE", "AFTER_CLOSE", "PUT_DONE", "NO_PEER", "RESIGNED", "MOVED_MEANWHILE", "CLOSED_MEANWHILE", "STANDS_IN"};
+__attribute__((unused)) static const char *const sd_leaver_effect_name[11] = {"", "ANNOUNCE", "ASK", "PUT", "RESIGN", "RESIGN_LAST", "SETTLE", "STAND_IN_QUEUE", "STAND_IN_RING", "RELAY", "KEEP"};
 struct sd_leaver {
     uint32_t state;
     SD_RECORDED
@@ -2081,14 +2084,14 @@ static inline uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint6
     case SD_LEAVER_EV_AFTER_MOVE:
         switch (m->state) {
         case SD_LEAVER_ANNOUNCED:
-            if (arg > 0ULL) { m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_RELAY | (uint32_t)SD_LEAVER_DO_SETTLE << 8; } /* ANNOUNCED AFTER_MOVE [arg > 0] RELAY SETTLE -> LEFT */
+            if (arg > 0ULL) { m->state = SD_LEAVER_STANDING_IN; return SD_LEAVER_DO_RELAY; } /* ANNOUNCED AFTER_MOVE [arg > 0] RELAY -> STANDING_IN */
             m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_SETTLE; /* ANNOUNCED AFTER_MOVE SETTLE -> LEFT */
         }
         break;
     case SD_LEAVER_EV_AFTER_CLOSE:
         switch (m->state) {
         case SD_LEAVER_ANNOUNCED:
-            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_RING | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* ANNOUNCED AFTER_CLOSE STAND_IN_RING SETTLE -> LEFT */
+            m->state = SD_LEAVER_STANDING_IN; return SD_LEAVER_DO_STAND_IN_RING; /* ANNOUNCED AFTER_CLOSE STAND_IN_RING -> STANDING_IN */
         }
         break;
     case SD_LEAVER_EV_PUT_DONE:
@@ -2102,9 +2105,9 @@ static inline uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint6
     case SD_LEAVER_EV_NO_PEER:
         switch (m->state) {
         case SD_LEAVER_PUTTING:
-            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* PUTTING NO_PEER STAND_IN_QUEUE SETTLE -> LEFT */
+            m->state = SD_LEAVER_STANDING_IN; return SD_LEAVER_DO_STAND_IN_QUEUE; /* PUTTING NO_PEER STAND_IN_QUEUE -> STANDING_IN */
         case SD_LEAVER_PUTTING_LAST:
-            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* PUTTING_LAST NO_PEER STAND_IN_QUEUE SETTLE -> LEFT */
+            m->state = SD_LEAVER_STANDING_IN; return SD_LEAVER_DO_STAND_IN_QUEUE; /* PUTTING_LAST NO_PEER STAND_IN_QUEUE -> STANDING_IN */
         }
         break;
     case SD_LEAVER_EV_RESIGNED:
@@ -2124,9 +2127,81 @@ static inline uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint6
     case SD_LEAVER_EV_CLOSED_MEANWHILE:
         switch (m->state) {
         case SD_LEAVER_RESIGNING:
-            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* RESIGNING CLOSED_MEANWHILE STAND_IN_QUEUE SETTLE -> LEFT */
+            m->state = SD_LEAVER_STANDING_IN; return SD_LEAVER_DO_STAND_IN_QUEUE; /* RESIGNING CLOSED_MEANWHILE STAND_IN_QUEUE -> STANDING_IN */
         case SD_LEAVER_RESIGNING_LAST:
-            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_STAND_IN_QUEUE | (uint32_t)SD_LEAVER_DO_SETTLE << 8; /* RESIGNING_LAST CLOSED_MEANWHILE STAND_IN_QUEUE SETTLE -> LEFT */
+            m->state = SD_LEAVER_STANDING_IN; return SD_LEAVER_DO_STAND_IN_QUEUE; /* RESIGNING_LAST CLOSED_MEANWHILE STAND_IN_QUEUE -> STANDING_IN */
+        }
+        break;
+    case SD_LEAVER_EV_STANDS_IN:
+        switch (m->state) {
+        case SD_LEAVER_STANDING_IN:
+            if (arg > 0ULL) { m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_KEEP | (uint32_t)SD_LEAVER_DO_SETTLE << 8; } /* STANDING_IN STANDS_IN [arg > 0] KEEP SETTLE -> LEFT */
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_SETTLE; /* STANDING_IN STANDS_IN SETTLE -> LEFT */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* follower: A process that shares an end with one that left: how it comes to read from what stands in. */
+enum sd_follower_state {
+    SD_FOLLOWER_BEHIND = 0,
+    SD_FOLLOWER_ASKING = 1,
+    SD_FOLLOWER_SHOWING = 2,
+    SD_FOLLOWER_FOLLOWED = 3,
+};
+enum sd_follower_event {
+    SD_FOLLOWER_EV_CALL = 0,
+    SD_FOLLOWER_EV_GOT = 1,
+    SD_FOLLOWER_EV_REFUSED = 2,
+    SD_FOLLOWER_EV_SHOWN = 3,
+};
+enum sd_follower_effect {
+    SD_FOLLOWER_DO_FETCH = 1,
+    SD_FOLLOWER_DO_SHOW = 2,
+    SD_FOLLOWER_DO_GIVE_BACK = 3,
+};
+__attribute__((unused)) static const char *const sd_follower_state_name[4] = {"BEHIND", "ASKING", "SHOWING", "FOLLOWED"};
+__attribute__((unused)) static const char *const sd_follower_event_name[4] = {"CALL", "GOT", "REFUSED", "SHOWN"};
+__attribute__((unused)) static const char *const sd_follower_effect_name[4] = {"", "FETCH", "SHOW", "GIVE_BACK"};
+struct sd_follower {
+    uint32_t state;
+    SD_RECORDED
+};
+
+static inline void sd_follower_start(struct sd_follower *m)
+{
+    m->state = SD_FOLLOWER_BEHIND;
+}
+
+static inline uint32_t sd_follower_step(struct sd_follower *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_FOLLOWER_EV_CALL:
+        switch (m->state) {
+        case SD_FOLLOWER_BEHIND:
+            m->state = SD_FOLLOWER_ASKING; return SD_FOLLOWER_DO_FETCH; /* BEHIND CALL FETCH -> ASKING */
+        case SD_FOLLOWER_FOLLOWED:
+            return 0; /* FOLLOWED CALL -> FOLLOWED */
+        }
+        break;
+    case SD_FOLLOWER_EV_GOT:
+        switch (m->state) {
+        case SD_FOLLOWER_ASKING:
+            m->state = SD_FOLLOWER_SHOWING; return SD_FOLLOWER_DO_SHOW; /* ASKING GOT SHOW -> SHOWING */
+        }
+        break;
+    case SD_FOLLOWER_EV_REFUSED:
+        switch (m->state) {
+        case SD_FOLLOWER_ASKING:
+            m->state = SD_FOLLOWER_FOLLOWED; return SD_FOLLOWER_DO_GIVE_BACK; /* ASKING REFUSED GIVE_BACK -> FOLLOWED */
+        }
+        break;
+    case SD_FOLLOWER_EV_SHOWN:
+        switch (m->state) {
+        case SD_FOLLOWER_SHOWING:
+            m->state = SD_FOLLOWER_FOLLOWED; return SD_FOLLOWER_DO_GIVE_BACK; /* SHOWING SHOWN GIVE_BACK -> FOLLOWED */
         }
         break;
     }

@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 1729202873u /* checksum of the tables */
+#define SD_RECORD_TABLES 1711822992u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -1605,6 +1605,9 @@ static inline uint32_t sd_leaver_row(const struct sd_leaver *m, uint32_t event, 
         return 12;
     case 8 << 8 | 5:
         return 13;
+    case 9 << 8 | 6:
+        if (arg > 0ULL) return 14;
+        return 15;
     }
     return 65535;
 }
@@ -1650,5 +1653,65 @@ static inline uint32_t sd_leaver_step_recorded(struct sd_leaver *m, uint32_t eve
 
 #define sd_leaver_start sd_leaver_start_recorded
 #define sd_leaver_step  sd_leaver_step_recorded
+
+static inline uint32_t sd_follower_row(const struct sd_follower *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event << 8 | m->state) {
+    case 0 << 8 | 0:
+        return 0;
+    case 1 << 8 | 1:
+        return 1;
+    case 2 << 8 | 1:
+        return 2;
+    case 3 << 8 | 2:
+        return 3;
+    case 0 << 8 | 3:
+        return 4;
+    }
+    return 65535;
+}
+
+static inline struct sd_record sd_follower_line(const struct sd_follower *m, uint32_t event)
+{
+    return (struct sd_record) {
+        .instance = m->instance, .step = m->steps, .event = (uint8_t)event,
+        .machine = 15, .before = (uint8_t)m->state, .after = (uint8_t)m->state,
+        .row = 65535, .registers = {0, 0},
+    };
+}
+
+static inline void sd_follower_start_recorded(struct sd_follower *m)
+{
+    sd_follower_start(m);
+    m->instance = m->steps = 0;
+    struct sd_record line = sd_follower_line(m, SD_RECORD_START);
+    m->instance = sd_record_add(&line, m);
+    m->steps = 1;
+}
+
+static inline void sd_follower_set_recorded(struct sd_follower *m)
+{
+    struct sd_record line = sd_follower_line(m, SD_RECORD_SET);
+    m->steps++;
+    sd_record_add(&line, m);
+}
+
+static inline uint32_t sd_follower_step_recorded(struct sd_follower *m, uint32_t event, uint64_t arg)
+{
+    struct sd_follower next = *m;
+    struct sd_record line = sd_follower_line(m, event);
+    line.arg = arg;
+    line.row = (uint16_t)sd_follower_row(m, event, arg);
+    line.effects = sd_follower_step(&next, event, arg);
+    line.after = (uint8_t)next.state;
+    next.steps++;
+    sd_record_add(&line, m);
+    *m = next; /* behind the line: a death between the two leaves a step that is taken again */
+    return line.effects;
+}
+
+#define sd_follower_start sd_follower_start_recorded
+#define sd_follower_step  sd_follower_step_recorded
 
 #endif

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SETS = click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key, such as workload.size=64."
 )
+HTML = click.option(
+    "--html", type=click.Path(dir_okay=False, writable=True), help="Write a report, one file that needs nothing else."
+)
 SEED = click.option("--seed", type=click.IntRange(min=0), help="In place of the scenario's seed.")
 
 
@@ -50,11 +53,12 @@ def list_() -> None:
 @SETS
 @click.option("--trace", type=click.Path(dir_okay=False, writable=True), help="Write every transition to a file.")
 @click.option("--perfetto", type=click.Path(dir_okay=False, writable=True), help="Write a trace that Perfetto opens.")
+@HTML
 @click.option("--no-check", is_flag=True, help="Do not check the laws: faster.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Run with so many seeds.")
 def run(
     scenario: str, *, seed: int | None, changes: tuple[str, ...], trace: str | None, perfetto: str | None,
-    no_check: bool, seeds: int,
+    html: str | None, no_check: bool, seeds: int,
 ) -> None:  # fmt: skip
     """Simulate SCENARIO: the name of a bundled one, or a TOML file."""
     from sdsim.lanes import Lanes
@@ -72,8 +76,21 @@ def run(
             _show(scenario, number, done)
         if lanes is not None and perfetto is not None:
             lanes.write(Path(perfetto), done.world.head())
+        if html is not None:
+            _write_report(Path(html), scenario, number, changes, done)
     if seeds > 1:
         click.echo(f"{scenario}: {seeds} seeds from {first} on, no law broken")
+
+
+def _write_report(path: Path, scenario: str, seed: int, changes: tuple[str, ...], done: Run) -> None:
+    from sdsim.html import of_run
+
+    path.write_text(of_run(scenario, seed, done, f"sdsim run {_arguments(scenario, seed, changes)}"), encoding="utf-8")
+
+
+def _arguments(scenario: str, seed: int, changes: tuple[str, ...]) -> str:
+    sets = "".join(f" --set {shlex.quote(change)}" for change in changes)
+    return f"{shlex.quote(scenario)} --seed {seed}{sets}"
 
 
 @main.command()
@@ -140,9 +157,17 @@ def compare(figures: tuple[str, ...], quick: bool, plots: str | None) -> None:
 @SETS
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds of each combination.")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), required=True, help="The table (CSV).")
+@HTML
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time; all cores if left out.")
 def sweep(
-    scenario: str, *, over: tuple[str, ...], changes: tuple[str, ...], seeds: int, out: str, jobs: int | None
+    scenario: str,
+    *,
+    over: tuple[str, ...],
+    changes: tuple[str, ...],
+    seeds: int,
+    out: str,
+    html: str | None,
+    jobs: int | None,
 ) -> None:
     """Simulate SCENARIO with every combination of some values; goes on where it was broken off."""
     from rich.progress import Progress
@@ -163,8 +188,19 @@ def sweep(
                 progress.update(task, completed=len(todo) - left)
     except BadSweep as error:
         _stop(str(error), 2)
+    if html is not None:
+        _write_sweep(Path(html), scenario, columns, Path(out))
     click.echo(f"{out}: {len(todo)} combinations, {broken} of this time's runs broke a law")
     sys.exit(1 if broken else 0)
+
+
+def _write_sweep(path: Path, scenario: str, columns: tuple[str, ...], table: Path) -> None:
+    import csv
+
+    from sdsim.html import of_sweep
+
+    with table.open(newline="") as file:
+        path.write_text(of_sweep(scenario, columns, list(csv.DictReader(file))), encoding="utf-8")
 
 
 @main.command(name="this-host")
@@ -208,10 +244,16 @@ def mutate(machines: tuple[str, ...], survivors: bool) -> None:
         verdicts = list(judge_all((name,)))
         never = sum(verdict.killer is None for verdict in verdicts)
         killed = sum(bool(verdict.killer) for verdict in verdicts)
-        click.echo(f"{name:18}{killed:>5} of {len(verdicts) - never} killed, {never} in rows that are never taken here")
+        same = sum(verdict.killer == "" and bool(verdict.excuse) for verdict in verdicts)
+        taken = len(verdicts) - never
+        click.echo(
+            f"{name:18}{killed:>5} of {taken} killed, {same} equivalent, {never} in rows that are never taken here"
+        )
         for verdict in verdicts:
             if survivors and verdict.killer == "":
                 click.echo(f"    survives: {verdict.mutant.kind}: {verdict.mutant.row}")
+                if verdict.excuse:
+                    click.echo(f"        equivalent: {verdict.excuse}")
 
 
 @main.command()
@@ -260,8 +302,7 @@ def _run(
     from sdsim.run import Failed
     from sdsim.run import run as simulate
 
-    sets = "".join(f" --set {shlex.quote(change)}" for change in changes)
-    command = f"sdsim replay {shlex.quote(name)} --seed {seed}{sets}"
+    command = f"sdsim replay {_arguments(name, seed, changes)}"
     try:
         return simulate(scenario, seed=seed, check=check, trace=trace, lanes=lanes, command=command)
     except Failed as failure:

@@ -6,7 +6,7 @@ holder. The child's `attach` machine is a copy of the parent's and is told that 
 
 from __future__ import annotations
 
-from sdcore.protocol.attach import AttachEvent
+from sdcore.protocol.attach import AttachDo, AttachEvent
 from sdsim.host import Thread
 from sdsim.library import Library, Listening
 from sdsim.world import Steps
@@ -25,7 +25,9 @@ def fork(thread: Thread, parent: Library) -> Steps:
     )  # fmt: skip
     child.attach.state, child.page, child.parent = parent.attach.state, parent.page, parent
     child.region = parent.region
-    child.attach.feed(AttachEvent.FORK_CHILD)
+    child.number = parent.number
+    if AttachDo.DROP_CONTROL in child.attach.feed(AttachEvent.FORK_CHILD):
+        child.number = 0
     for socket in sorted(parent.sockets, key=lambda socket: socket.name):
         socket.share()
         socket.holders += 1

@@ -36,6 +36,7 @@ BACKOFF_PS = 100 * MS
 RETRY_PS = 100 * MS
 NAP_PS = 200 * US
 NEVER_MAP = 1 << 62
+USER = 1000
 
 
 @dataclass(eq=False)
@@ -59,6 +60,7 @@ class Listening:
     leases: int = -1
     after: int = 0
     slabs: list[Slab] = field(default_factory=list)
+    looks: bool = False
 
 
 class Refused(Exception):
@@ -90,6 +92,7 @@ class Library:
         self.number = 0
         self.page = self.monitor.page
         self.attach = self.world.start("attach", self.name)
+        self._kernel_only = False
         self.destinations: dict[object, Destination] = {}
         self.listenings: list[Listening] = []
         self.sockets: set[Socket] = set()
@@ -97,6 +100,7 @@ class Library:
         self.alive = True
         self.parent: Library | None = None
         self.region = self.pid
+        self.user = USER
         site.libraries.append(self)
 
     # Threads and death ------------------------------------------------------------------------------------------------
@@ -132,6 +136,8 @@ class Library:
 
     def _ask(self, thread: Thread, event: events.Event) -> Steps:
         """A request and its reply; None: no answer, and the attach machine knows."""
+        if self.attach.state is not AttachState.ATTACHED:
+            raise Violation(f"only the attached ask: {self.name} asks a monitor, and is {self.attach.state.name}")
         reply = yield from self.monitor.ask(thread, event)
         if reply is None and self.attach.state is AttachState.ATTACHED:
             yield from self._feed_attach(thread, AttachEvent.CONNECTION_LOST)
@@ -141,8 +147,9 @@ class Library:
         """The program listens or connects. Returns whether the monitor can be asked."""
         if self.attach.state is AttachState.ATTACHED and not self.page.alive:
             yield from self._feed_attach(thread, AttachEvent.CONNECTION_LOST)
+        self._kernel_only = False
         yield from self._feed_attach(thread, AttachEvent.NEED)
-        return self.attach.state is AttachState.ATTACHED
+        return not self._kernel_only
 
     def _feed_attach(self, thread: Thread, event: AttachEvent) -> Steps:
         for effect in self.attach.feed(event):
@@ -154,6 +161,10 @@ class Library:
                         return
                 case AttachDo.SEND_HELLO:
                     yield from self._hello(thread)
+                case AttachDo.DROP_CONTROL:
+                    self.number = 0
+                case AttachDo.USE_KERNEL:
+                    self._kernel_only = True
                 case AttachDo.SCHEDULE_RETRY:
                     self.world.later(RETRY_PS, self._retry)
                 case AttachDo.REGISTER_LISTENERS:
@@ -166,8 +177,10 @@ class Library:
             self.run(0, lambda thread: self._feed_attach(thread, AttachEvent.RETRY_DUE))
 
     def _hello(self, thread: Thread) -> Steps:
+        if self.number:
+            raise Violation(f"one process, one connection: {self.name} says hello on one that is in use")
         parent, secret = (self.parent.number, self.parent.pid) if self.parent is not None else (0, 0)
-        me = ProcessId(self.pid, 1000, self.region)
+        me = ProcessId(self.pid, self.user, self.region)
         hello = events.Attach(me, parent_id=parent, secret=secret, child_secret=self.pid)
         reply = yield from self.monitor.ask(thread, hello)
         if isinstance(reply, events.Welcome):
@@ -208,6 +221,7 @@ class Library:
                         yield from self._ask(thread, events.Unlisten(self.number, listening.number))
                 case ListenerDo.CHECK_HINT:
                     yield from thread.system_call()
+                    listening.looks = True
 
     def _register(self, thread: Thread, listening: Listening) -> Steps:
         reply = None
@@ -294,7 +308,7 @@ class Library:
             destination.machine.feed(LeaseClientEvent.BACKOFF_OVER)
 
     def _ask_lease(self, thread: Thread, destination: Destination, attempt: Attempt, event: LeaseClientEvent) -> Steps:
-        if self.attach.state is not AttachState.ATTACHED:
+        if not (yield from self._need_monitor(thread)):
             return LeaseClientEvent.NO_ANSWER
         far = self.site.host_of(attempt.address)
         if far is not self.host:
@@ -339,13 +353,16 @@ class Library:
         arrival = Arrival(self, socket, listening, incoming)
         hinted = False
         if self.accelerated:
+            listening.looks = False
             yield from self._feed_listener(thread, listening, ListenerEvent.ACCEPT)
-            hinted = incoming.hinted
+            hinted = incoming.hinted and listening.looks
         yield from arrival.feed(thread, ServerEvent.ACCEPT_HINTED if hinted else ServerEvent.ACCEPT_PLAIN)
         return socket
 
     def new_slabs(self, thread: Thread, listening: Listening) -> Steps:
         """Ask for slabs of leases that were granted since the last look."""
+        if not self.page.alive:
+            yield from self._need_monitor(thread)
         while listening.leases != self.page.leases:
             if not (yield from self._need_monitor(thread)):
                 return

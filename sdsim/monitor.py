@@ -49,6 +49,7 @@ class Monitor:
 
     Attributes:
         slabs: those that exist, by lease number.
+        requests: served so far, and what it learned by itself.
     """
 
     def __init__(self, world: World, core: Core, leases_max: int = 4096) -> None:
@@ -61,6 +62,7 @@ class Monitor:
         self.all_slabs: list[Slab] = []
         self.members: dict[int, Library] = {}
         self.page = StatusPage()
+        self.requests = 0
         self._queue: deque[Request] = deque()
         self._start()
         world.at_end(self._all_released)
@@ -91,6 +93,11 @@ class Monitor:
                 f" and {decisions.lease_count} slabs"
             )
 
+    @property
+    def waiting(self) -> int:
+        """Requests that are not answered yet."""
+        return len(self._queue)
+
     # Requests ---------------------------------------------------------------------------------------------------------
 
     def ask(self, thread: Thread, event: events.Event) -> Steps:
@@ -116,6 +123,7 @@ class Monitor:
             while not self._queue:
                 yield from thread.block()
             request = self._queue.popleft()
+            self.requests += 1
             yield from thread.system_call(self.world.costs.monitor_request)
             self._perform(request, self.decisions.handle(request.event, self.world.now // 1000))
             request.done = True
@@ -154,7 +162,7 @@ class Monitor:
         for slot in slab.slots.values():
             socket = slot.ends[side] if slot.used else None
             if socket is not None:
-                socket.companion_news()
+                socket.poke()
 
     def _watch(self, lease_id: int, *, offers: bool) -> None:
         """Look now and then until nothing of a slab is in use."""

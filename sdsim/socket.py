@@ -182,7 +182,7 @@ class Socket:
 
     def _ring_send(self, thread: Thread, size: int) -> Steps:
         """One SEND; returns the bytes put, 0 if it has to be tried again."""
-        if self.tx_dir.rx_flags.load(self.world.now):
+        if self.gone or self.tx_dir.rx_flags.load(self.world.now):
             self.settle()  # the peer has closed: in the library it pokes the sender's attention line
         if self.last_send or self.error:
             self._break_after_last()
@@ -514,6 +514,11 @@ class Socket:
                 thread.ring()
             if attention.watch is not None:
                 attention.watch.mark(self.slot, self.side, 0)
+
+    def poke(self) -> None:
+        """The monitor saw a process die: the next call looks at the companion, and who sleeps wakes."""
+        self._look_at_companion()
+        self.companion_news()
 
     def _look_at_companion(self) -> None:
         if self.mode is Mode.RING and self.end is not None and (self.end.eof or self.end.reset):

@@ -143,6 +143,12 @@ class Monitor:
         """Slabs that exist."""
         return len(self._registry.slabs)
 
+    @property
+    def remembered_leases(self) -> int:
+        """Leases that a process or a listener still has, with or without slabs."""
+        held = [lease for process in self._registry.processes.values() for lease in process.leases.values()]
+        return len({*held, *(lease for one in self._registry.listeners.values() for lease in one.leases)})
+
     def family(self, region: int) -> tuple[ProcessId, ...]:
         """The processes that share a region."""
         return tuple(self._registry.family(region))

@@ -257,6 +257,17 @@ def mutate(machines: tuple[str, ...], survivors: bool) -> None:
 
 
 @main.command()
+@click.option("--count", type=click.IntRange(min=100), default=20_000, show_default=True, help="Messages of each load.")
+def speed(count: int) -> None:
+    """Measure the simulator itself: simulated messages a second, with SimPy's bare event rate beside it."""
+    from sdsim.speed import measure
+
+    for one in measure(count):
+        steps = f"{one.steps:8.1f} steps of machines each" if one.steps else ""
+        click.echo(f"{one.name:28}{one.per_second:>12,.0f} /s{steps}")
+
+
+@main.command()
 @click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def conform(logs: tuple[Path, ...]) -> None:
     """Check that the logs of `sdcore run --record` are a possible history of the machines.

@@ -200,14 +200,22 @@ class Thread:
 
     def park(self, ps: int) -> Steps:
         """Spin for `ps` at most, keeping the core; ends early when notified."""
+        began = self.world.now
+        yield self.parked(ps)
+        self.unpark(began)
+
+    def parked(self, ps: int) -> simpy.Event:
+        """The event that ends a spin of `ps` at most; call `unpark` behind it."""
         event = self.wake = self.env.event()
         alarm = self.env.timeout(ps)
         assert alarm.callbacks is not None
         alarm.callbacks.append(lambda _: _trigger(event))
-        began = self.world.now
-        yield event
+        return event
+
+    def unpark(self, began_ps: int) -> None:
+        """The spin is over: the core was busy since it began."""
         self.wake = None
-        self.core.busy_ps += self.world.now - began
+        self.core.busy_ps += self.world.now - began_ps
 
     def notify(self) -> None:
         """There may be news for a thread that spins."""

@@ -14,27 +14,26 @@ from sdcore.monitor import events
 from sdcore.monitor.identity import Address, ProcessId, SocketId
 from sdcore.protocol import layout
 from sdcore.protocol.attach import AttachDo, AttachEvent, AttachState
-from sdcore.protocol.connection import ClientDo, ClientEvent, ServerDo, ServerEvent, ServerState
+from sdcore.protocol.connection import ClientDo, ClientEvent, ServerEvent
 from sdcore.protocol.lease import LeaseClientDo, LeaseClientEvent, LeaseClientState
 from sdcore.protocol.listener import ListenerDo, ListenerEvent
+from sdsim.arrival import OFFER_TIMEOUT_PS, Arrival
 from sdsim.host import Host, Thread
 from sdsim.kernel import End, Incoming, Kernel, Listener
 from sdsim.monitor import Monitor
 from sdsim.paths import join, swap_there
-from sdsim.shared import ACCEPTED, DECLINED, FREE, OFFERED, WITHDRAWN, Slab, Slot
+from sdsim.shared import DECLINED, FREE, OFFERED, WITHDRAWN, Slab, Slot
 from sdsim.socket import Mode, Socket
 from sdsim.stepper import Runner
-from sdsim.units import MS, NS, US
+from sdsim.units import MS
 from sdsim.waiting import Patience
 from sdsim.world import Steps, Violation
 
 if TYPE_CHECKING:
     from sdsim.site import Site
 
-OFFER_TIMEOUT_PS = layout.OFFER_TIMEOUT_NS * NS
 BACKOFF_PS = 100 * MS
 RETRY_PS = 100 * MS
-NAP_PS = 200 * US
 NEVER_MAP = 1 << 62
 USER = 1000
 
@@ -512,103 +511,3 @@ class Attempt:
         slot.offer = FREE
         slot.unclaim()
         self.slot = self.socket.slot = None
-
-
-class Arrival:
-    """An accepted connection that may have an offer somewhere: drives the `server` machine."""
-
-    def __init__(self, library: Library, socket: Socket, listening: Listening, incoming: Incoming) -> None:
-        self.library = library
-        self.world = library.world
-        self.socket = socket
-        self.listening = listening
-        self.incoming = incoming
-        self.machine = self.world.start("server", socket.name)
-        self.deadline_ps = self.world.now + OFFER_TIMEOUT_PS
-        self._found: Slot | None = None
-        self._answer: ServerEvent | None = None
-        socket.tries = self.settle
-
-    def feed(self, thread: Thread, event: ServerEvent) -> Steps:
-        """One event, its effects, and the event that they bring."""
-        self._answer = None
-        for effect in self.machine.feed(event):
-            yield from self._perform(thread, cast("ServerDo", effect))
-        answer = self._taken_answer()
-        if answer is not None:
-            yield from self.feed(thread, answer)
-
-    def _taken_answer(self) -> ServerEvent | None:
-        answer, self._answer = self._answer, None
-        return answer
-
-    def _perform(self, thread: Thread, effect: ServerDo) -> Steps:
-        costs = self.world.costs
-        match effect:
-            case ServerDo.LOOK_UP:
-                self.socket.mode = Mode.PENDING
-                yield from self.library.new_slabs(thread, self.listening)
-                yield thread.work(costs.cache_line)
-                self._found = self._find()
-                self._answer = ServerEvent.FOUND if self._found else ServerEvent.ABSENT
-            case ServerDo.TRY_TAKE:
-                yield thread.work(costs.cache_line)
-                assert self._found is not None
-                won = self._found.swap(OFFERED, ACCEPTED)
-                self._answer = ServerEvent.SWAP_WON if won else ServerEvent.SWAP_LOST
-                if won:
-                    self._take(thread, self._found)
-            case ServerDo.DECLARE_DECLINED:
-                yield thread.work(costs.cache_line)
-                self._answer = ServerEvent.DECLINE_WON if self._decline() else ServerEvent.DECLINE_LOST
-            case ServerDo.USE_KERNEL:
-                self.socket.mode = Mode.KERNEL
-            case ServerDo.USE_RING:
-                self.socket.mode = Mode.RING
-
-    def _find(self) -> Slot | None:
-        for slab in self.listening.slabs:
-            number = slab.ports.get(self.incoming.port)
-            slot = slab.slots.get(number) if number is not None and number >= 0 else None
-            if slot is not None and slot.used and slot.offer == OFFERED and self._is_ours(slot):
-                return slot
-        return None
-
-    def _is_ours(self, slot: Slot) -> bool:
-        client = slot.ends[0]
-        return client is not None and client.end is self.incoming.end.peer
-
-    def _take(self, thread: Thread, slot: Slot) -> None:
-        """Ours: leave the port's entry, and tell a client that waits because it may not send more yet."""
-        slot.slab.ports.pop(slot.client_port, None)
-        if slot.ends[1] is not None:
-            raise Violation(f"accepted once: slot {slot.number} of {slot.slab.name} has a server already")
-        self.socket.attach_slot(slot)
-        self.socket.path.accepted(thread)
-        self.incoming.end.watchers.append(self.socket.companion_news)
-        if self.incoming.end.eof:
-            self.socket.gone = True
-
-    def _decline(self) -> bool:
-        for slab in self.listening.slabs:
-            seen = slab.ports.setdefault(self.incoming.port, DECLINED)
-            if seen >= 0 and self._is_ours(slab.slots[seen]):
-                return False
-        return True
-
-    def settle(self, thread: Thread) -> Steps:
-        """Wait until it is decided what moves the bytes."""
-        while self.machine.state is ServerState.PENDING:
-            yield from self._perform(thread, ServerDo.LOOK_UP)
-            answer = self._taken_answer()
-            if answer is ServerEvent.FOUND:
-                yield from self.feed(thread, answer)
-            elif self.incoming.end.inbox.size:
-                yield from self.feed(thread, ServerEvent.COMPANION_DATA)
-            elif self.incoming.end.eof or self.incoming.end.reset:
-                yield from self.feed(thread, ServerEvent.COMPANION_EOF)
-            elif self.world.now >= self.deadline_ps:
-                yield from self.feed(thread, ServerEvent.EXPIRED)
-            else:
-                self.incoming.end.sleepers.append(thread)
-                yield from thread.block(NAP_PS)

@@ -49,7 +49,7 @@ class Monitor:
 
     Attributes:
         slabs: those that exist, by lease number.
-        requests: served so far, and what it learned by itself.
+        requests: served so far, and what it learned by itself; rejected: those that made no sense to it.
     """
 
     def __init__(self, world: World, core: Core, leases_max: int = 4096) -> None:
@@ -62,7 +62,7 @@ class Monitor:
         self.all_slabs: list[Slab] = []
         self.members: dict[int, Library] = {}
         self.page = StatusPage()
-        self.requests = 0
+        self.requests = self.rejected = 0
         self._queue: deque[Request] = deque()
         self._start()
         world.at_end(self._all_released)
@@ -156,6 +156,7 @@ class Monitor:
                 case events.Forget():
                     self.members.pop(effect.process_id, None)
                 case _:
+                    self.rejected += isinstance(effect, events.Rejected)
                     request.reply = effect
 
     def _poke(self, slab: Slab, side: int) -> None:

@@ -36,7 +36,7 @@ class Scene:
 
     Attributes:
         notes: what could be seen.
-        asked: requests that the monitor had served at each count.
+        asked: requests that the monitor had served at each count, and those that it had rejected.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -123,7 +123,7 @@ class Scene:
         known = self.site.monitor.decisions
         members = f"{known.process_count} processes, {known.listener_count} listeners"
         self.notes.append(f"{members}, {known.lease_count} slabs, {known.remembered_leases} leases")
-        self.asked.append(self.site.monitor.requests)
+        self.asked += [self.site.monitor.requests, self.site.monitor.rejected]
 
 
 Play = Callable[[Scene], Steps]
@@ -329,15 +329,16 @@ def slow_server(scene: Scene) -> Steps:
         near = yield from scene.connect(client)
         heard = scene.world.spawn(scene.receive(near))
         yield from scene.wait(OFFER_OVER_PS)
+        early = yield from scene.connect(client)
         during = yield from scene.connect(client)
-        scene.notes.append(f"{near.mode.value}, {during.mode.value}")
-        for _ in range(2):
+        scene.notes.append(f"{near.mode.value}, {early.mode.value}, {during.mode.value}")
+        for _ in range(3):
             far = yield from scene.call(server, lambda thread: server.accept(thread, listening))
             yield from scene.send(far)
             yield from scene.call(server, far.close)
         scene.notes.append(f"{(yield heard)} and {yield from scene.receive(during)} bytes")
-        yield from scene.call(client, near.close)
-        yield from scene.call(client, during.close)
+        for end in (near, early, during):
+            yield from scene.call(client, end.close)
         yield from scene.wait()
         yield from scene.visit(client, server, listening)
 

@@ -35,6 +35,9 @@ RING_BYTES = layout.RING_BYTES
 ROOM_WAKE_BYTES = RING_BYTES // 4
 ALL_PUT = (TxDo.PUT_ALL,)
 ALL_TAKEN = (RxDo.TAKE_ALL,)
+LOOKS = (RxDo.LOOK,)
+AGAIN = (RxDo.RETRY,)
+WAITS = (RxDo.WAIT_DATA,)
 
 
 class Mode(Enum):
@@ -96,6 +99,8 @@ class Socket:
         self.tx_dir: Direction = slot.dirs[self.side]
         self.rx_dir: Direction = slot.dirs[1 - self.side]
         self.path: Path = path_of(self, slot)
+        self._data_news = _News(self, self._data_came, "data")
+        self._room_news = _News(self, self._room_came, "room")
         self.tx = self.world.start("ring_tx", self.name)
         self.rx = self.world.start("ring_rx", self.name)
         self.teardown = self.world.start("teardown", self.name)
@@ -188,8 +193,10 @@ class Socket:
             self._break_after_last()
         effects = self.tx.feed(TxEvent.SEND, size)
         if effects == ALL_PUT:
-            yield from self._put(thread, size)
-            return size
+            if thread.core.queue:
+                yield from thread.breathe()
+            yield thread.work(self.costs.ring_message + self._move(size))
+            return self._was_put(thread, size)
         return (yield from self._tx_effects(thread, effects, size))
 
     def _tx_effects(self, thread: Thread, effects: tuple[Effect, ...], size: int) -> Steps:
@@ -230,6 +237,9 @@ class Socket:
         if thread.core.queue:
             yield from thread.breathe()
         yield thread.work(self.costs.ring_message + self._move(size))
+        return self._was_put(thread, size)
+
+    def _was_put(self, thread: Thread, size: int) -> int:
         span = self.out.take_in(size)
         direction = self.tx_dir
         if direction.content.size + size > RING_BYTES:
@@ -261,7 +271,7 @@ class Socket:
             self.library.ring_bell(thread, sleeper)
 
     def _wait_room(self, thread: Thread) -> Steps:
-        yield from wait(thread, _News(self, self._room_came, "room"), self.library.patience)
+        yield from wait(thread, self._room_news, self.library.patience)
 
     def _room_came(self) -> bool:
         gone = self.gone or self.error or bool(self.tx_dir.rx_flags.load(self.world.now))
@@ -299,10 +309,20 @@ class Socket:
         return self.into.give_out(spans)
 
     def _ring_receive(self, thread: Thread, most: int) -> Steps:
+        """One RECV; what the table makes of it most often is done here, the rest below."""
         effects = self.rx.feed(RxEvent.RECV, most)
-        if effects == ALL_TAKEN:
-            return (yield from self._take(thread, most))
-        return (yield from self._rx_effects(thread, effects, most))
+        while effects != ALL_TAKEN:
+            if effects == LOOKS:
+                effects = self._look()
+            elif effects == AGAIN:
+                effects = self.rx.feed(RxEvent.RECV, most)
+            elif effects == WAITS and self.mode is Mode.RING:
+                yield from wait(thread, self._data_news, self.library.patience)
+                return 0
+            else:
+                return (yield from self._rx_effects(thread, effects, most))
+        yield thread.work(self.costs.ring_message + self._move(most))
+        return self._took(thread, most)
 
     def _rx_effects(self, thread: Thread, effects: tuple[Effect, ...], most: int) -> Steps:
         got = 0
@@ -319,7 +339,7 @@ class Socket:
                 case RxDo.WAIT_DATA:
                     yield from self._look_offered(thread)
                     if self.mode in (Mode.RING, Mode.OFFERED):
-                        yield from wait(thread, _News(self, self._data_came, "data"), self.library.patience)
+                        yield from wait(thread, self._data_news, self.library.patience)
                 case RxDo.END_OF_STREAM:
                     self.ended = True
                 case RxDo.RECV_COMPANION:
@@ -348,6 +368,9 @@ class Socket:
     def _take(self, thread: Thread, size: int) -> Steps:
         """Copy out, publish head, attend to the peer. Copying may stop at the end of what is there."""
         yield thread.work(self.costs.ring_message + self._move(size))
+        return self._took(thread, size)
+
+    def _took(self, thread: Thread, size: int) -> int:
         self.head += size
         spans = self.rx_dir.content.take(size)
         got = self.into.give_out(spans)

@@ -5,19 +5,24 @@ compiled to one function, as `gen_machines` prints it for C; nothing but the tab
 the same rows is a property test.
 
     ring = compiled(RING_TX).start(hook)
-    ring.feed(TxEvent.SEND, 64)          # -> (TxDo.PUT_ALL,); hook(ring, row, 64) is called behind it
+    ring.feed(TxEvent.SEND, 64)          # -> (TxDo.PUT_ALL,); hook(ring, row, 64, 1) is called behind it
+
+A row that only counts a register down to nought, and stays where it is, can be taken many times at once: what a waiting
+thread does most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import cache
 from typing import Any
 
-from sdcore.protocol.expr import ALWAYS, MASK, Always, Arg, Binary, Expr, Logic, Number, Reg
+from sdcore.protocol.expr import ALWAYS, MASK, Always, Arg, Arithmetic, Binary, Compare, Expr, Logic, Number, Reg
 from sdcore.protocol.kit import Effect, Event, LocalError, Machine, PeerError, Row, State
 
-Hook = Callable[["Runner", Row, int], None]
+Hook = Callable[["Runner", Row, int, int], None]
+"""Called behind a step with the instance, its row, the argument, and how often in a row the step was taken."""
+Effects = tuple[Effect, ...]
 Step = Callable[[dict[str, int], int], Row | None]
 
 
@@ -30,8 +35,12 @@ class Program:
         self.first: State = next(iter(machine.State))
         self.registers = {reg.name: reg.start for reg in machine.registers}
         self.steps: dict[State, dict[Event, Step]] = {state: {} for state in machine.State}
+        self.counting: dict[tuple[State, Event], tuple[Row, str]] = {}
         for (state, event), rows in machine.groups.items():
             self.steps[state][event] = _compile(rows)  # type: ignore[index]
+            counted = _counts_down(rows[0])
+            if counted is not None:
+                self.counting[state, event] = rows[0], counted  # type: ignore[index]
 
     def start(self, owner: str, hook: Hook | None = None, **registers: int) -> Runner:
         """A new instance in the first state; `owner` names it in traces."""
@@ -68,14 +77,52 @@ class Runner:
             raise error(f"{self.owner}: {self.program.name}: {event.name} in state {self.state.name}")
         self.state = row.next
         if self.hook is not None:
-            self.hook(self, row, arg)
+            self.hook(self, row, arg, 1)
         return row.effects
+
+    def feed_while(self, event: Event, times: int, idle: Container[Effects]) -> tuple[Effects, int]:
+        """Feed an event so many times, or until its effects are not idle ones; the last effects, and how often.
+
+        Raises:
+            LocalError, PeerError: as `feed`.
+        """
+        done = 0
+        effects: Effects = ()
+        while done < times and (not done or effects in idle):
+            counting = self.program.counting.get((self.state, event))
+            if counting is not None and counting[0].effects in idle and self.regs[counting[1]]:
+                row, name = counting
+                often = min(times - done, self.regs[name])
+                self.regs[name] -= often
+                effects = row.effects
+                done += often
+                if self.hook is not None:
+                    self.hook(self, row, 0, often)
+            else:
+                effects = self.feed(event)
+                done += 1
+        return effects, done
 
 
 @cache
 def compiled(machine: Machine) -> Program:
     """The program of a machine; one for each table object."""
     return Program(machine)
+
+
+def _counts_down(row: Row) -> str | None:
+    """The register of a row that takes one from it while it is above nought, and does not leave its state."""
+    guard = row.if_
+    if row.next is not row.state or len(row.updates) != 1 or not isinstance(guard, Compare) or guard.sign != ">":
+        return None
+    ((reg, value),) = row.updates
+    below = isinstance(guard.right, Number) and guard.right.number == 0 and guard.left is reg
+    less = isinstance(value, Arithmetic) and value.sign == "-" and value.left is reg and _is_one(value.right)
+    return reg.name if below and less else None
+
+
+def _is_one(expr: Expr) -> bool:
+    return isinstance(expr, Number) and expr.number == 1
 
 
 def _compile(rows: tuple[Row, ...]) -> Step:

@@ -87,14 +87,24 @@ class Wait:
         while self.machine.state is not WaiterState.DONE:
             if event is None:
                 raise Violation(f"{self.thread.name}: the waiter's effects end in {self.machine.state.name}")
-            event = yield from self._perform(self._in_vain(self.machine.feed(event)))
+            effects = self._in_vain(self.machine.feed(event))
+            if effects == PAUSE:  # as _perform does it, for this is what happens most
+                event = yield from self._spin(PAUSE_PS, self.machine.regs["spins_left"])
+            else:
+                event = yield from self._perform(effects)
         self.thread.waits_for = None
         return self.source.look()
 
     def _in_vain(self, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
         """Feed the looks that are owed for as long as the machine only pauses, or yields a core that nobody wants."""
         idle = (PAUSE,) if self.thread.core.queue else (PAUSE, YIELD)
-        while self._owed and effects in idle:
+        if not self._owed or effects not in idle:
+            return effects
+        if self.world.settings.trace is None:
+            effects, fed = self.machine.feed_while(WaiterEvent.EMPTY, self._owed, idle)
+            self._owed -= fed
+            return effects
+        while self._owed and effects in idle:  # each a line of the trace
             self._owed -= 1
             effects = self.machine.feed(WaiterEvent.EMPTY)
         return effects
@@ -134,7 +144,8 @@ class Wait:
             most = each_ps * (left + 1)
             if self.deadline_ps is not None:
                 most = max(each_ps, min(most, self.deadline_ps - began))
-            yield from self.thread.park(most)
+            yield self.thread.parked(most)
+            self.thread.unpark(began)
         self.source.unwatch(self.thread)
         self._owed = max(0, (self.world.now - began) // each_ps - 1)
         if self._owed:
@@ -167,4 +178,4 @@ class Wait:
 
 def wait(thread: Thread, source: Source, patience: Patience, deadline_ps: int | None = None) -> Steps:
     """Wait until the source has something; returns False if the deadline (absolute) comes first."""
-    return (yield from Wait(thread, source, patience, deadline_ps).steps())
+    return Wait(thread, source, patience, deadline_ps).steps()

@@ -84,6 +84,8 @@ class World:
         self.rows: Counter[Row] = Counter()
         self.laws: list[Callable[[], None]] = []
         self._programs: dict[str, Program] = {name: compiled(table) for name, table in settings.tables.items()}
+        self._waiter = self._programs["waiter"]
+        self._trace = settings.trace
         self._recent: deque[tuple[int, Runner, Row, int]] = deque(maxlen=LAST_STEPS)
         self._names: Counter[str] = Counter()
         self._idle = self._instant = 0
@@ -95,7 +97,7 @@ class World:
     @property
     def now(self) -> int:
         """Picoseconds since the start."""
-        return int(self.env._now)  # not env.now: a second property would double the cost of the most frequent call
+        return self.env._now  # type: ignore[return-value]  # an integer from the start; env.now would cost twice as much
 
     def head(self) -> str:
         """The first line of the trace: seed and options."""
@@ -131,20 +133,29 @@ class World:
         """An instance of the table that this world follows."""
         return self._programs[machine].start(owner, self._stepped, **registers)
 
-    def _stepped(self, runner: Runner, row: Row, arg: int) -> None:
-        self.rows[row] += 1
-        now = self.now
-        self._instant = self._instant + 1 if now == self.last_ps else 0
-        self._idle = self._idle + 1 if runner.program.name == "waiter" else 0
-        self.last_ps = now
-        if self._instant > INSTANT_STEPS_MAX:
-            raise Violation(f"progress: {runner.owner} and others go in a circle, and no time passes")
-        if self._idle > self.settings.idle_steps_max:
-            raise Violation(f"progress: {runner.owner} and others only wait, {self._idle} steps long")
-        self._recent.append((now, runner, row, arg))
-        if self.settings.trace is not None:
-            regs = "".join(f" {name}={value}" for name, value in runner.regs.items())
-            self._write(_line(now, runner, row, arg) + regs)
+    def _stepped(self, runner: Runner, row: Row, arg: int, times: int) -> None:
+        rows, now = self.rows, self.env._now
+        rows[row] = rows.get(row, 0) + times
+        if now == self.last_ps:
+            self._instant += times
+            if self._instant > INSTANT_STEPS_MAX:
+                raise Violation(f"progress: {runner.owner} and others go in a circle, and no time passes")
+        else:
+            self._instant = 0
+            self.last_ps = now  # type: ignore[assignment]
+        if runner.program is self._waiter:
+            self._idle += times
+            if self._idle > self.settings.idle_steps_max:
+                raise Violation(f"progress: {runner.owner} and others only wait, {self._idle} steps long")
+        else:
+            self._idle = 0
+        self._recent.append((now, runner, row, arg))  # type: ignore[arg-type]
+        if self._trace is not None:
+            self._trace_step(runner, row, arg)
+
+    def _trace_step(self, runner: Runner, row: Row, arg: int) -> None:
+        regs = "".join(f" {name}={value}" for name, value in runner.regs.items())
+        self._write(_line(self.now, runner, row, arg) + regs)
 
     def note(self, who: str, what: str) -> None:
         """A line of the trace that is not a machine's step."""

@@ -202,7 +202,7 @@ class Table:
         effects = runner.feed(event, arg)
         return (runner.state, tuple(runner.regs[name] for name in self.names)), effects
 
-    def _taken(self, _: Runner, row: Row, __: int) -> None:
+    def _taken(self, _: Runner, row: Row, __: int, ___: int) -> None:
         self.rows.add(row)
 
     def value(self, local: Local, name: str) -> int:

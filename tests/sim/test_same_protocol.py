@@ -39,6 +39,32 @@ def test_compiled_rows_are_the_interpreted_ones(machine: Machine, data: st.DataO
         assert (fast.state, fast.regs) == (slow.state, slow.regs)
 
 
+@given(st.sampled_from(MACHINES), st.data())
+def test_feeding_often_is_feeding_one_by_one(machine: Machine, data: st.DataObject) -> None:
+    seen: list[tuple[str, int]] = []
+    numbers = {reg.name: data.draw(st.integers(0, 5)) for reg in machine.registers}
+    one, many = (compiled(machine).start("x") for _ in range(2))
+    one.regs.update(numbers)
+    many.regs.update(numbers)
+    many.hook = lambda _, row, __, times: seen.append((str(row), times))
+    idle = {effects for row in machine.rows if (effects := row.effects) and data.draw(st.booleans())}
+    for _ in range(10):
+        event, times = data.draw(st.sampled_from(list(machine.Event))), data.draw(st.integers(1, 8))
+        fed, effects = 0, ()
+        try:
+            while fed < times and (not fed or effects in idle):
+                effects = one.feed(event)
+                fed += 1
+        except ProtocolError as error:
+            with pytest.raises(type(error)):
+                many.feed_while(event, times, idle)
+        else:
+            seen.clear()
+            assert many.feed_while(event, times, idle) == (effects, fed)
+            assert sum(often for _, often in seen) == fed
+        assert (many.state, many.regs) == (one.state, one.regs)
+
+
 def run_with(*machines: Machine, scenario: str = "ping-pong", count: int = 30, seed: int = 1) -> dict[str, int]:
     """Run with some tables replaced; returns what carried the connections."""
     tables = {**TABLES, **{machine.name: machine for machine in machines}}

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from tests.differential.calls import CHOICES, EPOLL_FLAGS, MESSAGE_FLAGS, Program, Step, written
+from tests.differential.calls import CHOICES, EPOLL_FLAGS, Program, Step, written
 from tests.differential.stage import Event, Kind, Run
 
 Opening = Callable[[Step, Event], Event]
@@ -102,14 +102,11 @@ def closes_under_a_waiter(program: Program, kernel: Sequence[Event]) -> bool:
 def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
     """Whether an end is passed on or inherited by exec after something that the kernel's connection does not know.
 
-    Known differences: a look across the seam (cases/peek_over_a_move.txt), an edge that was told before
-    (edge_told_again_after_a_move.txt).
+    A known difference: an edge that was told before (cases/edge_told_again_after_a_move.txt).
     """
     if not any(step.call in {"post", "exec"} for step in program):
         return False
-    peeks = any(step.call == "recv" and step.args[2] & MESSAGE_FLAGS["PEEK"] for step in program)
-    edges = any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
-    return peeks or edges
+    return any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
 
 
 Excuse = Callable[[Program, Sequence[Event]], bool]

@@ -22,7 +22,6 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 KNOWN_TO_DIFFER: frozenset[str] = frozenset(
     {
         "edge_told_again_after_a_move",
-        "peek_over_a_move",
     }
 )
 

@@ -79,6 +79,22 @@ bool sd_move_received(struct sd_socket *s)
     return rx_moved(s) || (moved && sd_load_acquire(&s->rx.dir->p.tail) == sd_own_head(s));
 }
 
+#define PEEK_PARTS 64 /* of a buffer in more pieces a look shows the first */
+
+long sd_move_peek_behind(struct sd_socket *s, int fd, uint64_t seen, const struct sd_place *to, int flags)
+{
+    struct iovec parts[PEEK_PARTS];
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = sd_min_u64(to->count, PEEK_PARTS)};
+    bool moved = peer_moved(s); /* before tail: then tail is final */
+    if (!moved || sd_load(&s->mode) != SD_MODE_RING || sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s) != seen)
+        return 0;
+    memcpy(parts, to->iov, msg.msg_iovlen * sizeof *parts);
+    parts[0].iov_base = (uint8_t *)parts[0].iov_base + to->offset;
+    parts[0].iov_len -= to->offset;
+    long r = sd_sys_recvmsg(fd, &msg, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
+    return r > 0 ? r : 0;
+}
+
 static uint32_t companion_events(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};

@@ -16,6 +16,8 @@
 #ifndef SD_MOVE_H
 #define SD_MOVE_H
 
+#include <sys/uio.h>
+
 #include "core/state.h"
 
 /* Some direction of this connection uses the companion, or is about to: bytes on it are no surprise. */
@@ -66,6 +68,17 @@ SD_API bool sd_move_resends(const struct sd_socket *s);
 
 /* The ring is read empty and the rest of the stream comes over the companion. */
 SD_API bool sd_move_received(struct sd_socket *s);
+
+/* A place in the program's buffers: `offset` bytes into iov[0]. */
+struct sd_place {
+    const struct iovec *iov;
+    size_t count;
+    size_t offset;
+};
+
+/* A look (MSG_PEEK) saw `seen` bytes in the ring: if that is all there is in it, and the rest of the stream comes over the
+ * companion, looks at what is there, too. Bytes seen, 0 for none. */
+SD_API long sd_move_peek_behind(struct sd_socket *s, int fd, uint64_t seen, const struct sd_place *to, int flags);
 
 /* Our direction has left the ring. */
 SD_API bool sd_move_left(const struct sd_socket *s);

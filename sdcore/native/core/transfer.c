@@ -421,10 +421,10 @@ static void get(struct sd_rx *rx, struct cursor *c, size_t n, bool discard)
 /* No byte is there: what the producer's flags and the companion say, as an event of the machine. */
 static uint32_t end_event(struct sd_socket *s, uint32_t flags)
 {
+    if (flags & SD_TX_MOVED) /* the kernel tells of a reset behind what it has, too */
+        return SD_RING_RX_EV_MOVED;
     if ((flags & SD_TX_RESET) && !(flags & SD_TX_FIN)) /* what follows its end breaks our direction only */
         return SD_RING_RX_EV_BREAK;
-    if (flags & SD_TX_MOVED)
-        return SD_RING_RX_EV_MOVED;
     if (flags & (SD_TX_FIN | SD_TX_CLOSED))
         return SD_RING_RX_EV_FIN;
     if (sd_load(&s->gone) && sd_move_leftover(s))
@@ -566,9 +566,11 @@ static long recv_strays(struct sd_socket *s, int fd, struct cursor *c, int flags
 }
 
 /* What came out of the ring may be the first part only of what Linux would have given. */
-static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags)
+static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags, long seen)
 {
-    if (!c->left || (flags & MSG_PEEK) || sd_load(&s->mode) != SD_MODE_RING || !sd_move_received(s))
+    if (c->left && (flags & MSG_PEEK))
+        return sd_move_peek_behind(s, fd, (uint64_t)seen, &(struct sd_place){c->iov, c->count, c->offset}, flags);
+    if (!c->left || sd_load(&s->mode) != SD_MODE_RING || !sd_move_received(s))
         return 0;
     return recv_rest_by_kernel(s, fd, c, flags | MSG_DONTWAIT);
 }
@@ -668,7 +670,7 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
             done += r;
         bool more = wants_all(c, flags) || (below_mark(s, c, done) && blocks(s, flags));
         if (r > 0 && (!more || (flags & MSG_PEEK))) /* a look that begins anew counts nothing twice */
-            return done + recv_behind(s, fd, c, flags);
+            return done + recv_behind(s, fd, c, flags, r);
         if (r == 0 || (r < 0 && r != -EAGAIN))
             return done ? done : r == -EDEADLK ? -EAGAIN : r;
         if (r < 0 && !blocks(s, flags))
@@ -750,7 +752,7 @@ static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_
     struct sd_socket *s = entered(&call, fd);
     if (!s)
         return 0;
-    long r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags) : 0;
+    long r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
     sd_call_leave(&call);
     return r;
 }

@@ -16,13 +16,13 @@ of a killed process may be replaced by another's.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sdcore.protocol import record
 from sdcore.protocol.expr import ALWAYS
-from sdcore.protocol.kit import Machine, Row
+from sdcore.protocol.kit import Machine, Named, Row
 from sdcore.protocol.machines import MACHINES
 from sdsim.conform.log import BIND, NO_EVENTS, SET, START, Line, Log
 from sdsim.stepper import text_of
@@ -44,16 +44,22 @@ class Offence(Exception):
 
 
 def text(line: Line) -> str:
-    """A line as one reads it."""
-    machine = MACHINES[line.machine]
-    states = list(machine.State)
-    names = {START: "START", SET: "SET", BIND: "BIND"}
-    event = names.get(line.event) or list(machine.Event)[line.event].name
-    values = {reg.name: _value(line, word, shift, reg.mask) for reg, word, shift in record.places(machine)}
-    regs = "".join(f" {name}={value}" for name, value in values.items())
-    before, after = states[line.before].name, states[line.after].name
-    what = f"{machine.name} {line.instance:x} step {line.step}: {before} {event}({line.arg}) -> {after}"
+    """A line as one reads it; numbers where it has no names."""
+    machine = MACHINES[line.machine] if line.machine < len(MACHINES) else None
+    event = {START: "START", SET: "SET", BIND: "BIND"}.get(line.event) or _named(
+        machine.Event if machine else (), line.event
+    )
+    before, after = (_named(machine.State if machine else (), number) for number in (line.before, line.after))
+    places = record.places(machine) if machine else []
+    regs = "".join(f" {reg.name}={_value(line, word, shift, reg.mask)}" for reg, word, shift in places)
+    name = machine.name if machine else f"machine {line.machine}"
+    what = f"{name} {line.instance:x} step {line.step}: {before} {event}({line.arg}) -> {after}"
     return f"{line.time_ns / 1e9:.9f} {what}, row {line.row},{regs} before\n  {line.chunk.place(line.mark)}"
+
+
+def _named(members: Iterable[Named], number: int) -> str:
+    names = [member.name for member in members]
+    return names[number] if number < len(names) else str(number)
 
 
 def _value(line: Line, word: int, shift: int, mask: int) -> int:
@@ -178,6 +184,8 @@ class History:
     def take(self, line: Line) -> None:
         """Judge a line, and those that have waited for it."""
         self.current = line
+        if line.machine >= len(MACHINES):
+            raise Offence("there is no such machine")
         if line.event in NO_EVENTS and (line.row, line.effects, line.after) != (record.NO_ROW, 0, line.before):
             raise Offence("a line that is no event has no row, and changes nothing")
         if line.machine == TOKEN:
@@ -304,7 +312,7 @@ class History:
 
 
 def _stands(instance: Instance, line: Line) -> Offence:
-    state = list(MACHINES[line.machine].State)[instance.state].name
+    state = _named(MACHINES[line.machine].State, instance.state)
     words = ", ".join(f"{word:#x}" for word in instance.registers)
     return Offence(f"the machine stands in {state} with the registers {words}")
 

@@ -54,8 +54,8 @@ def judge(paths: Sequence[Path]) -> Verdict:
     gc.disable()  # millions of lines, none in a circle
     try:
         for line in merged(logs):
-            counts[line.machine] += 1
             history.take(line)
+            counts[line.machine] += 1
     except Offence as offence:
         raise Offence(f"{text(history.current)}\n  {offence}") from None
     finally:

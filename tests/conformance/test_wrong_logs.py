@@ -41,9 +41,14 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def steps(good: Path) -> list[Line]:
-    """Lines that are neither the last of their instance nor of a token that did not change."""
-    last = {line.instance: line for line in lines(good)}
-    return [line for line in lines(good) if last[line.instance] is not line and line.event not in NO_EVENTS]
+    """Lines behind which another of the same instance stands; what a fork has copied is one for each process."""
+
+    def key(line: Line) -> tuple[int, int]:
+        return line.instance, 0 if line.flags & record.SHARED else line.chunk.process
+
+    every = list(lines(good))
+    last = {key(line): line for line in every}
+    return [line for line in every if last[key(line)] is not line and line.event not in NO_EVENTS]
 
 
 def refusal(path: Path) -> str:
@@ -107,6 +112,13 @@ def test_bytes_seen_before_they_were_put(good: Path, tmp_path: Path) -> None:
         if line.instance == producer.instance and line.event not in NO_EVENTS:
             copy.add(line.chunk.number, line.mark, "time_ns", 10**9)
     assert "bytes are seen, 0 were put" in refusal(copy.write(tmp_path))
+
+
+def test_numbers_without_names_are_refused_too(good: Path, steps: list[Line], tmp_path: Path) -> None:
+    for field in ("machine", "event", "before", "after"):
+        copy = Copy.of(good)
+        copy.add(steps[-1].chunk.number, steps[-1].mark, field, 100)
+        assert PLACE.search(refusal(copy.write(tmp_path)))
 
 
 def test_a_file_that_is_no_log(good: Path, tmp_path: Path) -> None:

@@ -27,11 +27,17 @@ static inline bool is_still(int fd, struct sd_socket *s)
     return sd_load(&sd_g.files[fd].sock) == s && sd_mode_uses_ring(sd_load(&s->mode));
 }
 
-/* The object of a descriptor, held for this call; NULL if there is none or it is plain. */
-static struct sd_socket *entered(struct sd_call *call, int fd)
+/* The object of a descriptor, held for this call; NULL if there is none or it is plain, and then *r says what to answer:
+ * SD_PASS, or -EBADF if it was closed just now. For then the kernel's file may be open yet, and a call would wait there for
+ * what nobody sends: the connection ends with this close. */
+static struct sd_socket *entered(struct sd_call *call, int fd, long *r)
 {
     struct sd_socket *s = sd_socket_here(fd);
-    return s && sd_load_acquire(&s->mode) != SD_MODE_KERNEL ? sd_call_enter(call, fd, s) : NULL;
+    *r = SD_PASS;
+    if (!s || sd_load_acquire(&s->mode) == SD_MODE_KERNEL)
+        return NULL;
+    *r = -EBADF;
+    return sd_call_enter(call, fd, s);
 }
 
 /* --- a walk over the program's buffers --- */
@@ -364,12 +370,13 @@ long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
 {
     struct cursor c;
     struct sd_call call;
+    long r;
     if (!cursor_start(&c, iov, count))
         return sd_socket_of(fd) ? -EINVAL : SD_PASS;
-    struct sd_socket *s = entered(&call, fd);
+    struct sd_socket *s = entered(&call, fd, &r);
     if (!s)
-        return SD_PASS;
-    long r = send_loop(s, fd, &c, flags);
+        return r;
+    r = send_loop(s, fd, &c, flags);
     if (closed_meanwhile(s, fd, r))
         r = send_behind_closed(s, fd, iov, count, flags);
     sd_call_leave(&call);
@@ -713,14 +720,15 @@ long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg
 {
     struct cursor c;
     struct sd_call call;
+    long r;
     if (!cursor_start(&c, iov, count))
         return sd_socket_of(fd) ? -EINVAL : SD_PASS;
-    struct sd_socket *s = entered(&call, fd);
+    struct sd_socket *s = entered(&call, fd, &r);
     if (!s)
-        return SD_PASS;
+        return r;
     if (msg_flags)
         *msg_flags = 0;
-    long r = recv_entered(s, fd, iov, count, flags, false);
+    r = recv_entered(s, fd, iov, count, flags, false);
     sd_call_leave(&call);
     return r;
 }
@@ -729,10 +737,11 @@ static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int
 {
     const struct iovec iov = {.iov_base = buf, .iov_len = n};
     struct sd_call call;
-    struct sd_socket *s = entered(&call, fd);
+    long r;
+    struct sd_socket *s = entered(&call, fd, &r);
     if (!s)
-        return SD_PASS;
-    long r = recv_entered(s, fd, &iov, 1, flags, empty);
+        return sd_socket_of(fd) ? r : -EBADF; /* it was there when the call began */
+    r = recv_entered(s, fd, &iov, 1, flags, empty);
     sd_call_leave(&call);
     return r;
 }
@@ -749,10 +758,11 @@ static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_
     struct iovec iov = {.iov_base = buf, .iov_len = n};
     struct cursor c;
     struct sd_call call;
-    struct sd_socket *s = entered(&call, fd);
+    long r;
+    struct sd_socket *s = entered(&call, fd, &r);
     if (!s)
         return 0;
-    long r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
+    r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
     sd_call_leave(&call);
     return r;
 }

@@ -59,6 +59,16 @@ static pthread_t start_and_wait(void *(*run)(void *), struct job *job)
     return thread;
 }
 
+static pthread_t start_and_wait_briefly(void *(*run)(void *), struct job *job)
+{
+    pthread_t thread = thread_start(run, job);
+
+    while (!job->calls)
+        sleep_ms(1);
+    sleep_ms(15);
+    return thread;
+}
+
 /* What the other end sees now. */
 static void show_other(int fd)
 {
@@ -376,4 +386,67 @@ SCENARIO(close_under_a_blocked_connect, ANY | ONCE)
     SHOW(connect(taken, (struct sockaddr *)&address, address_size(&address)));
     SHOW(send(taken, "abc", 3, 0));
     SHOW(recv(accept(at, NULL, NULL), (char[4]){0}, 4, 0));
+}
+
+/* The close comes at any moment of the call: the call has the bytes, or an end, and the other end always hears of it. */
+static long closed_at_some_moment(int round)
+{
+    int ends[2];
+
+    own_pair(ends);
+    struct job job = {.fd = ends[0]};
+    pthread_t thread = thread_start(receive_once, &job);
+    struct timespec moment = {.tv_nsec = round * 37 % 400 * 1000};
+    nanosleep(&moment, NULL);
+    close(ends[0]);
+    send(ends[1], "abc", 3, MSG_NOSIGNAL);
+    long good = poll(&(struct pollfd){ends[1], POLLRDHUP, 0}, 1, 5000) == 1;
+    close(ends[1]);
+    thread_join(thread);
+    return good + (job.result == 3 || job.result == 0 || (job.result == -1 && job.error == EBADF));
+}
+
+SCENARIO(close_at_any_moment_of_a_recv, ANY | ONCE)
+{
+    long good = 0;
+
+    for (int round = 0; round < 300; round++)
+        good += closed_at_some_moment(round);
+    SHOW(good);
+}
+
+static void *open_and_close_meanwhile(void *argument)
+{
+    _Atomic bool *stop = argument;
+
+    while (!*stop) {
+        int ends[2];
+        own_pair(ends);
+        close(ends[0]);
+        close(ends[1]);
+    }
+    return NULL;
+}
+
+SCENARIO(close_at_any_moment_beside_others_that_take_the_number, ANY | ONCE)
+{
+    static _Atomic bool stop;
+    pthread_t other = thread_start(open_and_close_meanwhile, (void *)&stop);
+    long good = 0;
+
+    for (int round = 0; round < 200; round++) {
+        int ends[2];
+        own_pair(ends);
+        struct job job = {.fd = ends[0]};
+        pthread_t thread = start_and_wait_briefly(receive_once, &job);
+        close(ends[0]);
+        send(ends[1], "abc", 3, MSG_NOSIGNAL);
+        thread_join(thread);
+        good += job.result == 3;
+        good += poll(&(struct pollfd){ends[1], POLLRDHUP, 0}, 1, 5000) == 1;
+        close(ends[1]);
+    }
+    stop = true;
+    thread_join(other);
+    SHOW(good);
 }

@@ -208,6 +208,24 @@ int sd_call_hold(struct sd_socket *s, int fd)
     }
 }
 
+long sd_call_send(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
+{
+    const struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+    fd = sd_call_hold(s, fd);
+    long r = fd < 0 ? -EBADF : sd_sys_sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
+    sd_count_kernel(fd, r, 0);
+    return r;
+}
+
+long sd_call_recv(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+    fd = sd_call_hold(s, fd);
+    long r = fd < 0 ? -EBADF : sd_sys_recvmsg(fd, &msg, flags);
+    sd_count_kernel(fd, 0, r);
+    return r;
+}
+
 /* --- fork --- */
 
 void sd_kept_fork_prepare(void)

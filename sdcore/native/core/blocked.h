@@ -23,6 +23,8 @@
 #ifndef SD_BLOCKED_H
 #define SD_BLOCKED_H
 
+#include <sys/uio.h>
+
 #include "core/state.h"
 
 /* One call; its place on the stack tells it from those that a signal handler makes inside it. */
@@ -40,6 +42,11 @@ SD_API int sd_call_fd(const struct sd_socket *s, int fd);
 
 /* The same, and it stays so until the call is left. */
 SD_API int sd_call_hold(struct sd_socket *s, int fd);
+
+/* The kernel's call on such a descriptor, where the program's number is another file's. Block as the kernel does; bytes or
+ * -errno, and no SIGPIPE. */
+SD_API long sd_call_send(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags);
+SD_API long sd_call_recv(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags);
 
 /* The descriptor has left the table: true if calls of this process are inside, which now hold its reference. */
 SD_API bool sd_keep_for_calls(struct sd_socket *s, int fd);

@@ -357,15 +357,6 @@ static bool closed_meanwhile(const struct sd_socket *s, int fd, long r)
     return sd_unlikely(now != s) && (!now || now != s->heir);
 }
 
-static long send_behind_closed(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
-{
-    const struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
-    fd = sd_call_hold(s, fd);
-    long r = fd < 0 ? -EBADF : sd_sys_sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
-    sd_count_kernel(fd, r, 0);
-    return r;
-}
-
 long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
 {
     struct cursor c;
@@ -378,7 +369,7 @@ long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
         return r;
     r = send_loop(s, fd, &c, flags);
     if (closed_meanwhile(s, fd, r))
-        r = send_behind_closed(s, fd, iov, count, flags);
+        r = sd_call_send(s, fd, iov, count, flags);
     sd_call_leave(&call);
     return r;
 }
@@ -699,21 +690,12 @@ static long await_byte(struct sd_socket *s, int fd, int flags)
     return r > 0 || waited ? 0 : r;
 }
 
-static long recv_behind_closed(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
-{
-    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
-    fd = sd_call_hold(s, fd);
-    long r = fd < 0 ? -EBADF : sd_sys_recvmsg(fd, &msg, flags);
-    sd_count_kernel(fd, 0, r);
-    return r;
-}
-
 static long recv_entered(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags, bool empty)
 {
     struct cursor c;
     cursor_start(&c, iov, count);
     long r = c.left ? recv_loop(s, fd, &c, flags, empty) : await_byte(s, fd, flags);
-    return closed_meanwhile(s, fd, r) ? recv_behind_closed(s, fd, iov, count, flags) : r;
+    return closed_meanwhile(s, fd, r) ? sd_call_recv(s, fd, iov, count, flags) : r;
 }
 
 long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)

@@ -37,6 +37,7 @@ class End:
         flow: the way to the peer, if that is on another host.
         coming: bytes that are on their way to this end.
         held: a program has it, or a backlog.
+        queued: a client's end whose connection is in the server's backlog.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class End:
         "name",
         "on_room",
         "peer",
+        "queued",
         "reset",
         "sleepers",
         "watchers",
@@ -59,6 +61,7 @@ class End:
         self.inbox = Bytes()
         self.peer: End
         self.eof = False
+        self.queued = False
         self.reset = False
         self.closed = False
         self.sleepers: list[Thread] = []
@@ -153,7 +156,7 @@ class Kernel:
         port = self.next_port()
         if listener.host is not host and not (yield from self._handshake(thread, mine, theirs, listener.host)):
             return None
-        mine.held = True
+        mine.held = mine.queued = True
         mine.carry(0, lambda: self._arrived(listener, Incoming(theirs, port, hinted, host)))
         return mine, port
 
@@ -214,7 +217,11 @@ class Kernel:
             if thread in listener.acceptors:
                 listener.acceptors.remove(thread)
         yield thread.work(self.costs.open_socket)
-        return listener.backlog.popleft() if listener.backlog else (yield from self.accept(thread, listener))
+        if not listener.backlog:
+            return (yield from self.accept(thread, listener))
+        incoming = listener.backlog.popleft()
+        incoming.end.peer.queued = False
+        return incoming
 
     # Bytes ------------------------------------------------------------------------------------------------------------
 

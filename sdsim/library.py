@@ -17,13 +17,13 @@ from sdcore.protocol.attach import AttachDo, AttachEvent, AttachState
 from sdcore.protocol.connection import ClientDo, ClientEvent, ServerEvent
 from sdcore.protocol.lease import LeaseClientDo, LeaseClientEvent, LeaseClientState
 from sdcore.protocol.listener import ListenerDo, ListenerEvent
-from sdsim.arrival import OFFER_TIMEOUT_PS, Arrival
+from sdsim.arrival import Arrival
 from sdsim.host import Host, Thread
 from sdsim.kernel import End, Incoming, Kernel, Listener
 from sdsim.monitor import Monitor
 from sdsim.paths import join, swap_there
 from sdsim.shared import DECLINED, FREE, OFFERED, WITHDRAWN, Slab, Slot
-from sdsim.socket import Mode, Socket
+from sdsim.socket import OFFER_LOOK_PS, Mode, Socket
 from sdsim.stepper import Runner
 from sdsim.units import MS
 from sdsim.waiting import Patience
@@ -463,7 +463,7 @@ class Attempt:
         if seen[0] != slot.number:
             return ClientEvent.PORT_TAKEN
         socket.mode = Mode.OFFERED
-        socket.deadline_ps = self.world.now + OFFER_TIMEOUT_PS
+        socket.deadline_ps = self.world.now + OFFER_LOOK_PS
         socket.accepted = lambda thread: self.feed(thread, ClientEvent.ACCEPTED)
         socket.withdraw = self._take_back
         self._watch_companion()

@@ -322,25 +322,45 @@ def a_second_slab(scene: Scene) -> Steps:
 
 
 def slow_server(scene: Scene) -> Steps:
-    """Nobody takes an offer up: back-off, and an end of it."""
+    """An offer waits as long as its connection is in the backlog, however long that is."""
     server, client = scene.process(), scene.process()
     listening = yield from scene.listen(server)
+    near = yield from scene.connect(client)
+    heard = scene.world.spawn(scene.receive(near))
+    yield from scene.wait(3 * OFFER_OVER_PS)
+    far = yield from scene.call(server, lambda thread: server.accept(thread, listening))
+    yield from scene.send(far)
+    scene.notes.append(f"{(yield heard)} byte, {far.mode.value}")
+    yield from scene.part(near, far)
+    yield from scene.visit(client, server, listening)
+
+
+def stranger_accepts(scene: Scene) -> Steps:
+    """Who inherited the listener and lacks the library takes no offer up: back-off, and an end of it."""
+    server, client, stranger = scene.process(), scene.process(), scene.process(accelerated=False)
+    listening = yield from scene.listen(server)
+    inherited = Listening(scene.world.start("listener", stranger.name), listening.kernel, listening.socket)
     for _ in range(2):
         near = yield from scene.connect(client)
         heard = scene.world.spawn(scene.receive(near))
+        far = yield from scene.call(stranger, lambda thread: stranger.accept(thread, inherited))
         yield from scene.wait(OFFER_OVER_PS)
-        early = yield from scene.connect(client)
-        during = yield from scene.connect(client)
-        scene.notes.append(f"{near.mode.value}, {early.mode.value}, {during.mode.value}")
-        for _ in range(3):
-            far = yield from scene.call(server, lambda thread: server.accept(thread, listening))
-            yield from scene.send(far)
-            yield from scene.call(server, far.close)
-        scene.notes.append(f"{(yield heard)} and {yield from scene.receive(during)} bytes")
-        for end in (near, early, during):
+        ends = [near, (yield from scene.connect(client)), (yield from scene.connect(client))]
+        scene.notes.append(", ".join(end.mode.value for end in ends))
+        yield from scene.send(far)
+        scene.notes.append(f"{(yield heard)} byte")
+        for _ in ends[1:]:
+            yield from _turn_away(scene, stranger, inherited)
+        for end in ends:
             yield from scene.call(client, end.close)
+        yield from scene.call(stranger, far.close)
         yield from scene.wait()
         yield from scene.visit(client, server, listening)
+
+
+def _turn_away(scene: Scene, server: Library, listening: Listening) -> Steps:
+    far = yield from scene.call(server, lambda thread: server.accept(thread, listening))
+    yield from scene.call(server, far.close)
 
 
 def policy_changes(scene: Scene) -> Steps:
@@ -362,7 +382,7 @@ SCENES: Final[Mapping[str, Play]] = {
     for play in (
         monitor_returns, monitor_dies_in_the_middle, server_without_the_library, listener_closed_in_use, client_dies,
         client_dies_with_an_offer, one_of_two_servers_dies, more_than_a_slab,
-        a_second_slab, slow_server, policy_changes,
+        a_second_slab, slow_server, stranger_accepts, policy_changes,
     )
 }  # fmt: skip
 

@@ -25,6 +25,7 @@ from sdsim.paths import Path, path_of
 from sdsim.shared import Attention, Direction, Slot
 from sdsim.stream import Span, Stream
 from sdsim.token import Token, under
+from sdsim.units import NS
 from sdsim.waiting import wait
 from sdsim.world import Steps, Violation
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sdsim.library import Library
 
 RING_BYTES = layout.RING_BYTES
+OFFER_LOOK_PS = layout.OFFER_LOOK_NS * NS
 ROOM_WAKE_BYTES = RING_BYTES // 4
 ALL_PUT = (TxDo.PUT_ALL,)
 ALL_TAKEN = (RxDo.TAKE_ALL,)
@@ -84,6 +86,7 @@ class Socket:
         self.ended = False
         self.closed_in_order = False
         self.deadline_ps: int | None = None
+        self.unqueued_ps = 0
         self.tries: Callable[[Thread], Steps] | None = None
         self.withdraw: Callable[[Thread, ClientEvent], Steps] | None = None
         self.accepted: Callable[[Thread], Steps] | None = None
@@ -403,8 +406,16 @@ class Socket:
             yield from self.accepted(thread)
         elif self.end.readable:
             yield from self.withdraw(thread, ClientEvent.COMPANION_DATA)
-        elif self.deadline_ps is not None and self.world.now >= self.deadline_ps:
+        elif self._patience_is_over():
             yield from self.withdraw(thread, ClientEvent.EXPIRED)
+
+    def _patience_is_over(self) -> bool:
+        """Time counts only once the connection has left the server's backlog, looked at now and then."""
+        if self.deadline_ps is None or self.end is None or self.world.now < self.deadline_ps:
+            return False
+        self.unqueued_ps = 0 if self.end.queued else self.unqueued_ps + OFFER_LOOK_PS
+        self.deadline_ps = self.world.now + OFFER_LOOK_PS
+        return self.unqueued_ps >= layout.OFFER_TIMEOUT_NS * NS
 
     def _settle_pending(self, thread: Thread) -> Steps:
         assert self.tries is not None

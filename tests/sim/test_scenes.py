@@ -21,7 +21,8 @@ NOTES = {
         "1 processes, 1 listeners, 0 slabs, 0 leases",
     ],
     "more_than_a_slab": ["512 of 515 by rings", "ring"],
-    "slow_server": 2 * ["kernel, kernel, kernel", "1 and 1 bytes", "ring"],
+    "slow_server": ["1 byte, ring", "ring"],
+    "stranger_accepts": 2 * ["kernel, kernel, kernel", "1 byte", "ring"],
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_a_call_that_is_not_ours_costs_few_instructions(tmp_path: Path, own_host
 @NEEDS_VALGRIND
 @pytest.mark.parametrize(
     ("what", "times", "most"),
-    [("transfer", 5000, 500), ("echo", 2000, 2300), ("connect", 200, 5200)],
+    [("transfer", 5000, 395), ("echo", 2000, 2070), ("connect", 200, 5050)],
 )
 def test_a_call_that_is_ours_costs_few_instructions(
     what: str, times: int, most: int, tmp_path: Path, own_host: Host

@@ -172,7 +172,7 @@ struct sd_socket *sd_call_enter(struct sd_call *call, int fd, struct sd_socket *
 void sd_call_leave(struct sd_call *call)
 {
     struct sd_socket *s = call->sock;
-    if (sd_self)
+    if (sd_has_slot())
         forget_deeper(sd_self, (uintptr_t)call);
     atomic_fetch_sub(&s->pins, 1); /* after the name is gone: of two that leave at once the second sees so */
     if (sd_unlikely(atomic_load(&kept.count))) /* pairs with its rise in duplicate, before the closer's last look */

@@ -578,8 +578,8 @@ static void forget_own_bells(void)
     int fd = atomic_exchange(&sd_g.bell_out_fd, -1);
     struct sd_bell out = {.fd = fd};
     sd_bell_close(&out);
-    struct sd_bell mine = {.fd = sd_self ? sd_self->bell_fd : -1};
-    sd_self = NULL; /* the slot is the parent's */
+    struct sd_bell mine = {.fd = sd_has_slot() ? sd_self->bell_fd : -1};
+    sd_self = &sd_nobody; /* the slot is the parent's */
     sd_bell_close(&mine);
 }
 

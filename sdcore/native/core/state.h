@@ -106,6 +106,8 @@ struct sd_socket {
 
 #define SD_BUSY 4 /* both directions of a socket, and the same again in a signal handler */
 
+#define SD_TOKEN_NOBODYS 1 /* in busy[0] of who has no slot */
+
 /* What a thread waits for in the queue of a token that it names in `busy`. */
 enum sd_queued {
     SD_QUEUED_NOT = 0,

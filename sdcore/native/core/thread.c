@@ -14,7 +14,8 @@
 
 #define PID_BITS 22 /* PID_MAX_LIMIT is 4 Mi */
 
-__thread struct sd_thread *sd_self __attribute__((tls_model("initial-exec")));
+struct sd_thread sd_nobody = {.busy = {(struct sd_token *)SD_TOKEN_NOBODYS}};
+__thread struct sd_thread *sd_self __attribute__((tls_model("initial-exec"))) = &sd_nobody;
 
 #define SPACE_UNKNOWN 1 /* no /proc here */
 
@@ -69,7 +70,7 @@ static void detach(void *slot)
         return; /* forked meanwhile: the slot is the parent's */
     struct sd_bell bell = {.fd = thread->bell_fd};
     sd_bell_close(&bell);
-    sd_self = NULL;
+    sd_self = &sd_nobody;
     sd_store_release(&thread->who, 0);
 }
 
@@ -116,7 +117,7 @@ static bool slot_claim(uint32_t slot, uint64_t who)
 
 struct sd_thread *sd_thread_attach(void)
 {
-    if (sd_self)
+    if (sd_has_slot())
         return sd_self;
     if (!sd_g.threads)
         return NULL;

@@ -21,7 +21,14 @@
 
 _Static_assert(SD_TOKEN_OWNER_HELD == 0, "the fast path compares the word's upper half with a thread's number");
 
+/* Who has no slot is this one, which is always busy: the fast path learns it by the look that it takes anyway. */
+extern struct sd_thread sd_nobody;
 extern __thread struct sd_thread *sd_self __attribute__((tls_model("initial-exec")));
+
+static inline bool sd_has_slot(void)
+{
+    return sd_self != &sd_nobody;
+}
 
 SD_API struct sd_thread *sd_thread_attach(void);           /* gives this thread a slot; NULL if none is free */
 SD_API uint64_t sd_thread_who(uint32_t pid, uint32_t tid); /* `who` of a thread of this PID namespace */
@@ -51,33 +58,50 @@ static inline void sd_note_frame(uintptr_t *frame)
 #endif
 }
 
-/* The upper 16 bits alone, for one instruction less: both processors that we know are little-endian and order accesses of
- * different size to one place. */
-static inline bool sd_token_held_by(struct sd_token *token, uint32_t id)
+typedef uintptr_t __attribute__((may_alias)) sd_own_word;
+
+/* Enters by plain loads and stores, as the owner does; NULL if this thread is not the owner, or is inside of a token
+ * already. Of the word the upper 16 bits alone are read, for one instruction less: both processors that we know are
+ * little-endian and order accesses of different size to one place. `busy` is written by its own thread alone. */
+static inline struct sd_thread *sd_token_enter_fast(struct sd_token *token)
 {
-    return sd_load_acquire(&token->part[SD_TOKEN_OWNER_SHIFT / 16]) == id;
+#ifdef SD_WITHOUT_TOKENS /* a build to measure against: see the option `tokens` */
+    (void)token;
+    return &sd_nobody;
+#else
+    struct sd_thread *self = sd_self;
+    if (sd_unlikely(*(sd_own_word *)(void *)&self->busy[0]))
+        return NULL;
+    sd_note_frame(&self->frame);
+    sd_store(&self->busy[0], token);
+    sd_compiler_fence(); /* pairs with the membarrier in token.c */
+    /* acquire: pairs with the release of the swap that made us the owner */
+    uint32_t holder = sd_load_acquire(&token->part[SD_TOKEN_OWNER_SHIFT / 16]);
+    if (sd_likely(holder == self->id))
+        return self;
+    sd_store_release(&self->busy[0], NULL);
+    return NULL;
+#endif
+}
+
+/* Leaves what sd_token_enter_fast entered. */
+static inline void sd_token_leave_fast(struct sd_thread *self)
+{
+#ifdef SD_WITHOUT_TOKENS
+    (void)self;
+#else
+    sd_store_release(&self->busy[0], NULL); /* pairs with the acquire load of a thread that takes over */
+#endif
 }
 
 /* Enter: afterwards this thread alone acts. False if no thread slot can be had. */
 static inline bool sd_token_enter(struct sd_token *token)
 {
-#ifdef SD_WITHOUT_TOKENS /* a build to measure against: see the option `tokens` */
-    (void)token;
-    return true;
-#else
-    struct sd_thread *self = sd_self;
-    if (sd_likely(self && !sd_load(&self->busy[0]))) {
-        sd_note_frame(&self->frame);
-        sd_store(&self->busy[0], token);
-        sd_compiler_fence(); /* pairs with the membarrier in token.c */
-        if (sd_likely(sd_token_held_by(token, self->id)))
-            return true; /* acquire: pairs with the release of the swap that made us the owner */
-        sd_store_release(&self->busy[0], NULL);
-    }
+    if (sd_likely(sd_token_enter_fast(token)))
+        return true;
     uintptr_t frame;
     sd_note_frame(&frame);
     return sd_token_enter_slow(token, frame);
-#endif
 }
 
 static inline void sd_token_leave(struct sd_token *token)
@@ -86,11 +110,10 @@ static inline void sd_token_leave(struct sd_token *token)
     (void)token;
 #else
     struct sd_thread *self = sd_self;
-    if (sd_likely(sd_load(&self->busy[0]) == token)) {
-        sd_store_release(&self->busy[0], NULL); /* pairs with the acquire load of a thread that takes over */
-        return;
-    }
-    sd_token_leave_slow(token);
+    if (sd_likely(sd_load(&self->busy[0]) == token))
+        sd_token_leave_fast(self);
+    else
+        sd_token_leave_slow(token);
 #endif
 }
 

@@ -1,4 +1,4 @@
-/* Sending and receiving: the life of a byte.
+/* Sending and receiving: the life of a byte, the long way; what most calls are is in plain.c.
  *
  * send: token held? (one compare), room? (one compare), copy, publish, peer asleep? (one load), return. recv mirrors it.
  * Everything else leaves by one branch: the machines of ring.py say what, the slow functions below do it.
@@ -19,13 +19,6 @@
 
 #define NO_PLACE_NAP_NS 1000000
 #define PEEK_NAP_NS     1000000
-
-/* With a token: does the descriptor still mean this object, and do rings move its bytes? It may have been closed, and the
- * object be another one's, before we had the token; who closes now waits for us. */
-static inline bool is_still(int fd, struct sd_socket *s)
-{
-    return sd_load(&sd_g.files[fd].sock) == s && sd_mode_uses_ring(sd_load(&s->mode));
-}
 
 /* The object of a descriptor, held for this call; NULL if there is none or it is plain, and then *r says what to answer:
  * SD_PASS, or -EBADF if it was closed just now. For then the kernel's file may be open yet, and a call would wait there for
@@ -201,7 +194,7 @@ void sd_tx_commit(struct sd_socket *s, size_t n)
  * the family has no place for one more thread until another one ends. */
 static long no_token(void)
 {
-    if (sd_self)
+    if (sd_has_slot())
         return -EDEADLK; /* the loops make it EAGAIN, also for who blocks */
     sd_sys_ppoll(NULL, 0, &(struct timespec){.tv_nsec = NO_PLACE_NAP_NS}, NULL);
     return -EAGAIN;
@@ -374,32 +367,10 @@ long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
     return r;
 }
 
-static __attribute__((noinline)) long send_slow(int fd, const void *buf, size_t n, int flags)
+long sd_send_slow(int fd, const void *buf, size_t n, int flags)
 {
     struct iovec iov = {.iov_base = (void *)buf, .iov_len = n};
     return sd_sendv(fd, &iov, 1, flags);
-}
-
-long sd_send(int fd, const void *buf, size_t n, int flags)
-{
-    struct sd_socket *s = sd_socket_of(fd);
-    if (sd_unlikely(!s || !sd_mode_uses_ring(sd_load_acquire(&s->mode))))
-        return s && sd_load(&s->mode) != SD_MODE_KERNEL ? send_slow(fd, buf, n, flags) : SD_PASS;
-    if (sd_unlikely(!sd_token_enter(&s->tx.token)))
-        return send_slow(fd, buf, n, flags);
-    struct sd_tx *tx = &s->tx;
-    /* the mode changes only under both tokens: look again now that we hold one */
-    bool fast = is_still(fd, s) && !sd_load(&s->slow_send) && !sd_ring_may_rewind(tx) &&
-                !(sd_load(&tx->dir->data_wait.armed) & SD_ARM_POKE) && tx->m.free >= n &&
-                sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
-    if (sd_unlikely(!fast)) {
-        sd_token_leave(&tx->token);
-        return send_slow(fd, buf, n, flags);
-    }
-    sd_ring_put(tx, tx->tail, buf, n);
-    sd_ring_publish(tx, n);
-    sd_leave_and_notify(s, &tx->token, &tx->dir->data_wait, true);
-    return (long)n;
 }
 
 /* --- receiving, with the receive token --- */
@@ -446,15 +417,6 @@ static uint32_t look_for_data(struct sd_socket *s)
     return sd_ring_rx_step(&s->rx.m, event, (uint64_t)bytes);
 }
 
-/* More may have been published since: a program that asks for all that is there shall get it. What is new, or -EPROTO. */
-static long top_up(struct sd_socket *s)
-{
-    long bytes = sd_ring_new_bytes(&s->rx);
-    if (bytes > 0)
-        sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_DATA, (uint64_t)bytes);
-    return bytes;
-}
-
 static long peek_some(struct sd_socket *s, struct cursor *c, int flags)
 {
     size_t n = sd_min_u64(c->left, s->rx.m.avail);
@@ -487,7 +449,7 @@ static long take_some(struct sd_socket *s, struct cursor *c, int flags)
 {
     struct sd_rx *rx = &s->rx;
     if (rx->m.avail && rx->m.avail < c->left)
-        top_up(s);
+        sd_ring_top_up(&s->rx);
     for (;;) {
         size_t n = sd_min_u64(c->left, rx->m.avail);
         if ((flags & MSG_PEEK) && n)
@@ -715,7 +677,7 @@ long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg
     return r;
 }
 
-static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int flags, bool empty)
+long sd_recv_slow(int fd, void *buf, size_t n, int flags, bool empty)
 {
     const struct iovec iov = {.iov_base = buf, .iov_len = n};
     struct sd_call call;
@@ -728,14 +690,7 @@ static __attribute__((noinline)) long recv_slow(int fd, void *buf, size_t n, int
     return r;
 }
 
-/* With the receive token, after a look that found nothing new: is that all there is to say? */
-static bool is_quiet(struct sd_socket *s)
-{
-    return s->rx.m.state == SD_RING_RX_OPEN && !sd_load(&s->rx.dir->p.flags) && !sd_load(&s->gone) &&
-           !sd_load(&s->error) && !sd_load(&s->shut) && sd_load(&s->mode) == SD_MODE_RING;
-}
-
-static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_t n, int flags)
+long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = n};
     struct cursor c;
@@ -747,38 +702,4 @@ static __attribute__((noinline)) long recv_behind_plain(int fd, void *buf, size_
     r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
     sd_call_leave(&call);
     return r;
-}
-
-#define RECV_SLOW_FLAGS (MSG_PEEK | MSG_TRUNC | MSG_WAITALL)
-
-long sd_recv(int fd, void *buf, size_t n, int flags)
-{
-    struct sd_socket *s = sd_socket_of(fd);
-    if (sd_unlikely(!s || !sd_mode_uses_ring(sd_load_acquire(&s->mode))))
-        return s && sd_load(&s->mode) != SD_MODE_KERNEL ? recv_slow(fd, buf, n, flags, false) : SD_PASS;
-    if (sd_unlikely((flags & RECV_SLOW_FLAGS) || n == 0 || !sd_token_enter(&s->rx.token)))
-        return recv_slow(fd, buf, n, flags, false);
-    struct sd_rx *rx = &s->rx;
-    long taken = 0;
-    bool empty = false;
-    /* the mode changes only under both tokens: look again now that we hold one */
-    if (sd_likely(is_still(fd, s))) {
-        if (rx->m.state == SD_RING_RX_OPEN && rx->m.avail < n)
-            empty = top_up(s) == 0;
-        uint64_t avail = rx->m.avail;
-        if (sd_likely(avail)) {
-            taken = (long)sd_min_u64(avail, n);
-            sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, n);
-            sd_ring_get(rx, rx->head, buf, (size_t)taken);
-            sd_ring_release(rx, (size_t)taken);
-        }
-    }
-    if (sd_unlikely(!taken)) {
-        empty = empty && is_quiet(s);
-        sd_token_leave(&rx->token);
-        return recv_slow(fd, buf, n, flags, empty);
-    }
-    bool behind = sd_unlikely((size_t)taken < n) && sd_unlikely(sd_load(&rx->dir->p.flags) & SD_TX_MOVED);
-    sd_leave_and_notify(s, &rx->token, &rx->dir->room_wait, false);
-    return behind ? taken + recv_behind_plain(fd, (uint8_t *)buf + taken, n - (size_t)taken, flags) : taken;
 }

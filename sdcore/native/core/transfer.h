@@ -1,8 +1,16 @@
-/* Sending without a buffer of the program: where the next bytes lie in the ring. For sendfile. */
+/* The long way of send and recv, for plain.c; and sending without a buffer of the program, for sendfile. */
 #ifndef SD_TRANSFER_H
 #define SD_TRANSFER_H
 
 #include "core/state.h"
+
+/* As sd_send and sd_recv, whatever the socket is. `empty`: the caller has just looked, and there is nothing, nor anything
+ * to say about the connection. */
+SD_API long sd_send_slow(int fd, const void *buf, size_t n, int flags);
+SD_API long sd_recv_slow(int fd, void *buf, size_t n, int flags, bool empty);
+
+/* What lies behind the last byte that the ring will give, without waiting; 0 if there is nothing. */
+SD_API long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags);
 
 /* With the send token: how many bytes fit in one piece, and where. 0 < result; -EAGAIN for no room; -EPIPE or the
  * pending error; SD_PASS when the companion takes it. */

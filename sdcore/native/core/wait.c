@@ -562,12 +562,12 @@ bool sd_patience_more(struct sd_patience *p)
     switch (effects & 0xff) {
     case SD_WAITER_DO_PAUSE: sd_cpu_pause(); return true;
     case SD_WAITER_DO_YIELD:
-        if (sd_self)
+        if (sd_has_slot())
             sd_self->spin_failed = true;
         yield_once(p);
         return true;
     default: /* ANNOUNCE, FENCE, LOOK: the caller knows what it waits for */
-        if (sd_self)
+        if (sd_has_slot())
             sd_self->spin_failed = true;
         return false;
     }

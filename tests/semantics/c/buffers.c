@@ -233,10 +233,13 @@ SCENARIO(bytes_that_the_peer_could_take_are_not_unsent, RING)
 
 /* ---- the low-water mark ---- */
 
+static _Atomic bool receives; /* the thread makes its call now */
+
 static void *receive_sixteen(void *argument)
 {
     char bytes[16];
 
+    receives = true;
     return (void *)recv(*(int *)argument, bytes, sizeof bytes, 0);
 }
 
@@ -245,7 +248,10 @@ SCENARIO(blocked_recv_waits_for_the_mark, RING)
     int fd = pair();
 
     set_size(fd, SO_RCVLOWAT, 10);
+    receives = false;
     pthread_t thread = thread_start(receive_sixteen, &fd);
+    while (!receives)
+        sleep_ms(1);
     sleep_ms(60); /* it waits before the first byte comes: a call that has taken some waits for as many again */
     peer_text("abc");
     sleep_ms(30);

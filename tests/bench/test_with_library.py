@@ -34,7 +34,9 @@ def measured(route: Route, name: str, directory: Path) -> Cell:
     return cell
 
 
-@pytest.mark.parametrize("name", ["roundtrip", "stream", "connect", "many", "memory", "crowd"])
+@pytest.mark.parametrize(
+    "name", ["roundtrip", "stream", "connect", "many", "memory", "crowd", "threads", "family", "first-child"]
+)
 def test_shared_memory_carries_every_measure(
     name: str, route: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

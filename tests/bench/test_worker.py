@@ -38,7 +38,9 @@ def test_the_bare_ring_finishes_every_size(measure: str, size: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
-@pytest.mark.parametrize("measure", ["connect", "idle"])
+@pytest.mark.parametrize(
+    "measure", ["connect", "idle", "threads", "family", "beside", "first-owner", "first-thread", "first-child"]
+)
 def test_both_sides_finish(measure: str, transport: str, tmp_path: Path) -> None:
     with pair(measure, transport, tmp_path) as both:
         client, _ = both.results()

@@ -10,6 +10,11 @@ the same calls, with the same arguments, the same number of times. The warm-up c
     memory      what the host has less of, for each open connection that was used once
     idle        CPU time of a pair that waits in recv and poll
     crowd       four pairs ping-pong on all cores: more threads want to run than there are cores
+    threads     two threads of the client make round trips on one connection, in turn
+    family      so do a parent and its child
+    beside      a round trip while two busy loops want the same core
+    first-*     receive and send of a byte that is there, for the first time on a connection: by who accepted it, by a
+                thread that is made for it, by a child; the difference is what handing it on costs
     redis       redis-benchmark against redis-server, GET, where redis is installed
 """
 
@@ -89,6 +94,13 @@ MEASURES: dict[str, Measure] = {
         Measure(
             "crowd", "round trips of four pairs", "1/s", "higher", {8: 3000}, connections=(4,), placements=("all",)
         ),
+        Measure("threads", "round trips of two threads in turn", "1/s", "higher", {8: 2000}),
+        Measure("family", "round trips of parent and child in turn", "1/s", "higher", {8: 2000}),
+        Measure("beside", "round trip beside two busy loops", "us", "lower", {8: 400}, placements=("same",)),
+        *(
+            Measure(f"first-{user}", f"first use of a connection by {what}", "us", "lower", {8: 300})
+            for user, what in (("owner", "its acceptor"), ("thread", "another thread"), ("child", "a child"))
+        ),
         Measure(
             "redis", "redis GET requests", "1/s", "higher", {8: 20_000}, connections=(1, 50), transports=("tcp", "shm")
         ),
@@ -96,6 +108,8 @@ MEASURES: dict[str, Measure] = {
 }
 SIZED = ("roundtrip", "stream")
 MESSAGES = (*SIZED, "many", "crowd")
+FIRST_USE = ("first-owner", "first-thread", "first-child")
+"""Measured by the server, one use at a time."""
 
 
 def size_text(size: int) -> str:

@@ -201,6 +201,8 @@ def _value_of(point: Point, client: WorkerResult, server: WorkerResult) -> float
     """The value in the measure's unit."""
     if point.measure.name == "idle":
         return (client.cpu_ns + server.cpu_ns) / 1e6 * (10.0 / client.seconds)
+    if point.measure.name in measures.FIRST_USE:
+        return server.call_p50_ns / 1e3
     if point.measure.unit == "us":
         return client.seconds * 1e6 / client.count
     return client.count / client.seconds

@@ -70,6 +70,9 @@ TARGETS = (
     Target("redis", connections=50, times=1.5),
     Target("idle", most=10),
     Target("crowd", times=0.95),
+    Target("threads", times=3),
+    Target("family", times=3),
+    Target("beside", times=0.95),
 )
 
 

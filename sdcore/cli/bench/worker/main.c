@@ -22,21 +22,29 @@ static const struct measurement {
     {"many", many_server, many_client, NULL, NULL},
     {"memory", memory_server, memory_client, NULL, NULL},
     {"idle", idle_server, idle_client, NULL, NULL},
+    {"threads", roundtrip_server, threads_client, NULL, NULL},
+    {"family", roundtrip_server, family_client, NULL, NULL},
+    {"beside", roundtrip_server, beside_client, NULL, NULL},
+    {"first-owner", first_owner_server, connect_client, NULL, NULL},
+    {"first-thread", first_thread_server, connect_client, NULL, NULL},
+    {"first-child", first_child_server, connect_client, NULL, NULL},
 };
 
-static const char USAGE[] = "usage: sd-bench-worker server|client MEASURE [options]\n"
-                            "  MEASURE            roundtrip, stream, connect, many, memory or idle\n"
-                            "  --transport NAME   tcp (default), unix, bare (roundtrip and stream only)\n"
-                            "  --address A        HOST:PORT (tcp; port 0 lets the kernel choose), or a path\n"
-                            "  --size BYTES       of a message (default 8)\n"
-                            "  --count N          timed operations (default 1000)\n"
-                            "  --warmup N         operations before them (default 100)\n"
-                            "  --connections N    for many and memory (default 100)\n"
-                            "  --idle-ms N        for idle (default 1000)\n"
-                            "  --core N           run on this core\n"
-                            "  --yield            bare: yield between looks (both processes on one core)\n"
-                            "  --wait             client: print \"ready\" after the warm-up and wait for a line\n"
-                            "example: sd-bench-worker server roundtrip --address 127.0.0.1:7777\n";
+static const char USAGE[] =
+    "usage: sd-bench-worker server|client MEASURE [options]\n"
+    "  MEASURE            roundtrip, stream, connect, many, memory, idle, threads, family, beside,\n"
+    "                     first-owner, first-thread or first-child\n"
+    "  --transport NAME   tcp (default), unix, bare (roundtrip and stream only)\n"
+    "  --address A        HOST:PORT (tcp; port 0 lets the kernel choose), or a path\n"
+    "  --size BYTES       of a message (default 8)\n"
+    "  --count N          timed operations (default 1000)\n"
+    "  --warmup N         operations before them (default 100)\n"
+    "  --connections N    for many and memory (default 100)\n"
+    "  --idle-ms N        for idle (default 1000)\n"
+    "  --core N           run on this core\n"
+    "  --yield            bare: yield between looks (both processes on one core)\n"
+    "  --wait             client: print \"ready\" after the warm-up and wait for a line\n"
+    "example: sd-bench-worker server roundtrip --address 127.0.0.1:7777\n";
 
 static void usage(const char *fault)
 {

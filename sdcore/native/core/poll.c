@@ -240,13 +240,19 @@ static bool time_is_over(const struct sd_poll *poll)
     return !poll->waits || (poll->deadline_ns != UINT64_MAX && sd_now_ns() >= poll->deadline_ns);
 }
 
+/* Ready, but not for what tells of the peer's end: a connection that may be written to is so for ever. */
+static bool ready_for_room_alone(const struct pollfd *want)
+{
+    return want->revents && (want->events & (POLLIN | POLLRDHUP)) && !(want->revents & ~(POLLOUT | POLLWRNORM));
+}
+
 /* Whoever polls without sleeping must still learn that a peer died. */
-static bool look_at_companions(struct sd_poll *poll)
+static bool look_at_companions(struct sd_poll *poll, bool all)
 {
     bool looked = false;
     for (nfds_t i = 0; i < poll->n; i++) {
         int fd = poll->want[i].fd;
-        struct sd_socket *s = ours(fd);
+        struct sd_socket *s = all || ready_for_room_alone(&poll->want[i]) ? ours(fd) : NULL;
         if (!s)
             continue;
         sd_pin(s);
@@ -260,7 +266,7 @@ static bool look_at_companions(struct sd_poll *poll)
 /* Nothing is ready and the time is over: a signal that the mask admits still counts. */
 static long end_in_vain(struct sd_poll *poll)
 {
-    long ready = look_at_companions(poll) ? look_all(poll) : 0;
+    long ready = look_at_companions(poll, true) ? look_all(poll) : 0;
     if (ready)
         return ready;
     if (!poll->mask || poll->plain)
@@ -273,7 +279,7 @@ static long run(struct sd_poll *poll)
     for (;;) {
         long ready = look_all(poll);
         if (ready)
-            return ready;
+            return look_at_companions(poll, false) ? look_all(poll) : ready;
         if (time_is_over(poll))
             return end_in_vain(poll);
         ready = look_patiently(poll);

@@ -23,6 +23,7 @@ KNOWN_TO_DIFFER: frozenset[str] = frozenset(
     {
         "edge_told_again_after_a_move",
         "killed_after_the_peer_moved",
+        "urgent_byte_and_a_stand_in",
     }
 )
 

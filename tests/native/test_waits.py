@@ -1,7 +1,7 @@
 """How a call waits, told by its system calls and not by the clock: see shim/waits.c.
 
-A yield that takes longer than a millisecond gave the core to others for a whole slice. The waits after it do without, and
-the sleep that they begin with is a nap, one futex call.
+A yield that takes longer than a millisecond gave the core to others for a whole slice. The waits after it do without,
+and the sleep that they begin with is a nap, one futex call.
 """
 
 from __future__ import annotations

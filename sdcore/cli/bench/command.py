@@ -75,8 +75,8 @@ def bench(
     """Measure kernel TCP, Unix sockets and sdcore against each other, in turns, with the same calls.
 
     NAMES are measures: roundtrip, stream, connect, many, memory, idle, crowd, threads, family, beside, first-owner,
-    first-thread, first-child, redis; all of them by default (about a quarter of an hour). Every process is pinned. A run
-    that did not go through shared memory is shown as FELL BACK, not as sdcore.
+    first-thread, first-child, redis; all of them by default (about a quarter of an hour). Every process is pinned.
+    A run that did not go through shared memory is shown as FELL BACK, not as sdcore.
 
     Exit code: 0 measured, 1 something could not be measured or fell back, 2 wrong use. A missed target is no failure.
 

@@ -141,13 +141,13 @@ class Monitor:
                     self.page.listeners += 1
                 case events.LeasesMoved():
                     self.page.leases += 1
-                case events.RevokeSlab():
+                case events.RevokeSlab() | events.MarkDrained():
                     self.slabs[effect.lease_id].revoked = True
                 case events.PokeSlab():
                     self._poke(self.slabs[effect.lease_id], effect.side)
                 case events.WatchOffers():
                     self._watch(effect.lease_id, offers=True)
-                case events.WatchUse():
+                case events.WatchUse() | events.PressSlab():  # a modelled connection does not move: it ends
                     self._watch(effect.lease_id, offers=False)
                 case events.DropSlab():
                     del self.slabs[effect.lease_id]

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("sdcore.cli.run:run", "Run a program with its sockets in user space."),
     "monitor": ("sdcore.cli.monitor:monitor", "Start, stop and question the monitor."),
     "ss": ("sdcore.cli.ss:ss", "Show sockets, like ss -t."),
+    "drain": ("sdcore.cli.drain:drain", "Move a running program to kernel TCP."),
     "doctor": ("sdcore.cli.doctor:doctor", "Tell what works on this host, and what would make it faster."),
     "bench": ("sdcore.cli.bench.command:bench", "Measure kernel TCP, Unix sockets and sdcore against each other."),
 }

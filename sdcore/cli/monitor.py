@@ -47,6 +47,11 @@ def connect(monitor_dir: str | None) -> Control:
         raise click.ClickException(f"{error} (start one: sdcore monitor start)") from None
 
 
+def number(count: int, one: str, many: str) -> str:
+    """A number of things in words."""
+    return f"{count} {one if count == 1 else many}"
+
+
 @click.group()
 def monitor() -> None:
     """Start, stop and question the monitor, the daemon through which programs find each other.
@@ -99,13 +104,16 @@ def _become_monitor(runtime: paths.RuntimeDir) -> NoReturn:
 def stop(monitor_dir: str | None) -> None:
     """Stop the monitor; return when it has ended.
 
-    Connections live on; new ones use kernel TCP until a monitor serves again.
+    Connections live on; new ones use kernel TCP until a monitor serves again. What goes on in shared memory is told; to
+    have it moved to kernel TCP, use `sdcore drain all` before.
 
     Example: sdcore monitor stop
     """
     runtime = runtime_of(monitor_dir)
     with connect(monitor_dir) as control:
         try:
+            sockets = sum(row["transport"] == "shm" for row in control.sockets()["sockets"])
+            drained = control.status()["drained"]
             control.stop()
         except (Refused, NoMonitor) as error:
             raise click.ClickException(str(error)) from None
@@ -116,6 +124,15 @@ def stop(monitor_dir: str | None) -> None:
             raise click.ClickException(f"the monitor agreed to stop, but still serves at {runtime.socket}")
         time.sleep(0.01)
     click.echo("stopped")
+    if sockets:
+        left = number(sockets, "socket", "sockets")
+        click.echo(
+            f"in shared memory still, and going on there: {left} (`sdcore drain all` before moves what is there)"
+        )
+    if drained:
+        them = "it" if drained == 1 else "them"
+        whom = number(drained, "process", "processes")
+        click.echo(f"drained until now: {whom}; another monitor may let {them} use shared memory again")
 
 
 @monitor.command()

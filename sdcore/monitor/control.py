@@ -60,6 +60,17 @@ class Control:
         """Every socket that the caller may see, and the totals."""
         return self._document(messages.MSG_SOCKETS)
 
+    def drain(self, pid: int) -> dict[str, Any]:
+        """Have the programs that this process belongs to, or all if it is 0, moved to kernel TCP.
+
+        Does not wait for it; asked again, it tells how far it has come.
+
+        Returns:
+            processes: how many are concerned; before: sockets in shared memory when it was asked; left: those that
+            are there still, as rows of `sockets` with one field more, `orphaned`.
+        """
+        return self._document(messages.MSG_DRAIN, messages.DRAIN.pack(pid=pid))
+
     def stop(self) -> None:
         """Ask the monitor to end. Returns when it has agreed; `wait_closed` waits for the rest."""
         wire.close_all(self._ask(messages.MSG_STOP).descriptors)
@@ -73,10 +84,10 @@ class Control:
         except OSError:
             return True
 
-    def _ask(self, kind: int) -> wire.Packet:
+    def _ask(self, kind: int, body: bytes = b"") -> wire.Packet:
         self._seq += 1
         try:
-            wire.send(self._socket, wire.format_packet(kind, self._seq))
+            wire.send(self._socket, wire.format_packet(kind, self._seq, body))
             packet = wire.receive(self._socket)
         except OSError as error:
             raise NoMonitor(f"the monitor does not answer: {error}") from None
@@ -86,8 +97,8 @@ class Control:
             raise Refused("the monitor ended" if reply is None else f"the monitor refused: {_why(reply)}")
         return packet
 
-    def _document(self, kind: int) -> dict[str, Any]:
-        packet = self._ask(kind)
+    def _document(self, kind: int, body: bytes = b"") -> dict[str, Any]:
+        packet = self._ask(kind, body)
         if len(packet.descriptors) != 1:
             wire.close_all(packet.descriptors)
             raise Refused("the monitor sent no document")

@@ -26,6 +26,7 @@ from sdcore.monitor.events import (
     Died,
     Disconnected,
     Done,
+    Drain,
     DropSlab,
     Effect,
     Event,
@@ -36,9 +37,11 @@ from sdcore.monitor.events import (
     ListenersMoved,
     Listening,
     MakeSlab,
+    MarkDrained,
     OffersTaken,
     PokeSlab,
     PolicyChanged,
+    PressSlab,
     Rejected,
     Replaced,
     RevokeSlab,
@@ -68,6 +71,17 @@ SLABS_EACH_MAX = 256
 
 CLIENT, SERVER = 0, 1
 
+MARKS: Mapping[Do, type[RevokeSlab | MarkDrained]] = {
+    LeaseDo.MARK_REVOKED: RevokeSlab,
+    LeaseDo.MARK_DRAINED: MarkDrained,
+}
+WATCHES: Mapping[Do, tuple[type[WatchOffers | WatchUse | PressSlab], LeaseEvent]] = {
+    LeaseDo.WATCH_OFFERS: (WatchOffers, LeaseEvent.OFFERS_TAKEN),
+    LeaseDo.WATCH_USE: (WatchUse, LeaseEvent.UNUSED),
+    LeaseDo.PRESS: (PressSlab, LeaseEvent.UNUSED),
+}
+"""What is done to each slab of a lease, and what is fed once each has been seen so."""
+
 
 class _Nonsense(Exception):
     """An event that names what is not there, or that its sender may not name."""
@@ -93,6 +107,7 @@ class Monitor:
         self.leases_max = leases_max
         self.counts: Counter[str] = Counter()
         self._policy = policy
+        self._drained: list[Drain] = []
         self._start = start or (lambda machine: machine.start(trace))
         self._registry = Registry()
         self._now_ns = 0
@@ -110,6 +125,7 @@ class Monitor:
             Replaced: self._replaced,
             Died: self._died,
             PolicyChanged: self._policy_changed,
+            Drain: self._drain,
         }
 
     def handle(self, event: Event, now_ns: int) -> tuple[Effect, ...]:
@@ -149,6 +165,16 @@ class Monitor:
         held = [lease for process in self._registry.processes.values() for lease in process.leases.values()]
         return len({*held, *(lease for one in self._registry.listeners.values() for lease in one.leases)})
 
+    @property
+    def drained_count(self) -> int:
+        """Processes that are drained."""
+        return sum(process.drained for process in self._registry.processes.values())
+
+    def region_of(self, pid: int) -> int | None:
+        """The region of the attached process with this pid."""
+        process = self._registry.process_with_pid(pid)
+        return process.identity.region if process else None
+
     def family(self, region: int) -> tuple[ProcessId, ...]:
         """The processes that share a region."""
         return tuple(self._registry.family(region))
@@ -177,6 +203,8 @@ class Monitor:
                     self._out.append(Welcome(process.number))
                 case AttachMonitorDo.REFUSE:
                     self._out.append(Denied(layout.REASON_VERSION))
+                case AttachMonitorDo.DRAIN_ALL:
+                    self._drain_all(process)
                 case AttachMonitorDo.SWEEP:
                     self._sweep(process)
 
@@ -189,6 +217,9 @@ class Monitor:
                 case ListenerMonitorDo.REVOKE_LEASES:
                     for lease in tuple(listener.leases):
                         self._feed_lease(lease, LeaseEvent.LISTENER_GONE)
+                case ListenerMonitorDo.DRAIN_LEASES:
+                    for lease in tuple(listener.leases):
+                        self._feed_lease(lease, LeaseEvent.DRAIN)
                 case ListenerMonitorDo.FORGET:
                     self._forget_listener(listener)
 
@@ -204,15 +235,13 @@ class Monitor:
                     self._out.append(Leased(lease.slabs[-1], lease.listener.number))
                 case LeaseDo.DENY:
                     self._out.append(Denied(reason))
-                case LeaseDo.MARK_REVOKED:
-                    self._out += [RevokeSlab(slab) for slab in lease.slabs]
+                case LeaseDo.MARK_REVOKED | LeaseDo.MARK_DRAINED:
+                    self._out += [MARKS[effect](slab) for slab in lease.slabs]
                 case LeaseDo.POKE:
                     survivor = SERVER if event is LeaseEvent.CLIENT_DIED else CLIENT
                     self._out += [PokeSlab(slab, survivor) for slab in lease.slabs]
-                case LeaseDo.WATCH_OFFERS:
-                    self._watch(lease, WatchOffers, LeaseEvent.OFFERS_TAKEN)
-                case LeaseDo.WATCH_USE:
-                    self._watch(lease, WatchUse, LeaseEvent.UNUSED)
+                case LeaseDo.WATCH_OFFERS | LeaseDo.WATCH_USE | LeaseDo.PRESS:
+                    self._watch(lease, *WATCHES[effect])
                 case LeaseDo.FREE_SLAB:
                     self._free_slabs(lease)
         if lease.machine.state is LeaseState.ENDED:
@@ -253,6 +282,8 @@ class Monitor:
             self._feed_process(process, AttachMonitorEvent.PARENT_PROVEN)
         right = event.version == layout.LAYOUT_VERSION
         self._feed_process(process, AttachMonitorEvent.HELLO_OK if right else AttachMonitorEvent.HELLO_BAD)
+        if right and any(concerns(drain, process.identity) for drain in self._drained):
+            self._feed_process(process, AttachMonitorEvent.DRAIN)
 
     def _disconnected(self, event: Disconnected) -> None:
         self._feed_process(self._attached(event.process_id), AttachMonitorEvent.CONNECTION_CLOSED)
@@ -272,6 +303,22 @@ class Monitor:
         for lease in tuple(process.leases.values()):
             self._feed_lease(lease, LeaseEvent.CLIENT_DIED)
         process.leases.clear()
+
+    def _drain(self, event: Drain) -> None:
+        """Who is concerned, now and later: a program forks, and may attach again."""
+        if event not in self._drained:
+            self._drained.append(event)
+        for process in tuple(self._registry.processes.values()):
+            if concerns(event, process.identity):
+                self._feed_process(process, AttachMonitorEvent.DRAIN)
+        self._out.append(Done())
+
+    def _drain_all(self, process: Process) -> None:
+        for listener in tuple(process.listeners):
+            self._feed_listener(listener, ListenerMonitorEvent.DRAIN)
+        served = self._registry.leases_served_by(process.identity.region)
+        for lease in {*process.leases.values(), *served}:
+            self._feed_lease(lease, LeaseEvent.DRAIN)
 
     # Listeners --------------------------------------------------------------------------------------------------------
 
@@ -303,6 +350,8 @@ class Monitor:
         self._registry.add_socket(listener, socket)
         listener.members.add(process)
         process.listeners.add(listener)
+        if process.drained:
+            self._feed_listener(listener, ListenerMonitorEvent.DRAIN)
         if not process.fences:
             self._out += [UseHeavyFence(slab) for slab in listener.slabs]
         return listener
@@ -334,6 +383,8 @@ class Monitor:
             for lease in tuple(listener.leases):
                 self._feed_lease(lease, LeaseEvent.SERVER_DIED, left)
         self._feed_listener(listener, ListenerMonitorEvent.LEAVE, left)
+        if not any(member.drained for member in listener.members):
+            self._feed_listener(listener, ListenerMonitorEvent.CLEAN)
 
     def _forget_listener(self, listener: Listener) -> None:
         """No number and no socket of it is left. Leases whose slabs are in use go on until they end."""
@@ -346,7 +397,7 @@ class Monitor:
 
     def _want_lease(self, event: WantLease) -> None:
         process = self._attached(event.process_id)
-        listener, allowed = self._choose(process, event)
+        listener = self._choose(event)
         if listener is None:
             self._out.append(Denied(layout.REASON_PEER_PLAIN))
             return
@@ -355,25 +406,30 @@ class Monitor:
             lease = process.leases[listener] = Lease(process, listener, self._start(LEASE))
             listener.leases.add(lease)
         lease.netns = event.socket.netns
-        self._request(lease, event.full_lease, allowed=allowed)
+        self._request(lease, event.full_lease)
 
-    def _choose(self, process: Process, event: WantLease) -> tuple[Listener | None, bool]:
-        """The listener that the connection will reach, and whether policy lets the two share memory."""
+    def _choose(self, event: WantLease) -> Listener | None:
+        """The listener that the connection will reach."""
         netns = event.socket.netns
         listener = self._registry.listener_for(netns, event.destination)
-        if listener is None:
-            listener = self._registry.listener_elsewhere(netns, event.destination)
-        return listener, listener is not None and self._allows(process, listener, netns)
+        return listener or self._registry.listener_elsewhere(netns, event.destination)
+
+    def _objection(self, lease: Lease) -> int:
+        """Why the two may not share memory, as a REASON_*; 0 if they may."""
+        if lease.client.drained or lease.listener.drained:
+            return int(layout.REASON_DRAINED)
+        return 0 if self._allows(lease.client, lease.listener, lease.netns) else int(layout.REASON_POLICY)
 
     def _allows(self, process: Process, listener: Listener, netns: int) -> bool:
         users = self._policy.users(process.identity.uid, listener.uid)
         return users and self._policy.networks(netns, listener.endpoint[0])
 
-    def _request(self, lease: Lease, full_lease: int, *, allowed: bool) -> None:
+    def _request(self, lease: Lease, full_lease: int) -> None:
         """Call the request by its name: forbidden, one more because the newest is full, or the one there is."""
         full = bool(lease.slabs) and full_lease == lease.slabs[-1]
-        if not allowed:
-            self._feed_lease(lease, LeaseEvent.REQUEST_DENIED, reason=layout.REASON_POLICY)
+        objection = self._objection(lease)
+        if objection:
+            self._feed_lease(lease, LeaseEvent.REQUEST_DENIED, reason=objection)
         elif full and len(lease.slabs) >= SLABS_EACH_MAX:
             self._feed_lease(lease, LeaseEvent.REQUEST_DENIED, reason=layout.REASON_NO_SLOT)
         else:
@@ -412,7 +468,7 @@ class Monitor:
             self._registry.slabs[number].server_regions.add(process.identity.region)
         self._out.append(Leased(number, listener.number))
 
-    def _watch(self, lease: Lease, look: type[WatchOffers | WatchUse], end: LeaseEvent) -> None:
+    def _watch(self, lease: Lease, look: type[WatchOffers | WatchUse | PressSlab], end: LeaseEvent) -> None:
         """Have each slab looked at, and feed `end` once none is left to look at."""
         lease.watched = dict.fromkeys(lease.slabs, end)
         self._out += [look(slab) for slab in lease.slabs]
@@ -450,3 +506,8 @@ class Monitor:
                 if not self._allows(process, listener, lease.netns):
                     self._feed_lease(lease, LeaseEvent.POLICY_CHANGED)
         self._out.append(ListenersMoved())
+
+
+def concerns(drain: Drain, process: ProcessId) -> bool:
+    """Whether an administrator meant this process."""
+    return drain.region in (None, process.region) and drain.uid in (None, process.uid)

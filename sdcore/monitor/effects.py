@@ -64,6 +64,10 @@ class Performer:
                 self.slabs[lease_id].fence_heavily()
             case events.RevokeSlab(lease_id):
                 self.slabs[lease_id].revoke()
+            case events.MarkDrained(lease_id):
+                self.slabs[lease_id].mark_drained()
+            case events.PressSlab(lease_id):
+                self._press(lease_id)
             case events.PokeSlab(lease_id, side):
                 self._ringer.ring(self.slabs[lease_id].poke(side))
             case events.WatchOffers(lease_id):
@@ -78,6 +82,19 @@ class Performer:
                 self.page.move_leases()
             case _:
                 raise TypeError(f"{effect} is not to be performed here")
+
+    def _press(self, lease_id: int) -> None:
+        """Ask at once, and again as often as it is looked whether a slot is in use.
+
+        Not looked at first: a client that saw the slab before it was marked may be about to take a slot.
+        """
+
+        def busy(slab: Slab) -> bool:
+            self._ringer.ring(slab.press())
+            return slab.in_use()
+
+        busy(self.slabs[lease_id])
+        self._watch(lease_id, busy, events.Unused(lease_id), FIRST_LOOK_S)
 
     def _watch(self, lease_id: int, busy: Callable[[Slab], bool], end: events.Event, delay_s: float = 0) -> None:
         """Look now and then, more and more seldom, until a slab is not busy; then feed `end`.

@@ -93,7 +93,7 @@ class OffersTaken:
 
 @dataclass(frozen=True)
 class Unused:
-    """No slot is in use in a slab whose listener is closed."""
+    """No slot is in use in a slab that is drained, or whose listener is closed."""
 
     lease_id: int
 
@@ -126,6 +126,19 @@ class PolicyChanged:
     policy: Policy
 
 
+@dataclass(frozen=True)
+class Drain:
+    """An administrator wants programs off shared memory.
+
+    Attributes:
+        region: the family to drain; None: all, and those that attach from now on.
+        uid: only programs of this user; None: of all users.
+    """
+
+    region: int | None = None
+    uid: int | None = None
+
+
 Event = (
     Attach
     | Listen
@@ -139,6 +152,7 @@ Event = (
     | Replaced
     | Died
     | PolicyChanged
+    | Drain
 )
 
 # Effects: replies to the process that asked --------------------------------------------------------------------------
@@ -214,6 +228,20 @@ class RevokeSlab:
 
 
 @dataclass(frozen=True)
+class MarkDrained:
+    """Tell both sides to make no new offers, and to leave the slab."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
+class PressSlab:
+    """Ask both sides of each connection to move, now and then until no slot is in use, then say Unused."""
+
+    lease_id: int
+
+
+@dataclass(frozen=True)
 class PokeSlab:
     """Tell one side (0 client, 1 server) to look at its companions."""
 
@@ -269,6 +297,8 @@ Effect = (
     | MakeSlab
     | UseHeavyFence
     | RevokeSlab
+    | MarkDrained
+    | PressSlab
     | PokeSlab
     | WatchOffers
     | WatchUse

@@ -144,23 +144,25 @@ def identify_memory(fd: int) -> MemoryId:
 
 def maps_memory(pid: int, inode: int) -> bool:
     """Whether a process maps this memory. True where that cannot be known: no rights, or it is dead already."""
-    try:
-        with open(f"/proc/{pid}/maps", "rb") as file:
-            places = file.read().splitlines()
-    except OSError:
-        return True
-    return not places or _names(places, inode)
+    mapped = _mapped_inodes(pid)
+    return not mapped or inode in mapped
+
+
+def surely_maps_memory(pid: int, inode: int) -> bool:
+    """Whether a process maps this memory. False where that cannot be known."""
+    return inode in _mapped_inodes(pid)
 
 
 def is_mapped_somewhere(inode: int) -> bool:
     """Whether any process that we may look into maps this memory. Reads all of /proc: some milliseconds."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", "rb") as file:
-            if int(pid) != os.getpid() and _names(file.read().splitlines(), inode):
-                return True
-    return False
+    others = (int(name) for name in filter(str.isdigit, os.listdir("/proc")) if int(name) != os.getpid())
+    return any(surely_maps_memory(pid, inode) for pid in others)
 
 
-def _names(places: list[bytes], inode: int) -> bool:
-    wanted = str(inode).encode()
-    return any(place.split(None, 5)[4] == wanted for place in places)
+def _mapped_inodes(pid: int) -> frozenset[int]:
+    """What a process maps; nothing at all where that cannot be known."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            return frozenset(int(place.split(None, 5)[4]) for place in file.read().splitlines())
+    except OSError:
+        return frozenset()

@@ -6,7 +6,8 @@ What a slab holds was written by its two sides. It is shown or compared, and nev
 
 The hint POKE is set by storing one byte of `armed`. No other bit lies in that byte, so the store cannot lose what a
 waiter announces in the same word at the same time, although Python has no atomic or. It may itself be lost to a
-waiter's exchange, and that is harmless: POKE only says "look at the companion", where the truth is.
+waiter's exchange, and that is harmless: POKE only says "look at the companion", where the truth is. DRAIN has a byte of
+its own in the same way, and is set again as long as somebody is there to see it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sdcore.monitor import kernel
+from sdcore.monitor.identity import Address
 from sdcore.protocol import layout
 from sdcore.protocol.struct_kit import View
 
 SEALS = kernel.F_SEAL_SHRINK | kernel.F_SEAL_GROW | kernel.F_SEAL_SEAL
 SIDES = (0, 1)
-POKE_BYTE = 1 if sys.byteorder == "little" else 2
-"""Offset of the byte of a 32 bit word that holds ARM_POKE."""
+POKE_BYTE, DRAIN_BYTE = (1, 2) if sys.byteorder == "little" else (2, 1)
+"""Offsets of the bytes of a 32 bit word that hold ARM_POKE and ARM_DRAIN."""
 
 
 def make(name: str, size: int, head: bytes, seals: int = SEALS) -> int:
@@ -79,6 +81,7 @@ class Slab:
             listener_id=listener_id,
             heavy_fence=int(heavy_fence),
         )
+        self._revoked = 0
         self.fd = make("sdcore-slab", layout.SLAB_BYTES, head[: layout.SLAB.offsets["side"]])
 
     def close(self) -> None:
@@ -87,7 +90,16 @@ class Slab:
 
     def revoke(self) -> None:
         """Tell both sides to make no new offers here."""
-        self._put_word(layout.SLAB.offsets["revoked"], 1)
+        self._revoke(layout.REVOKED_CLOSED)
+
+    def mark_drained(self) -> None:
+        """Tell both sides to make no new offers here, and not to go on; `press` asks them to."""
+        self._revoke(layout.REVOKED_DRAINED)
+
+    def _revoke(self, how: int) -> None:
+        """What is drained stays so when its listener closes, too."""
+        self._revoked = max(self._revoked, how)
+        self._put_word(layout.SLAB.offsets["revoked"], self._revoked)
 
     def fence_heavily(self) -> None:
         """Tell both sides that one of them cannot be reached by membarrier."""
@@ -123,6 +135,12 @@ class Slab:
         """Whether some slot holds a connection."""
         return next(self._used(), None) is not None
 
+    def holds(self, index: int, ends: frozenset[Address]) -> bool:
+        """Whether a slot holds the connection between these two ends. The caller has checked the index."""
+        slot = self.slot(index)
+        ours = frozenset(Address(bytes(end.ip), end.port) for end in (slot.local, slot.peer))
+        return _offer(slot) != layout.OFFER_FREE and ours == ends
+
     def _used(self) -> Iterator[tuple[int, View]]:
         """Copies of the slots that hold a connection, or what was one until a moment ago."""
         slots = os.pread(self.fd, layout.SLOTS * layout.SLOT.size, _slot_offset(0))
@@ -148,6 +166,20 @@ class Slab:
         bells.update(self._asleep(side))
         return frozenset(bells - {0})
 
+    def press(self) -> frozenset[int]:
+        """Ask both sides of all connections to move to their companions; returns the doorbells to ring.
+
+        First the marks, then a look who sleeps: whoever goes to sleep meanwhile announces it before it looks.
+        """
+        for index, _ in self._used():
+            for offset in _asked_offsets(index):
+                os.pwrite(self.fd, b"\x01", offset + DRAIN_BYTE)
+            for side in SIDES:
+                os.pwrite(self.fd, b"\x01", _side_offset(side) + layout.SIDE.offsets["ready"] + index)
+        lines = [line for _, slot in self._used() for d in slot.dir for line in (d.data_wait, d.room_wait)]
+        bells = {name for line in lines for name in line.sleepers}
+        return frozenset(bells.union(*map(self._asleep, SIDES)) - {0})
+
     def _asleep(self, side: int) -> Iterator[int]:
         """The doorbells of the epoll sets of one side that sleep."""
         announced = layout.SIDE.view(os.pread(self.fd, layout.SIDE.size, _side_offset(side)))
@@ -169,10 +201,18 @@ def _side_offset(side: int) -> int:
 
 def _armed_offsets(index: int) -> Iterator[int]:
     """Where the four `armed` words of a connection lie."""
-    for direction in SIDES:
-        start = _slot_offset(index) + layout.SLOT.offsets["dir"] + direction * layout.DIRECTION.size
-        for line in ("data_wait", "room_wait"):
-            yield start + layout.DIRECTION.offsets[line] + layout.ATTENTION.offsets["armed"]
+    return (_line_offset(index, direction, line) for direction in SIDES for line in ("data_wait", "room_wait"))
+
+
+def _line_offset(index: int, direction: int, line: str) -> int:
+    """Where the `armed` word of a line lies."""
+    start = _slot_offset(index) + layout.SLOT.offsets["dir"] + direction * layout.DIRECTION.size
+    return int(start + layout.DIRECTION.offsets[line] + layout.ATTENTION.offsets["armed"])
+
+
+def _asked_offsets(index: int) -> Iterator[int]:
+    """Where the two `armed` words of a connection lie in which a producer is asked to move."""
+    return (_line_offset(index, direction, "data_wait") for direction in SIDES)
 
 
 class StatusPage:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sdcore.monitor.identity import ANY_V4, ANY_V6, MAPPED_PREFIX, Address, ProcessId, SocketId
+from sdcore.protocol.attach import AttachMonitorState
 from sdcore.protocol.kit import Instance
 from sdcore.protocol.lease import LeaseEvent
+from sdcore.protocol.listener import ListenerMonitorState
 
 LOOPBACK_V4 = MAPPED_PREFIX + bytes((127, 0, 0, 1))
 LOOPBACK_V6 = bytes(15) + b"\x01"
@@ -43,6 +45,11 @@ class Process:
     listeners: set[Listener] = field(default_factory=set)
     leases: dict[Listener, Lease] = field(default_factory=dict)
 
+    @property
+    def drained(self) -> bool:
+        """Whether it may have no lease any more."""
+        return self.machine.state is AttachMonitorState.DRAINED
+
 
 @dataclass(eq=False)
 class Listener:
@@ -64,6 +71,11 @@ class Listener:
     members: set[Process] = field(default_factory=set)
     leases: set[Lease] = field(default_factory=set)
     slabs: list[int] = field(default_factory=list)
+
+    @property
+    def drained(self) -> bool:
+        """Whether nobody may have a lease there any more."""
+        return self.machine.state is ListenerMonitorState.DRAINED
 
 
 @dataclass(eq=False)
@@ -145,6 +157,10 @@ class Registry:
     def family(self, region: int) -> Iterator[ProcessId]:
         """The processes that share a region."""
         return (p.identity for p in self.processes.values() if p.identity.region == region)
+
+    def leases_served_by(self, region: int) -> frozenset[Lease]:
+        """The leases of whose slabs a family was given one, as a server."""
+        return frozenset(lease for lease in self.slabs.values() if region in lease.server_regions)
 
     # Listeners --------------------------------------------------------------------------------------------------------
 

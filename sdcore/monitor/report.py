@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sdcore.monitor.decisions import Monitor
+from sdcore.monitor.decisions import Monitor, concerns
+from sdcore.monitor.events import Drain
 from sdcore.monitor.identity import Address
 from sdcore.monitor.memory import Slab
 from sdcore.monitor.region import Region, SocketRecord
@@ -33,6 +34,7 @@ def status(monitor: Monitor, faults: Counter[str], started_s: float) -> dict[str
         "listeners": monitor.listener_count,
         "leases": monitor.lease_count,
         "leases_max": monitor.leases_max,
+        "drained": monitor.drained_count,
         "decisions": dict(monitor.counts),
         "faults": dict(faults),
     }
@@ -40,13 +42,45 @@ def status(monitor: Monitor, faults: Counter[str], started_s: float) -> dict[str
 
 def sockets(monitor: Monitor, regions: Regions, slabs: Mapping[int, Slab], viewer: int | None) -> dict[str, Any]:
     """Every socket of the processes of user `viewer`, of all if None, and the totals over all of them."""
+    slab_of = _known_slabs(monitor, slabs)
+    rows = [row for region in regions.all() for row in _rows(monitor, region, slab_of, viewer)]
+    return {"sockets": rows, "totals": totals(regions.totals(slab_of))}
+
+
+def _known_slabs(monitor: Monitor, slabs: Mapping[int, Slab]) -> SlabOf:
+    """How to find the slab of a record, if it is the family's."""
 
     def slab_of(region: Region, record: SocketRecord) -> Slab | None:
         ours = monitor.is_party(region.inode, record.lease_id, record.side)
         return slabs.get(record.lease_id) if ours else None
 
-    rows = [row for region in regions.all() for row in _rows(monitor, region, slab_of, viewer)]
-    return {"sockets": rows, "totals": totals(regions.totals(slab_of))}
+    return slab_of
+
+
+def undrained(
+    monitor: Monitor, regions: Regions, slabs: Mapping[int, Slab], drain: Drain
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many processes a drain concerns, and their sockets that still use shared memory."""
+    slab_of = _known_slabs(monitor, slabs)
+    count, rows = 0, []
+    for region in regions.all():
+        family = {p.pid: p for p in monitor.family(region.inode) if concerns(drain, p)}
+        count += len(family)
+        records = region.sockets() if family else ()
+        for record in records:
+            slab = slab_of(region, record)
+            if _is_live(record, slab):
+                rows.append(_row(record, slab) | {"program": program_of(record.pid), "orphaned": slab is None})
+    return count, rows
+
+
+def _is_live(record: SocketRecord, slab: Slab | None) -> bool:
+    """Whether this connection is in shared memory, and not only the record of one whose last user was killed."""
+    if record.transport != "shm":
+        return False
+    if slab is not None:
+        return slab.holds(record.slot, frozenset((record.local, record.peer)))
+    return os.path.exists(f"/proc/{record.pid}")
 
 
 def totals(sums: Totals) -> dict[str, Any]:

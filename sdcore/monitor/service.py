@@ -92,6 +92,7 @@ class Service:
             messages.MSG_KEEP: self._keep,
             messages.MSG_KEPT: self._kept,
             messages.MSG_LET_GO: self._let_go,
+            messages.MSG_DRAIN: self._drain,
         }
 
     # Requests ---------------------------------------------------------------------------------------------------------
@@ -174,8 +175,28 @@ class Service:
         return self._document(document)
 
     def _sockets(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
-        viewer = None if self._is_master(session) else session.credentials.uid
-        return self._document(report.sockets(self.monitor, self.regions, self.performer.slabs, viewer))
+        return self._document(report.sockets(self.monitor, self.regions, self.performer.slabs, self._viewer(session)))
+
+    def _drain(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        """Users drain their own programs, the master those of all. Asked again, it only tells how far it has come."""
+        assert request.body is not None
+        pid = request.body.pid
+        drain = events.Drain(self._region_of(pid) if pid else None, self._viewer(session))
+        processes, before = self._undrained(drain)
+        if processes or not pid:
+            self._decide(drain)
+        return self._document({"processes": processes, "before": len(before), "left": self._undrained(drain)[1]})
+
+    def _undrained(self, drain: events.Drain) -> tuple[int, list[dict[str, Any]]]:
+        return report.undrained(self.monitor, self.regions, self.performer.slabs, drain)
+
+    def _region_of(self, pid: int) -> int:
+        """The region of a process, also of one that was forked and has not attached itself; 0 is nobody's."""
+        known = self.monitor.region_of(pid)
+        if known is not None:
+            return known
+        mapped = (region.inode for region in self.regions.all() if kernel.surely_maps_memory(pid, region.inode))
+        return next(mapped, 0)
 
     def _stop(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         if not self._is_master(session):
@@ -228,6 +249,9 @@ class Service:
         """The inode of the region of an attached process, else 0."""
         tracked = self._tracked.get(session.process_id)
         return tracked.region.inode if tracked else 0
+    def _viewer(self, session: Session) -> int | None:
+        """Whose programs a session may see: its user's, or all (None)."""
+        return None if self._is_master(session) else session.credentials.uid
 
     def _is_master(self, session: Session) -> bool:
         return session.credentials.uid in (0, os.geteuid())

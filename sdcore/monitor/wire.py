@@ -30,6 +30,7 @@ BODIES: dict[int, Struct | None] = {
     messages.MSG_KEEP: messages.KEPT,
     messages.MSG_KEPT: messages.KEPT,
     messages.MSG_LET_GO: messages.KEPT,
+    messages.MSG_DRAIN: messages.DRAIN,
 }
 DESCRIPTORS: dict[int, tuple[int, ...]] = {
     messages.MSG_HELLO: (1,),

@@ -7,6 +7,8 @@ the secret that its parent had registered, which proves the family to the monito
 The monitor believes only the kernel about who somebody is. A process ends for it when its pidfd becomes readable, or
 when it has become another program (exec), which does not map its region any more. That its connection closes says
 neither: a program may close every descriptor that it finds. It keeps what it has, and may say hello again.
+An administrator may drain a program: it stays attached, loses its leases with all that stands in their slabs, and gets
+no new one. What it forks is of its family, and drained as soon as it attaches.
 
     law     no call of the program fails, or waits longer than one answer, because of the monitor
     law     the monitor sweeps after each process exactly once
@@ -90,6 +92,7 @@ class AttachMonitorState(State):
 
     NEW = "connected; has not said who it is"
     ATTACHED = "attached and watched"
+    DRAINED = "attached and watched; what it has goes over to kernel TCP, and it gets nothing new"
     DEAD = "gone"
 
 
@@ -103,6 +106,7 @@ class AttachMonitorEvent(Event):
     REPLACED = "the process lives, and has become another program"
     HELLO_AGAIN = "the same process with the same region says hello again", PEER
     CONNECTION_CLOSED = "its control connection is at its end; the process lives"
+    DRAIN = "an administrator drains its program, or has done so"
 
 
 class AttachMonitorDo(Effect):
@@ -112,6 +116,7 @@ class AttachMonitorDo(Effect):
     WATCH_PIDFD = "watch its pidfd; feed PIDFD_READY"
     SEND_WELCOME = "reply with its number and the status page"
     REFUSE = "reply with the reason and close"
+    DRAIN_ALL = "feed DRAIN to its listeners, to its leases, and to those in whose slabs its family serves"
     SWEEP = "keep its totals, take it off its listeners (LEAVE), end its leases (CLIENT_DIED), close its connection"
 
 
@@ -128,7 +133,13 @@ ATTACH_MONITOR = Machine(
     Row(MS.ATTACHED, ME.HELLO_AGAIN, ALWAYS, {}, MD.SEND_WELCOME, MS.ATTACHED),
     Row(MS.ATTACHED, ME.PIDFD_READY, ALWAYS, {}, MD.SWEEP,        MS.DEAD),
     Row(MS.ATTACHED, ME.REPLACED,    ALWAYS, {}, MD.SWEEP,        MS.DEAD),
+    Row(MS.ATTACHED, ME.DRAIN,       ALWAYS, {}, MD.DRAIN_ALL,    MS.DRAINED),
     *ignored(MS.ATTACHED, ME.CONNECTION_CLOSED),
+
+    Row(MS.DRAINED, ME.HELLO_AGAIN, ALWAYS, {}, MD.SEND_WELCOME, MS.DRAINED),
+    Row(MS.DRAINED, ME.PIDFD_READY, ALWAYS, {}, MD.SWEEP,        MS.DEAD),
+    Row(MS.DRAINED, ME.REPLACED,    ALWAYS, {}, MD.SWEEP,        MS.DEAD),
+    *ignored(MS.DRAINED, ME.CONNECTION_CLOSED, ME.DRAIN),
 
     *ignored(MS.DEAD, ME.PIDFD_READY, ME.REPLACED, ME.CONNECTION_CLOSED),
 ))  # fmt: skip

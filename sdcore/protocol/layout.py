@@ -61,6 +61,10 @@ CONSTANTS = (
     Const("ARM_MOVE", 4, ""),
     Const("ARM_NAP", 8, "Threads sleep on this very word, by futex."),
     Const("ARM_POKE", 0x100, "Alone in its byte, so that the monitor sets it by a plain store of one byte."),
+    Const("ARM_DRAIN", 0x10000, "M: as ARM_MOVE, asked for by an administrator; alone in its byte, too."),
+    # the head of a slab
+    Const("REVOKED_CLOSED", 1, "Make no new offers here."),
+    Const("REVOKED_DRAINED", 2, "Nor go on here: what is established moves to the companion."),
 )
 
 PRODUCER = Struct(
@@ -158,7 +162,7 @@ SLAB = Struct(
         Field("lease_id", "u64", doc="M:"),
         Field("listener_id", "u64", doc="M:"),
         Field("heavy_fence", "u32", doc="M: 1 if a side cannot be reached by membarrier."),
-        Field("revoked", "u32", atomic=True, doc="M: nonzero: make no new offers here."),
+        Field("revoked", "u32", atomic=True, doc="M: REVOKED_*; nonzero: make no new offers here."),
         Field("side", "side", count=2, align=64, doc="0: client. 1: server."),
         Field("port", "u16", count=65536, atomic=True, align=4096, doc="Client port to slot + 1; see PORT_*."),
         Field("slot", "slot", count=256, align=4096),
@@ -260,6 +264,7 @@ REASONS = (
     ("moved_option", "something was asked for that only the kernel can do: an option, control data, asynchronous I/O"),
     ("moved_stdio", "it became standard input, output or error, which libc reads and writes by itself"),
     ("moved_signal", "signal-driven input was asked for"),
+    ("drained", "an administrator drained the program, or the one at the other end"),
 )
 
 RINGS_OFFSET = round_up(SLAB.size, PAGE_BYTES)

@@ -11,8 +11,13 @@ companion. A client may die with an offer not taken up yet. What it sent must st
 kernel's backlog, so the server can get the slab until no offer waits there. A listener may be closed while its
 connections stand; the monitor keeps their slab, to show and to poke them, until no slot is in use.
 
+Draining goes further: nothing shall stay in the slab. Its head says so, and a mark in each connection's attention
+lines asks both sides to move to the companion (`mover`: MOVE), as either might ask the other. A side sees it where it
+looks anyhow, in its next call; who sleeps is woken. A mark may be lost to a client that fills in its slot at that
+moment; so the monitor asks again until no slot is in use, and who takes up an offer in a drained slab marks it himself.
+
     law     a slab is known to the client's process and to processes that hold the listening socket, to nobody else
-    law     after LISTENER_GONE, POLICY_CHANGED or CLIENT_DIED no offer is made in any slab of the lease
+    law     after LISTENER_GONE, POLICY_CHANGED, CLIENT_DIED or DRAIN no offer is made in any slab of the lease
     law     a monitor that does not answer costs a process one refused look, not a wait for each connect
 
 Source: docs/explanation/architecture.md, "Setting up"; docs/decisions, D1.
@@ -29,7 +34,8 @@ class LeaseState(State):
     NONE = "the client never got a slab for this listener"
     GRANTED = "the client may make offers"
     REVOKED = "no new offers; what is established goes on"
-    CLOSED = "nobody listens any more; what is established goes on"
+    DRAINED = "no new offers; what is established moves to kernel TCP"
+    CLOSED = "nobody listens any more; what is established goes on, unless it is drained"
     DRAINING = "the client is dead; what it offered can still be taken up"
     ENDED = "nothing is left"
 
@@ -43,10 +49,11 @@ class LeaseEvent(Event):
     CLIENT_DIED = "the client's process is dead"
     LISTENER_GONE = "nobody holds the listening socket any more"
     POLICY_CHANGED = "policy does not allow it any more"
+    DRAIN = "an administrator drains the client or a server"
     SERVER_DIED = "one process that held the listening socket is dead; arg others hold it"
     SLAB_FAILED = "the memory of a slab could not be had; the lease has arg slabs"
     OFFERS_TAKEN = "no offer waits in the slabs of a dead client"
-    UNUSED = "no slot is in use in the slabs of a closed listener"
+    UNUSED = "no slot is in use in the slabs of a closed listener, or in drained ones"
 
 
 class LeaseDo(Effect):
@@ -57,6 +64,8 @@ class LeaseDo(Effect):
     SEND_SLAB = "reply with the newest slab"
     DENY = "reply with the reason"
     MARK_REVOKED = "set revoked in the header of each slab"
+    MARK_DRAINED = "set revoked to DRAINED in the header of each slab"
+    PRESS = "set ARM_DRAIN in the slots in use and ring who sleeps, now and then until none is in use; then feed UNUSED"
     POKE = "set ARM_POKE in the slots in use and ring who sleeps: the survivors look at their companions"
     WATCH_OFFERS = "look until no offer waits in the slabs, then feed OFFERS_TAKEN"
     WATCH_USE = "look until no slot of the slabs is in use, then feed UNUSED"
@@ -64,6 +73,7 @@ class LeaseDo(Effect):
 
 
 LS, LE, LD = LeaseState, LeaseEvent, LeaseDo
+DRAIN_SLABS = (LD.MARK_DRAINED, LD.PRESS)
 GRANT_SLAB = (LD.MAKE_SLAB, LD.BUMP_LEASES, LD.SEND_SLAB)
 
 LEASE = Machine(
@@ -74,7 +84,7 @@ LEASE = Machine(
     Row(LS.NONE, LE.REQUEST_MORE,    ALWAYS, {}, GRANT_SLAB, LS.GRANTED),
     Row(LS.NONE, LE.REQUEST_DENIED,  ALWAYS, {}, LD.DENY,    LS.NONE),
     Row(LS.NONE, LE.CLIENT_DIED,     ALWAYS, {}, NOTHING,    LS.ENDED),
-    *ignored(LS.NONE, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED),
+    *ignored(LS.NONE, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED, LE.DRAIN),
 
     Row(LS.GRANTED, LE.REQUEST_ALLOWED, ALWAYS,  {}, LD.SEND_SLAB,                                LS.GRANTED),
     Row(LS.GRANTED, LE.REQUEST_MORE,    ALWAYS,  {}, GRANT_SLAB,                                  LS.GRANTED),
@@ -83,9 +93,11 @@ LEASE = Machine(
     Row(LS.GRANTED, LE.SLAB_FAILED,     ALWAYS,  {}, LD.DENY,                                     LS.NONE),
     Row(LS.GRANTED, LE.LISTENER_GONE,   ALWAYS,  {}, (LD.MARK_REVOKED, LD.WATCH_USE),             LS.CLOSED),
     Row(LS.GRANTED, LE.POLICY_CHANGED,  ALWAYS,  {}, LD.MARK_REVOKED,                             LS.REVOKED),
+    Row(LS.GRANTED, LE.DRAIN,           ALWAYS,  {}, DRAIN_SLABS,                                 LS.DRAINED),
     Row(LS.GRANTED, LE.SERVER_DIED,     arg > 0, {}, LD.POKE,                                     LS.GRANTED),
     Row(LS.GRANTED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.MARK_REVOKED, LD.POKE, LD.WATCH_USE),    LS.CLOSED),
     Row(LS.GRANTED, LE.CLIENT_DIED,     ALWAYS,  {}, (LD.MARK_REVOKED, LD.POKE, LD.WATCH_OFFERS), LS.DRAINING),
+    *ignored(LS.GRANTED, LE.UNUSED),  # of slabs that were drained before
 
     # A kinder policy: a new slab, for who saw the old one revoked has dropped it.
     Row(LS.REVOKED, LE.REQUEST_ALLOWED, ALWAYS,  {}, GRANT_SLAB,                 LS.GRANTED),
@@ -95,8 +107,21 @@ LEASE = Machine(
     Row(LS.REVOKED, LE.SERVER_DIED,     arg > 0, {}, LD.POKE,                    LS.REVOKED),
     Row(LS.REVOKED, LE.SERVER_DIED,     ALWAYS,  {}, (LD.POKE, LD.WATCH_USE),    LS.CLOSED),
     Row(LS.REVOKED, LE.CLIENT_DIED,     ALWAYS,  {}, (LD.POKE, LD.WATCH_OFFERS), LS.DRAINING),
-    *ignored(LS.REVOKED, LE.POLICY_CHANGED),
+    Row(LS.REVOKED, LE.DRAIN,           ALWAYS,  {}, DRAIN_SLABS,                LS.DRAINED),
+    *ignored(LS.REVOKED, LE.POLICY_CHANGED, LE.UNUSED),
 
+    # The drained program is gone and another one listens there: a new slab.
+    Row(LS.DRAINED, LE.REQUEST_ALLOWED, ALWAYS,  {}, GRANT_SLAB,                 LS.GRANTED),
+    Row(LS.DRAINED, LE.REQUEST_MORE,    ALWAYS,  {}, GRANT_SLAB,                 LS.GRANTED),
+    Row(LS.DRAINED, LE.REQUEST_DENIED,  ALWAYS,  {}, LD.DENY,                    LS.DRAINED),
+    Row(LS.DRAINED, LE.UNUSED,          ALWAYS,  {}, LD.FREE_SLAB,               LS.NONE),
+    Row(LS.DRAINED, LE.LISTENER_GONE,   ALWAYS,  {}, NOTHING,                    LS.CLOSED),
+    Row(LS.DRAINED, LE.SERVER_DIED,     arg > 0, {}, LD.POKE,                    LS.DRAINED),
+    Row(LS.DRAINED, LE.SERVER_DIED,     ALWAYS,  {}, LD.POKE,                    LS.CLOSED),
+    Row(LS.DRAINED, LE.CLIENT_DIED,     ALWAYS,  {}, (LD.POKE, LD.WATCH_OFFERS), LS.DRAINING),
+    *ignored(LS.DRAINED, LE.POLICY_CHANGED, LE.DRAIN),
+
+    Row(LS.CLOSED, LE.DRAIN,       ALWAYS, {}, DRAIN_SLABS,             LS.CLOSED),
     Row(LS.CLOSED, LE.UNUSED,      ALWAYS, {}, LD.FREE_SLAB,            LS.ENDED),
     Row(LS.CLOSED, LE.CLIENT_DIED, ALWAYS, {}, (LD.POKE, LD.FREE_SLAB), LS.ENDED),
     *ignored(LS.CLOSED, LE.LISTENER_GONE, LE.POLICY_CHANGED),
@@ -105,9 +130,9 @@ LEASE = Machine(
     Row(LS.DRAINING, LE.LISTENER_GONE, ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
     Row(LS.DRAINING, LE.SERVER_DIED,   arg > 0, {}, NOTHING,      LS.DRAINING),
     Row(LS.DRAINING, LE.SERVER_DIED,   ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),
-    *ignored(LS.DRAINING, LE.CLIENT_DIED, LE.POLICY_CHANGED),
+    *ignored(LS.DRAINING, LE.CLIENT_DIED, LE.POLICY_CHANGED, LE.DRAIN),
 
-    *ignored(LS.ENDED, LE.CLIENT_DIED, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED),
+    *ignored(LS.ENDED, LE.CLIENT_DIED, LE.LISTENER_GONE, LE.POLICY_CHANGED, LE.SERVER_DIED, LE.DRAIN),
 ))  # fmt: skip
 
 

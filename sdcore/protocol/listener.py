@@ -5,6 +5,8 @@ learns that it exists, from the descriptor itself, so that it can answer leases.
 (fork, prefork): the monitor sees one listener, by its socket cookie, with members. TCP_SAVE_SYN is set before the
 monitor is told, so that no client can offer before its hint would be seen.
 
+Programs that listen at one address are drained together: nobody knows which of them the kernel chooses.
+
     law     a listener without a monitor is an ordinary listener
     law     the monitor's listener ends with its last member, and its leases with it
 
@@ -77,6 +79,7 @@ class ListenerMonitorState(State):
 
     ABSENT = "not known"
     ACTIVE = "has members; leases may be granted"
+    DRAINED = "a member is drained: no leases"
     GONE = "its last member left"
 
 
@@ -86,6 +89,8 @@ class ListenerMonitorEvent(Event):
     REGISTER = "a process shows a listening socket that is not known yet", PEER
     JOIN = "a process shows a socket that is known already, its own again or one that it inherited", PEER
     LEAVE = "a member closed it or died; arg members are left"
+    DRAIN = "a member is drained, or a drained process became one"
+    CLEAN = "no member is drained any more; others hold it"
 
 
 class ListenerMonitorDo(Effect):
@@ -93,6 +98,7 @@ class ListenerMonitorDo(Effect):
 
     BUMP_LISTENERS = "move the status page's listener generation: remembered refusals are stale"
     REVOKE_LEASES = "feed LISTENER_GONE to each of its leases"
+    DRAIN_LEASES = "feed DRAIN to each of its leases"
     FORGET = "drop the descriptor and the number"
 
 
@@ -107,7 +113,16 @@ LISTENER_MONITOR = Machine(
     Row(MS.ACTIVE, ME.LEAVE, arg > 0, {}, NOTHING,                       MS.ACTIVE),
     Row(MS.ACTIVE, ME.LEAVE, ALWAYS,  {}, (MD.REVOKE_LEASES, MD.FORGET), MS.GONE),
 
-    *ignored(MS.GONE, ME.LEAVE),
+    Row(MS.ACTIVE, ME.DRAIN, ALWAYS,  {}, MD.DRAIN_LEASES,               MS.DRAINED),
+    *ignored(MS.ACTIVE, ME.CLEAN),
+
+    Row(MS.DRAINED, ME.JOIN,  ALWAYS,  {}, NOTHING,                       MS.DRAINED),
+    Row(MS.DRAINED, ME.LEAVE, arg > 0, {}, NOTHING,                       MS.DRAINED),
+    Row(MS.DRAINED, ME.LEAVE, ALWAYS,  {}, (MD.REVOKE_LEASES, MD.FORGET), MS.GONE),
+    Row(MS.DRAINED, ME.CLEAN, ALWAYS,  {}, MD.BUMP_LISTENERS,             MS.ACTIVE),
+    *ignored(MS.DRAINED, ME.DRAIN),
+
+    *ignored(MS.GONE, ME.LEAVE, ME.CLEAN),
 ))  # fmt: skip
 
 MACHINES = (LISTENER, LISTENER_MONITOR)

@@ -30,6 +30,7 @@ CONSTANTS = (
     Const("MSG_KEEP", 10, "body KEPT, fd: a TCP connection that stands in for another one. Reply: no body."),
     Const("MSG_KEPT", 11, "body KEPT. Reply: no body, fd: what this family had kept under the number."),
     Const("MSG_LET_GO", 12, "body KEPT. Reply: no body. Nobody of the family needs it any more."),
+    Const("MSG_DRAIN", 13, "body DRAIN. Reply: no body, fd: memfd with JSON. Asked again, it tells how far it is."),
     Const("STATUS_OK", 0, ""),
     Const("STATUS_DENIED", 1, "reason says why, as a REASON_*."),
     Const("STATUS_BAD", 2, "The request was malformed or its descriptor is not what it should be."),
@@ -106,7 +107,14 @@ KEPT = Struct(
     fields=(Field("number", "u64", doc="Chosen by the family; what is kept again under a number replaces the first."),),
 )
 
-STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE, CARRY, KEPT)
+DRAIN = Struct(
+    "msg_drain",
+    "Which programs are to use kernel TCP from now on.",
+    size=8,
+    fields=(Field("pid", "u64", doc="A process of the program; 0: every program, also those that come later."),),
+)
+
+STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE, CARRY, KEPT, DRAIN)
 
 _NUMBERS = {const.name: const.value for const in CONSTANTS}
 

@@ -38,6 +38,9 @@ class Laws(RuleBasedStateMachine):
         self.cookies = 0
         self.pids = 100
         self.clients: dict[int, int] = {}  # slab -> process
+        self.regions: dict[int, int] = {}  # process -> region
+        self.drains: list[events.Drain] = []
+        self.drained: set[int] = set()  # slabs
 
     def handle(self, event: events.Event) -> events.Reply | None:
         """Feed an event, apply its effects to the model, and return the reply."""
@@ -62,9 +65,12 @@ class Laws(RuleBasedStateMachine):
             case events.DropSlab(lease_id):
                 assert self.slabs.pop(lease_id) != "dropped"
                 self.clients.pop(lease_id, None)
-            case events.WatchOffers(lease_id) | events.WatchUse(lease_id):
-                assert self.slabs[lease_id] == "live"
+            case events.WatchOffers(lease_id) | events.WatchUse(lease_id) | events.PressSlab(lease_id):
+                assert lease_id in self.slabs
                 self.slabs[lease_id] = type(effect).__name__
+            case events.MarkDrained(lease_id):
+                assert lease_id in self.slabs
+                self.drained.add(lease_id)
             case events.RevokeSlab(lease_id) | events.PokeSlab(lease_id) | events.UseHeavyFence(lease_id):
                 assert lease_id in self.slabs
             case events.Forget(process_id, slabs):
@@ -83,6 +89,7 @@ class Laws(RuleBasedStateMachine):
         assert isinstance(reply, events.Welcome)
         assert reply.process_id not in self.alive
         self.alive.add(reply.process_id)
+        self.regions[reply.process_id] = self.pids
         return reply.process_id
 
     @rule(target=listening, process=processes, netns=namespaces, address=addresses, dual=st.booleans())
@@ -129,6 +136,8 @@ class Laws(RuleBasedStateMachine):
             assert isinstance(reply, events.Rejected)
         elif isinstance(reply, events.Leased):
             assert self.slabs[reply.lease_id] == "live"
+            assert reply.lease_id not in self.drained
+            assert not self.is_drained(process)
             assert self.clients.setdefault(reply.lease_id, process) == process
             return (process, reply.lease_id)
         else:
@@ -161,15 +170,32 @@ class Laws(RuleBasedStateMachine):
 
     @rule(slab=granted)
     def unused(self, slab: tuple[int, int]) -> None:
-        """Nothing is in use in a closed listener's slab, or somebody says so of another one."""
-        self.seen(events.Unused(slab[1]), "WatchUse")
+        """Nothing is in use in a slab that is drained or of a closed listener, or somebody says so of another one."""
+        self.seen(events.Unused(slab[1]), "WatchUse", "PressSlab")
 
-    def seen(self, event: events.OffersTaken | events.Unused, watch: str) -> None:
+    def seen(self, event: events.OffersTaken | events.Unused, *watches: str) -> None:
         """What was asked for is news once; anything else is nonsense."""
-        awaited = self.slabs.get(event.lease_id) == watch
+        awaited = self.slabs.get(event.lease_id) in watches
         if awaited:
             self.slabs[event.lease_id] = "seen"
         assert isinstance(self.handle(event), events.Rejected) != awaited
+
+    @rule(process=processes)
+    def drain(self, process: int) -> None:
+        """An administrator drains a program: nothing that it offers in stays as it was."""
+        self.drains.append(events.Drain(self.regions[process]))
+        assert self.handle(self.drains[-1]) == events.Done()
+        assert not process_slabs(self, process) - self.drained
+
+    @rule(uid=st.sampled_from([0, 1]))
+    def drain_all(self, uid: int) -> None:
+        """A user drains all programs of his, those that come later included."""
+        self.drains.append(events.Drain(None, uid))
+        self.handle(self.drains[-1])
+
+    def is_drained(self, process: int) -> bool:
+        """Whether somebody drained it; who drains all is not followed here."""
+        return any(drain.region == self.regions.get(process) for drain in self.drains)
 
     @rule(process=processes)
     def disconnect(self, process: int) -> None:
@@ -212,6 +238,11 @@ class Laws(RuleBasedStateMachine):
         assert self.monitor.listener_count == 0
 
 
+def process_slabs(laws: Laws, process: int) -> set[int]:
+    """The slabs that a living process was granted."""
+    return {slab for slab, client in laws.clients.items() if client == process and process in laws.alive}
+
+
 Laws.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestLaws = Laws.TestCase
 
@@ -225,7 +256,7 @@ def test_the_laws_hold_on_a_long_walk(seed: int) -> None:
     for _ in range(600):
         process = dice.choice([*laws.alive, 0])
         known = dice.choice(listening) if listening else None
-        act = dice.randrange(12)
+        act = dice.randrange(13)
         if act < 2:
             laws.attach(dice.randrange(2), dice.random() < 0.9)
         elif act == 2 and process:
@@ -247,6 +278,8 @@ def test_the_laws_hold_on_a_long_walk(seed: int) -> None:
             laws.unused(dice.choice(granted))
         elif act == 10 and process:
             laws.die(process)
+        elif act == 11 and process and dice.random() < 0.3:
+            laws.drain(process)
         else:
             laws.change_policy(dice.choice([(), ((0, 1),)]), dice.random() < 0.5)
             laws.memory_is_out = dice.random() < 0.3

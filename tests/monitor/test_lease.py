@@ -170,7 +170,7 @@ def _listens(pipe: Connection, path: Path, slot_offer: int) -> None:
         pipe.recv()
 
 
-def _bell() -> tuple[socket.socket, int]:
+def new_bell() -> tuple[socket.socket, int]:
     """A doorbell and its name."""
     bell, name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), int.from_bytes(os.urandom(4), "big") | 1
     bell.bind(f"\0sdcore-{name:08x}")
@@ -184,7 +184,7 @@ def test_the_server_is_poked_and_woken_when_a_client_is_killed(monitor: MonitorP
         with Other(_connects, monitor.path, *listener.getsockname(), ACCEPTED) as other:
             other.says()
             slab = map_slab(client.leases_of(listener))
-            (thread_bell, thread_name), (epoll_bell, epoll_name) = _bell(), _bell()
+            (thread_bell, thread_name), (epoll_bell, epoll_name) = new_bell(), new_bell()
             slab.slot[7].dir[0].data_wait.sleepers[2] = thread_name
             slab.slot[7].dir[0].data_wait.armed = layout.ARM_SLEEPER
             slab.side[1].doorbell[5], slab.side[1].asleep = epoll_name, 1 << 5
@@ -207,7 +207,7 @@ def test_the_client_is_poked_when_the_server_is_killed(monitor: MonitorProcess, 
         slab = map_slab(client.lease(sock, *other.says()))
         other.pipe.send("leased")
         other.says()
-        bell, name = _bell()
+        bell, name = new_bell()
         slab.slot[7].dir[1].data_wait.sleepers[0] = name
         other.process.kill()
         killed_s = time.monotonic()

@@ -10,6 +10,7 @@
 #include "core/address.h"
 #include "core/buffers.h"
 #include "core/control.h"
+#include "core/move.h"
 #include "core/peer.h"
 #include "core/ring.h"
 #include "core/sys.h"
@@ -98,6 +99,7 @@ static bool take(struct sd_socket *s, const struct found *found)
     atomic_compare_exchange_strong(&slab->port[s->rec.peer.port], &entry, SD_PORT_EMPTY);
     sd_attach_slot(s, slab, found->slot, 1);
     s->offer = word;
+    sd_move_if_drained(s);
     return true;
 }
 

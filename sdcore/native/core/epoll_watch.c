@@ -372,6 +372,8 @@ static uint32_t await_room(struct sd_watch *w, uint32_t ready)
 
 static uint32_t events_that_hold(struct sd_watch *w)
 {
+    if (w->disarmed)
+        sd_move_pressed(w->sock, sd_watch_fd(w));
     if (w->disarmed || sd_load_acquire(&w->sock->mode) == SD_MODE_PENDING)
         return 0;
     uint32_t ready = sd_readiness(w->sock);
@@ -391,8 +393,10 @@ uint32_t sd_watch_ready(struct sd_watch *w)
     bool edge = w->events & EPOLLET;
     if (edge || !sd_link_alone(&w->direct)) {
         bool news = take_news(w); /* before the look: what comes in between is news again */
-        if (edge && !news)
+        if (edge && !news) {
+            sd_move_pressed(w->sock, sd_watch_fd(w));
             return 0;
+        }
     }
     return events_that_hold(w);
 }

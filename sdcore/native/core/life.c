@@ -324,7 +324,7 @@ static void close_ring(struct sd_socket *s, int fd)
     atomic_fetch_or_explicit(&s->rx.dir->c.flags, SD_RX_CLOSED, memory_order_release);
     atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_POKE); /* the peer's next send finds that nobody reads */
     sd_notify(s, &s->tx.dir->data_wait, true);
-    sd_attend(s, &s->rx.dir->room_wait, sd_load(&s->rx.dir->room_wait.armed) & ~(uint32_t)(SD_ARM_MOVE | SD_ARM_POKE),
+    sd_attend(s, &s->rx.dir->room_wait, sd_load(&s->rx.dir->room_wait.armed) & ~(uint32_t)(SD_ARM_ASKS | SD_ARM_POKE),
               true);
     if (linger > 0 && !sd_keeps_no_more())
         linger_for(s, fd, linger);

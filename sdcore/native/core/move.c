@@ -61,10 +61,32 @@ static bool peer_moved(struct sd_socket *s)
     return peer_flags(s) & SD_TX_MOVED;
 }
 
-/* A peer that moves asks us to; one that moved without is taken at its word. */
+/* A peer that moves asks us to, and so does an administrator; a peer that moved without is taken at its word. */
 static bool asked(struct sd_socket *s)
 {
-    return !sd_move_left(s) && ((sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_MOVE) || peer_moved(s));
+    return !sd_move_left(s) && ((sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_ASKS) || peer_moved(s));
+}
+
+static bool drained(struct sd_socket *s)
+{
+    return sd_load(&s->slab->revoked) == SD_REVOKED_DRAINED;
+}
+
+/* With both tokens. */
+static void note_why_asked(struct sd_socket *s)
+{
+    if (!drained(s)) {
+        sd_store(&s->rec.reason, SD_REASON_MOVED_PEER);
+        return;
+    }
+    sd_store(&s->rec.reason, SD_REASON_DRAINED);
+    atomic_fetch_add(&sd_g.region->reason[SD_REASON_DRAINED], 1);
+}
+
+void sd_move_if_drained(struct sd_socket *s)
+{
+    if (drained(s)) /* after the swap of the offer: see move.h */
+        atomic_fetch_or(&s->tx.dir->data_wait.armed, SD_ARM_DRAIN);
 }
 
 bool sd_move_uses_companion(struct sd_socket *s)
@@ -280,7 +302,7 @@ void sd_move_asked(struct sd_socket *s, int fd)
     if (moves) {
         feed(s, fd, SD_MOVER_EV_MOVE, 0);
         tell_everybody(s);
-        sd_store(&s->rec.reason, SD_REASON_MOVED_PEER);
+        note_why_asked(s);
     }
     sd_both_leave(s);
     if (moves)
@@ -308,6 +330,17 @@ static bool receiving_over(struct sd_socket *s)
 static bool untold_reset(struct sd_socket *s)
 {
     return sd_load(&s->error) == ECONNRESET && !sd_companion_broken(sd_fd_of(s));
+}
+
+/* The ring is read empty, and no more comes there: what a read would find, which one that waits by poll may never make.
+ * With both tokens. */
+static void notice_received(struct sd_socket *s)
+{
+    struct sd_rx *rx = &s->rx;
+    uint32_t flags = peer_flags(s); /* before tail: then tail is final */
+    bool over = (flags & SD_TX_MOVED) && !(flags & SD_TX_RESET) && sd_load_acquire(&rx->dir->p.tail) == rx->head;
+    if (over && sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, 1) == SD_RING_RX_DO_LOOK)
+        sd_ring_rx_step(&rx->m, SD_RING_RX_EV_MOVED, 0);
 }
 
 /* With both tokens. The slot is given back by leave_slot, after that. */
@@ -342,16 +375,16 @@ void sd_move_finish(struct sd_socket *s)
 {
     if (!sd_move_left(s) || sd_move_resends(s) || !sd_both_enter(s))
         return;
-    bool finished = sd_load(&s->mode) == SD_MODE_RING && sd_move_left(s) && !sd_move_resends(s) && receiving_over(s) &&
-                    !untold_reset(s);
+    bool moves = sd_load(&s->mode) == SD_MODE_RING && sd_move_left(s) && !sd_move_resends(s);
+    if (moves)
+        notice_received(s);
+    bool finished = moves && receiving_over(s) && !untold_reset(s);
     if (finished)
         become_kernel(s);
     sd_both_leave(s);
     if (finished)
         leave_slot(s);
 }
-
-/* --- leaving --- */
 
 static bool flush_in_turn(struct sd_socket *s, int fd)
 {
@@ -361,6 +394,27 @@ static bool flush_in_turn(struct sd_socket *s, int fd)
     sd_token_leave(&s->tx.token);
     return done;
 }
+
+/* Who only waits would never come to that. Elsewhere than in a drained slab the slot may be another connection's at once,
+ * and whoever looks for epoll has not taken its marks off yet. */
+static void finish_drained(struct sd_socket *s)
+{
+    if (sd_mode_uses_ring(sd_load(&s->mode)) && drained(s) && sd_move_received(s))
+        sd_move_finish(s);
+}
+
+void sd_move_pressed(struct sd_socket *s, int fd)
+{
+    if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)) || !(sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_DRAIN))
+        return;
+    sd_move_attend(s, fd);
+    if (sd_move_left(s)) {
+        flush_in_turn(s, fd);
+        finish_drained(s);
+    }
+}
+
+/* --- leaving --- */
 
 /* Waits until all is sent that the peer left to us; without tokens. */
 static void push_out(struct sd_socket *s, int fd)
@@ -553,6 +607,7 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
     sd_move_attend(s, fd);
     if (sd_move_resends(s))
         flush_in_turn(s, fd);
+    finish_drained(s);
     uint32_t tcp = companion_events(fd);
     if (sd_load(&s->mode) == SD_MODE_KERNEL)
         return tcp;

@@ -4,7 +4,8 @@
  * head; the producer sends the bytes from there again over TCP when it moves.
  *
  * Who wants to move asks the peer by ARM_MOVE. The peer follows in its next call on this connection, or when woken from
- * one that waits: every call that may find nothing looks for the request.
+ * one that waits: every call that may find nothing looks for the request. An administrator asks both sides by ARM_DRAIN,
+ * which the monitor sets: each then moves as if the other had asked.
  *
  *     mode RING    a direction may be on TCP (mover not RINGS; ring_rx MOVED), or bytes may wait to be sent again: nothing
  *                  overtakes them, neither the program's next bytes nor the end of the stream
@@ -23,11 +24,21 @@
 /* Some direction of this connection uses the companion, or is about to: bytes on it are no surprise. */
 SD_API bool sd_move_uses_companion(struct sd_socket *s);
 
-/* The peer asked that our direction move: do it. Takes both tokens. */
+#define SD_ARM_ASKS (SD_ARM_MOVE | SD_ARM_DRAIN)
+
+/* The peer, or an administrator, asked that our direction move: do it. Takes both tokens. */
 SD_API void sd_move_asked(struct sd_socket *s, int fd);
 
 /* Before a call that ends or waits: do what the peer asked for, if it asked. Costs a load. */
 SD_API void sd_move_attend(struct sd_socket *s, int fd);
+
+/* The server has taken up an offer. If the slab was drained meanwhile, the monitor may have looked at the slot before the
+ * client claimed it, or marked it before the client cleared it: then we ask ourselves. Either the monitor finds the slot
+ * in use, or we, who come after the claim, find the slab drained. */
+SD_API void sd_move_if_drained(struct sd_socket *s);
+
+/* Somebody waits for this connection and has nothing to look for: only for what an administrator asked. */
+SD_API void sd_move_pressed(struct sd_socket *s, int fd);
 
 /* A look at the companion while something moves: sends again, notices that the peer is gone, finishes. Returns when to
  * look again, as sd_look_at_companion does. */

@@ -542,9 +542,9 @@ void sd_look_before_sending(struct sd_socket *s)
 
 void sd_peer_calls(struct sd_socket *s, struct sd_attention *attention, uint32_t armed)
 {
-    atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_POKE); /* MOVE stays: it is a request until we have moved */
+    atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_POKE); /* MOVE and DRAIN stay: requests until we have moved */
     int fd = sd_fd_of(s);
-    if ((armed & SD_ARM_MOVE) && attention == &s->tx.dir->data_wait)
+    if ((armed & SD_ARM_ASKS) && attention == &s->tx.dir->data_wait)
         sd_move_asked(s, fd);
     if (!(armed & SD_ARM_POKE))
         return;

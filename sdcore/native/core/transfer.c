@@ -361,6 +361,8 @@ long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags)
     if (!s)
         return r;
     r = send_loop(s, fd, &c, flags);
+    if (r == SD_PASS)
+        sd_move_finish(s); /* who only sends looks nowhere else */
     if (closed_meanwhile(s, fd, r))
         r = sd_call_send(s, fd, iov, count, flags);
     sd_call_leave(&call);

@@ -381,7 +381,7 @@ void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint32_t arm
         if (armed & (SD_ARM_SLEEPER | SD_ARM_NAP))
             ring_sleepers(attention);
     }
-    if (sd_unlikely(armed & (SD_ARM_POKE | SD_ARM_MOVE)))
+    if (sd_unlikely(armed & (SD_ARM_POKE | SD_ARM_ASKS)))
         sd_peer_calls(s, attention, armed);
 }
 

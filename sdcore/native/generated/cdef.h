@@ -41,6 +41,9 @@
 #define SD_ARM_MOVE 4
 #define SD_ARM_NAP 8
 #define SD_ARM_POKE 256
+#define SD_ARM_DRAIN 65536
+#define SD_REVOKED_CLOSED 1
+#define SD_REVOKED_DRAINED 2
 #define SD_MSG_HELLO 1
 #define SD_MSG_LISTEN 2
 #define SD_MSG_UNLISTEN 3
@@ -53,6 +56,7 @@
 #define SD_MSG_KEEP 10
 #define SD_MSG_KEPT 11
 #define SD_MSG_LET_GO 12
+#define SD_MSG_DRAIN 13
 #define SD_STATUS_OK 0
 #define SD_STATUS_DENIED 1
 #define SD_STATUS_BAD 2
@@ -103,6 +107,7 @@ enum sd_reason {
     SD_REASON_MOVED_OPTION = 25,
     SD_REASON_MOVED_STDIO = 26,
     SD_REASON_MOVED_SIGNAL = 27,
+    SD_REASON_DRAINED = 28,
 };
 struct sd_producer {
     uint64_t tail;
@@ -254,6 +259,10 @@ struct sd_msg_kept {
     uint64_t number;
     ...;
 };
+struct sd_msg_drain {
+    uint64_t pid;
+    ...;
+};
 enum sd_attach_state {
     SD_ATTACH_DETACHED = 0,
     SD_ATTACH_CALLING = 1,
@@ -289,7 +298,8 @@ extern const char *const sd_attach_effect_name[7];
 enum sd_attach_monitor_state {
     SD_ATTACH_MONITOR_NEW = 0,
     SD_ATTACH_MONITOR_ATTACHED = 1,
-    SD_ATTACH_MONITOR_DEAD = 2,
+    SD_ATTACH_MONITOR_DRAINED = 2,
+    SD_ATTACH_MONITOR_DEAD = 3,
 };
 enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_PARENT_PROVEN = 0,
@@ -299,22 +309,24 @@ enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_REPLACED = 4,
     SD_ATTACH_MONITOR_EV_HELLO_AGAIN = 5,
     SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 6,
+    SD_ATTACH_MONITOR_EV_DRAIN = 7,
 };
 enum sd_attach_monitor_effect {
     SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
     SD_ATTACH_MONITOR_DO_WATCH_PIDFD = 2,
     SD_ATTACH_MONITOR_DO_SEND_WELCOME = 3,
     SD_ATTACH_MONITOR_DO_REFUSE = 4,
-    SD_ATTACH_MONITOR_DO_SWEEP = 5,
+    SD_ATTACH_MONITOR_DO_DRAIN_ALL = 5,
+    SD_ATTACH_MONITOR_DO_SWEEP = 6,
 };
 struct sd_attach_monitor {
     uint32_t state;
 };
 void sd_attach_monitor_start(struct sd_attach_monitor *m);
 uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint32_t event, uint64_t arg);
-extern const char *const sd_attach_monitor_state_name[3];
-extern const char *const sd_attach_monitor_event_name[7];
-extern const char *const sd_attach_monitor_effect_name[6];
+extern const char *const sd_attach_monitor_state_name[4];
+extern const char *const sd_attach_monitor_event_name[8];
+extern const char *const sd_attach_monitor_effect_name[7];
 enum sd_listener_state {
     SD_LISTENER_CLOSED = 0,
     SD_LISTENER_LISTENING = 1,
@@ -346,33 +358,38 @@ extern const char *const sd_listener_effect_name[5];
 enum sd_listener_monitor_state {
     SD_LISTENER_MONITOR_ABSENT = 0,
     SD_LISTENER_MONITOR_ACTIVE = 1,
-    SD_LISTENER_MONITOR_GONE = 2,
+    SD_LISTENER_MONITOR_DRAINED = 2,
+    SD_LISTENER_MONITOR_GONE = 3,
 };
 enum sd_listener_monitor_event {
     SD_LISTENER_MONITOR_EV_REGISTER = 0,
     SD_LISTENER_MONITOR_EV_JOIN = 1,
     SD_LISTENER_MONITOR_EV_LEAVE = 2,
+    SD_LISTENER_MONITOR_EV_DRAIN = 3,
+    SD_LISTENER_MONITOR_EV_CLEAN = 4,
 };
 enum sd_listener_monitor_effect {
     SD_LISTENER_MONITOR_DO_BUMP_LISTENERS = 1,
     SD_LISTENER_MONITOR_DO_REVOKE_LEASES = 2,
-    SD_LISTENER_MONITOR_DO_FORGET = 3,
+    SD_LISTENER_MONITOR_DO_DRAIN_LEASES = 3,
+    SD_LISTENER_MONITOR_DO_FORGET = 4,
 };
 struct sd_listener_monitor {
     uint32_t state;
 };
 void sd_listener_monitor_start(struct sd_listener_monitor *m);
 uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, uint32_t event, uint64_t arg);
-extern const char *const sd_listener_monitor_state_name[3];
-extern const char *const sd_listener_monitor_event_name[3];
-extern const char *const sd_listener_monitor_effect_name[4];
+extern const char *const sd_listener_monitor_state_name[4];
+extern const char *const sd_listener_monitor_event_name[5];
+extern const char *const sd_listener_monitor_effect_name[5];
 enum sd_lease_state {
     SD_LEASE_NONE = 0,
     SD_LEASE_GRANTED = 1,
     SD_LEASE_REVOKED = 2,
-    SD_LEASE_CLOSED = 3,
-    SD_LEASE_DRAINING = 4,
-    SD_LEASE_ENDED = 5,
+    SD_LEASE_DRAINED = 3,
+    SD_LEASE_CLOSED = 4,
+    SD_LEASE_DRAINING = 5,
+    SD_LEASE_ENDED = 6,
 };
 enum sd_lease_event {
     SD_LEASE_EV_REQUEST_ALLOWED = 0,
@@ -381,10 +398,11 @@ enum sd_lease_event {
     SD_LEASE_EV_CLIENT_DIED = 3,
     SD_LEASE_EV_LISTENER_GONE = 4,
     SD_LEASE_EV_POLICY_CHANGED = 5,
-    SD_LEASE_EV_SERVER_DIED = 6,
-    SD_LEASE_EV_SLAB_FAILED = 7,
-    SD_LEASE_EV_OFFERS_TAKEN = 8,
-    SD_LEASE_EV_UNUSED = 9,
+    SD_LEASE_EV_DRAIN = 6,
+    SD_LEASE_EV_SERVER_DIED = 7,
+    SD_LEASE_EV_SLAB_FAILED = 8,
+    SD_LEASE_EV_OFFERS_TAKEN = 9,
+    SD_LEASE_EV_UNUSED = 10,
 };
 enum sd_lease_effect {
     SD_LEASE_DO_MAKE_SLAB = 1,
@@ -392,19 +410,21 @@ enum sd_lease_effect {
     SD_LEASE_DO_SEND_SLAB = 3,
     SD_LEASE_DO_DENY = 4,
     SD_LEASE_DO_MARK_REVOKED = 5,
-    SD_LEASE_DO_POKE = 6,
-    SD_LEASE_DO_WATCH_OFFERS = 7,
-    SD_LEASE_DO_WATCH_USE = 8,
-    SD_LEASE_DO_FREE_SLAB = 9,
+    SD_LEASE_DO_MARK_DRAINED = 6,
+    SD_LEASE_DO_PRESS = 7,
+    SD_LEASE_DO_POKE = 8,
+    SD_LEASE_DO_WATCH_OFFERS = 9,
+    SD_LEASE_DO_WATCH_USE = 10,
+    SD_LEASE_DO_FREE_SLAB = 11,
 };
 struct sd_lease {
     uint32_t state;
 };
 void sd_lease_start(struct sd_lease *m);
 uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_t arg);
-extern const char *const sd_lease_state_name[6];
-extern const char *const sd_lease_event_name[10];
-extern const char *const sd_lease_effect_name[10];
+extern const char *const sd_lease_state_name[7];
+extern const char *const sd_lease_event_name[11];
+extern const char *const sd_lease_effect_name[12];
 enum sd_lease_client_state {
     SD_LEASE_CLIENT_UNKNOWN = 0,
     SD_LEASE_CLIENT_ASKING = 1,

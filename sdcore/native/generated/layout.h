@@ -48,6 +48,9 @@
 #define SD_ARM_MOVE 4u
 #define SD_ARM_NAP 8u /* Threads sleep on this very word, by futex. */
 #define SD_ARM_POKE 256u /* Alone in its byte, so that the monitor sets it by a plain store of one byte. */
+#define SD_ARM_DRAIN 65536u /* M: as ARM_MOVE, asked for by an administrator; alone in its byte, too. */
+#define SD_REVOKED_CLOSED 1u /* Make no new offers here. */
+#define SD_REVOKED_DRAINED 2u /* Nor go on here: what is established moves to the companion. */
 #define SD_MSG_HELLO 1u /* body HELLO, fd: region. Reply: WELCOME, fd: status page. */
 #define SD_MSG_LISTEN 2u /* no body, fd: the listening socket. Reply: LISTENER. */
 #define SD_MSG_UNLISTEN 3u /* body LISTENER. Reply: no body. */
@@ -60,6 +63,7 @@
 #define SD_MSG_KEEP 10u /* body KEPT, fd: a TCP connection that stands in for another one. Reply: no body. */
 #define SD_MSG_KEPT 11u /* body KEPT. Reply: no body, fd: what this family had kept under the number. */
 #define SD_MSG_LET_GO 12u /* body KEPT. Reply: no body. Nobody of the family needs it any more. */
+#define SD_MSG_DRAIN 13u /* body DRAIN. Reply: no body, fd: memfd with JSON. Asked again, it tells how far it is. */
 #define SD_STATUS_OK 0u
 #define SD_STATUS_DENIED 1u /* reason says why, as a REASON_*. */
 #define SD_STATUS_BAD 2u /* The request was malformed or its descriptor is not what it should be. */
@@ -128,9 +132,10 @@ enum sd_reason {
     SD_REASON_MOVED_OPTION = 25,
     SD_REASON_MOVED_STDIO = 26,
     SD_REASON_MOVED_SIGNAL = 27,
+    SD_REASON_DRAINED = 28,
 };
-#define SD_REASON_COUNT 28u
-__attribute__((unused)) static const char *const sd_reason_name[28] = {
+#define SD_REASON_COUNT 29u
+__attribute__((unused)) static const char *const sd_reason_name[29] = {
     "accelerated",
     "new",
     "no_monitor",
@@ -159,9 +164,10 @@ __attribute__((unused)) static const char *const sd_reason_name[28] = {
     "moved_option",
     "moved_stdio",
     "moved_signal",
+    "drained",
 };
 
-__attribute__((unused)) static const char *const sd_reason_text[28] = {
+__attribute__((unused)) static const char *const sd_reason_text[29] = {
     "",
     "not connected yet",
     "no monitor could be reached",
@@ -190,6 +196,7 @@ __attribute__((unused)) static const char *const sd_reason_text[28] = {
     "something was asked for that only the kernel can do: an option, control data, asynchronous I/O",
     "it became standard input, output or error, which libc reads and writes by itself",
     "signal-driven input was asked for",
+    "an administrator drained the program, or the one at the other end",
 };
 
 /* One line, written by the producer of a direction. */
@@ -301,7 +308,7 @@ struct sd_slab {
     uint64_t lease_id; /* M: */
     uint64_t listener_id; /* M: */
     uint32_t heavy_fence; /* M: 1 if a side cannot be reached by membarrier. */
-    _Atomic uint32_t revoked; /* M: nonzero: make no new offers here. */
+    _Atomic uint32_t revoked; /* M: REVOKED_*; nonzero: make no new offers here. */
     uint8_t padding_6[32];
     _Alignas(64) struct sd_side side[2]; /* 0: client. 1: server. */
     uint8_t padding_7[2752];
@@ -499,5 +506,12 @@ struct sd_msg_kept {
 };
 _Static_assert(sizeof(struct sd_msg_kept) == 8, "size of msg_kept");
 _Static_assert(offsetof(struct sd_msg_kept, number) == 0, "msg_kept.number");
+
+/* Which programs are to use kernel TCP from now on. */
+struct sd_msg_drain {
+    uint64_t pid; /* A process of the program; 0: every program, also those that come later. */
+};
+_Static_assert(sizeof(struct sd_msg_drain) == 8, "size of msg_drain");
+_Static_assert(offsetof(struct sd_msg_drain, pid) == 0, "msg_drain.pid");
 
 #endif

@@ -134,7 +134,8 @@ static inline uint32_t sd_attach_step(struct sd_attach *m, uint32_t event, uint6
 enum sd_attach_monitor_state {
     SD_ATTACH_MONITOR_NEW = 0,
     SD_ATTACH_MONITOR_ATTACHED = 1,
-    SD_ATTACH_MONITOR_DEAD = 2,
+    SD_ATTACH_MONITOR_DRAINED = 2,
+    SD_ATTACH_MONITOR_DEAD = 3,
 };
 enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_PARENT_PROVEN = 0,
@@ -144,17 +145,19 @@ enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_REPLACED = 4,
     SD_ATTACH_MONITOR_EV_HELLO_AGAIN = 5,
     SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 6,
+    SD_ATTACH_MONITOR_EV_DRAIN = 7,
 };
 enum sd_attach_monitor_effect {
     SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
     SD_ATTACH_MONITOR_DO_WATCH_PIDFD = 2,
     SD_ATTACH_MONITOR_DO_SEND_WELCOME = 3,
     SD_ATTACH_MONITOR_DO_REFUSE = 4,
-    SD_ATTACH_MONITOR_DO_SWEEP = 5,
+    SD_ATTACH_MONITOR_DO_DRAIN_ALL = 5,
+    SD_ATTACH_MONITOR_DO_SWEEP = 6,
 };
-__attribute__((unused)) static const char *const sd_attach_monitor_state_name[3] = {"NEW", "ATTACHED", "DEAD"};
-__attribute__((unused)) static const char *const sd_attach_monitor_event_name[7] = {"PARENT_PROVEN", "HELLO_OK", "HELLO_BAD", "PIDFD_READY", "REPLACED", "HELLO_AGAIN", "CONNECTION_CLOSED"};
-__attribute__((unused)) static const char *const sd_attach_monitor_effect_name[6] = {"", "JOIN_FAMILY", "WATCH_PIDFD", "SEND_WELCOME", "REFUSE", "SWEEP"};
+__attribute__((unused)) static const char *const sd_attach_monitor_state_name[4] = {"NEW", "ATTACHED", "DRAINED", "DEAD"};
+__attribute__((unused)) static const char *const sd_attach_monitor_event_name[8] = {"PARENT_PROVEN", "HELLO_OK", "HELLO_BAD", "PIDFD_READY", "REPLACED", "HELLO_AGAIN", "CONNECTION_CLOSED", "DRAIN"};
+__attribute__((unused)) static const char *const sd_attach_monitor_effect_name[7] = {"", "JOIN_FAMILY", "WATCH_PIDFD", "SEND_WELCOME", "REFUSE", "DRAIN_ALL", "SWEEP"};
 struct sd_attach_monitor {
     uint32_t state;
     SD_RECORDED
@@ -191,6 +194,8 @@ static inline uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint3
         switch (m->state) {
         case SD_ATTACH_MONITOR_ATTACHED:
             m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* ATTACHED PIDFD_READY SWEEP -> DEAD */
+        case SD_ATTACH_MONITOR_DRAINED:
+            m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* DRAINED PIDFD_READY SWEEP -> DEAD */
         case SD_ATTACH_MONITOR_DEAD:
             return 0; /* DEAD PIDFD_READY -> DEAD */
         }
@@ -199,6 +204,8 @@ static inline uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint3
         switch (m->state) {
         case SD_ATTACH_MONITOR_ATTACHED:
             m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* ATTACHED REPLACED SWEEP -> DEAD */
+        case SD_ATTACH_MONITOR_DRAINED:
+            m->state = SD_ATTACH_MONITOR_DEAD; return SD_ATTACH_MONITOR_DO_SWEEP; /* DRAINED REPLACED SWEEP -> DEAD */
         case SD_ATTACH_MONITOR_DEAD:
             return 0; /* DEAD REPLACED -> DEAD */
         }
@@ -207,6 +214,8 @@ static inline uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint3
         switch (m->state) {
         case SD_ATTACH_MONITOR_ATTACHED:
             return SD_ATTACH_MONITOR_DO_SEND_WELCOME; /* ATTACHED HELLO_AGAIN SEND_WELCOME -> ATTACHED */
+        case SD_ATTACH_MONITOR_DRAINED:
+            return SD_ATTACH_MONITOR_DO_SEND_WELCOME; /* DRAINED HELLO_AGAIN SEND_WELCOME -> DRAINED */
         }
         break;
     case SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED:
@@ -215,8 +224,18 @@ static inline uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint3
             m->state = SD_ATTACH_MONITOR_DEAD; return 0; /* NEW CONNECTION_CLOSED -> DEAD */
         case SD_ATTACH_MONITOR_ATTACHED:
             return 0; /* ATTACHED CONNECTION_CLOSED -> ATTACHED */
+        case SD_ATTACH_MONITOR_DRAINED:
+            return 0; /* DRAINED CONNECTION_CLOSED -> DRAINED */
         case SD_ATTACH_MONITOR_DEAD:
             return 0; /* DEAD CONNECTION_CLOSED -> DEAD */
+        }
+        break;
+    case SD_ATTACH_MONITOR_EV_DRAIN:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_ATTACHED:
+            m->state = SD_ATTACH_MONITOR_DRAINED; return SD_ATTACH_MONITOR_DO_DRAIN_ALL; /* ATTACHED DRAIN DRAIN_ALL -> DRAINED */
+        case SD_ATTACH_MONITOR_DRAINED:
+            return 0; /* DRAINED DRAIN -> DRAINED */
         }
         break;
     }
@@ -327,21 +346,25 @@ static inline uint32_t sd_listener_step(struct sd_listener *m, uint32_t event, u
 enum sd_listener_monitor_state {
     SD_LISTENER_MONITOR_ABSENT = 0,
     SD_LISTENER_MONITOR_ACTIVE = 1,
-    SD_LISTENER_MONITOR_GONE = 2,
+    SD_LISTENER_MONITOR_DRAINED = 2,
+    SD_LISTENER_MONITOR_GONE = 3,
 };
 enum sd_listener_monitor_event {
     SD_LISTENER_MONITOR_EV_REGISTER = 0,
     SD_LISTENER_MONITOR_EV_JOIN = 1,
     SD_LISTENER_MONITOR_EV_LEAVE = 2,
+    SD_LISTENER_MONITOR_EV_DRAIN = 3,
+    SD_LISTENER_MONITOR_EV_CLEAN = 4,
 };
 enum sd_listener_monitor_effect {
     SD_LISTENER_MONITOR_DO_BUMP_LISTENERS = 1,
     SD_LISTENER_MONITOR_DO_REVOKE_LEASES = 2,
-    SD_LISTENER_MONITOR_DO_FORGET = 3,
+    SD_LISTENER_MONITOR_DO_DRAIN_LEASES = 3,
+    SD_LISTENER_MONITOR_DO_FORGET = 4,
 };
-__attribute__((unused)) static const char *const sd_listener_monitor_state_name[3] = {"ABSENT", "ACTIVE", "GONE"};
-__attribute__((unused)) static const char *const sd_listener_monitor_event_name[3] = {"REGISTER", "JOIN", "LEAVE"};
-__attribute__((unused)) static const char *const sd_listener_monitor_effect_name[4] = {"", "BUMP_LISTENERS", "REVOKE_LEASES", "FORGET"};
+__attribute__((unused)) static const char *const sd_listener_monitor_state_name[4] = {"ABSENT", "ACTIVE", "DRAINED", "GONE"};
+__attribute__((unused)) static const char *const sd_listener_monitor_event_name[5] = {"REGISTER", "JOIN", "LEAVE", "DRAIN", "CLEAN"};
+__attribute__((unused)) static const char *const sd_listener_monitor_effect_name[5] = {"", "BUMP_LISTENERS", "REVOKE_LEASES", "DRAIN_LEASES", "FORGET"};
 struct sd_listener_monitor {
     uint32_t state;
     SD_RECORDED
@@ -366,6 +389,8 @@ static inline uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, u
         switch (m->state) {
         case SD_LISTENER_MONITOR_ACTIVE:
             return 0; /* ACTIVE JOIN -> ACTIVE */
+        case SD_LISTENER_MONITOR_DRAINED:
+            return 0; /* DRAINED JOIN -> DRAINED */
         }
         break;
     case SD_LISTENER_MONITOR_EV_LEAVE:
@@ -373,8 +398,29 @@ static inline uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, u
         case SD_LISTENER_MONITOR_ACTIVE:
             if (arg > 0ULL) { return 0; } /* ACTIVE LEAVE [arg > 0] -> ACTIVE */
             m->state = SD_LISTENER_MONITOR_GONE; return SD_LISTENER_MONITOR_DO_REVOKE_LEASES | (uint32_t)SD_LISTENER_MONITOR_DO_FORGET << 8; /* ACTIVE LEAVE REVOKE_LEASES FORGET -> GONE */
+        case SD_LISTENER_MONITOR_DRAINED:
+            if (arg > 0ULL) { return 0; } /* DRAINED LEAVE [arg > 0] -> DRAINED */
+            m->state = SD_LISTENER_MONITOR_GONE; return SD_LISTENER_MONITOR_DO_REVOKE_LEASES | (uint32_t)SD_LISTENER_MONITOR_DO_FORGET << 8; /* DRAINED LEAVE REVOKE_LEASES FORGET -> GONE */
         case SD_LISTENER_MONITOR_GONE:
             return 0; /* GONE LEAVE -> GONE */
+        }
+        break;
+    case SD_LISTENER_MONITOR_EV_DRAIN:
+        switch (m->state) {
+        case SD_LISTENER_MONITOR_ACTIVE:
+            m->state = SD_LISTENER_MONITOR_DRAINED; return SD_LISTENER_MONITOR_DO_DRAIN_LEASES; /* ACTIVE DRAIN DRAIN_LEASES -> DRAINED */
+        case SD_LISTENER_MONITOR_DRAINED:
+            return 0; /* DRAINED DRAIN -> DRAINED */
+        }
+        break;
+    case SD_LISTENER_MONITOR_EV_CLEAN:
+        switch (m->state) {
+        case SD_LISTENER_MONITOR_ACTIVE:
+            return 0; /* ACTIVE CLEAN -> ACTIVE */
+        case SD_LISTENER_MONITOR_DRAINED:
+            m->state = SD_LISTENER_MONITOR_ACTIVE; return SD_LISTENER_MONITOR_DO_BUMP_LISTENERS; /* DRAINED CLEAN BUMP_LISTENERS -> ACTIVE */
+        case SD_LISTENER_MONITOR_GONE:
+            return 0; /* GONE CLEAN -> GONE */
         }
         break;
     }
@@ -386,9 +432,10 @@ enum sd_lease_state {
     SD_LEASE_NONE = 0,
     SD_LEASE_GRANTED = 1,
     SD_LEASE_REVOKED = 2,
-    SD_LEASE_CLOSED = 3,
-    SD_LEASE_DRAINING = 4,
-    SD_LEASE_ENDED = 5,
+    SD_LEASE_DRAINED = 3,
+    SD_LEASE_CLOSED = 4,
+    SD_LEASE_DRAINING = 5,
+    SD_LEASE_ENDED = 6,
 };
 enum sd_lease_event {
     SD_LEASE_EV_REQUEST_ALLOWED = 0,
@@ -397,10 +444,11 @@ enum sd_lease_event {
     SD_LEASE_EV_CLIENT_DIED = 3,
     SD_LEASE_EV_LISTENER_GONE = 4,
     SD_LEASE_EV_POLICY_CHANGED = 5,
-    SD_LEASE_EV_SERVER_DIED = 6,
-    SD_LEASE_EV_SLAB_FAILED = 7,
-    SD_LEASE_EV_OFFERS_TAKEN = 8,
-    SD_LEASE_EV_UNUSED = 9,
+    SD_LEASE_EV_DRAIN = 6,
+    SD_LEASE_EV_SERVER_DIED = 7,
+    SD_LEASE_EV_SLAB_FAILED = 8,
+    SD_LEASE_EV_OFFERS_TAKEN = 9,
+    SD_LEASE_EV_UNUSED = 10,
 };
 enum sd_lease_effect {
     SD_LEASE_DO_MAKE_SLAB = 1,
@@ -408,14 +456,16 @@ enum sd_lease_effect {
     SD_LEASE_DO_SEND_SLAB = 3,
     SD_LEASE_DO_DENY = 4,
     SD_LEASE_DO_MARK_REVOKED = 5,
-    SD_LEASE_DO_POKE = 6,
-    SD_LEASE_DO_WATCH_OFFERS = 7,
-    SD_LEASE_DO_WATCH_USE = 8,
-    SD_LEASE_DO_FREE_SLAB = 9,
+    SD_LEASE_DO_MARK_DRAINED = 6,
+    SD_LEASE_DO_PRESS = 7,
+    SD_LEASE_DO_POKE = 8,
+    SD_LEASE_DO_WATCH_OFFERS = 9,
+    SD_LEASE_DO_WATCH_USE = 10,
+    SD_LEASE_DO_FREE_SLAB = 11,
 };
-__attribute__((unused)) static const char *const sd_lease_state_name[6] = {"NONE", "GRANTED", "REVOKED", "CLOSED", "DRAINING", "ENDED"};
-__attribute__((unused)) static const char *const sd_lease_event_name[10] = {"REQUEST_ALLOWED", "REQUEST_DENIED", "REQUEST_MORE", "CLIENT_DIED", "LISTENER_GONE", "POLICY_CHANGED", "SERVER_DIED", "SLAB_FAILED", "OFFERS_TAKEN", "UNUSED"};
-__attribute__((unused)) static const char *const sd_lease_effect_name[10] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "POKE", "WATCH_OFFERS", "WATCH_USE", "FREE_SLAB"};
+__attribute__((unused)) static const char *const sd_lease_state_name[7] = {"NONE", "GRANTED", "REVOKED", "DRAINED", "CLOSED", "DRAINING", "ENDED"};
+__attribute__((unused)) static const char *const sd_lease_event_name[11] = {"REQUEST_ALLOWED", "REQUEST_DENIED", "REQUEST_MORE", "CLIENT_DIED", "LISTENER_GONE", "POLICY_CHANGED", "DRAIN", "SERVER_DIED", "SLAB_FAILED", "OFFERS_TAKEN", "UNUSED"};
+__attribute__((unused)) static const char *const sd_lease_effect_name[12] = {"", "MAKE_SLAB", "BUMP_LEASES", "SEND_SLAB", "DENY", "MARK_REVOKED", "MARK_DRAINED", "PRESS", "POKE", "WATCH_OFFERS", "WATCH_USE", "FREE_SLAB"};
 struct sd_lease {
     uint32_t state;
     SD_RECORDED
@@ -438,6 +488,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             return SD_LEASE_DO_SEND_SLAB; /* GRANTED REQUEST_ALLOWED SEND_SLAB -> GRANTED */
         case SD_LEASE_REVOKED:
             m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* REVOKED REQUEST_ALLOWED MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
+        case SD_LEASE_DRAINED:
+            m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* DRAINED REQUEST_ALLOWED MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
         }
         break;
     case SD_LEASE_EV_REQUEST_DENIED:
@@ -448,6 +500,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             return SD_LEASE_DO_DENY; /* GRANTED REQUEST_DENIED DENY -> GRANTED */
         case SD_LEASE_REVOKED:
             return SD_LEASE_DO_DENY; /* REVOKED REQUEST_DENIED DENY -> REVOKED */
+        case SD_LEASE_DRAINED:
+            return SD_LEASE_DO_DENY; /* DRAINED REQUEST_DENIED DENY -> DRAINED */
         }
         break;
     case SD_LEASE_EV_REQUEST_MORE:
@@ -458,6 +512,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* GRANTED REQUEST_MORE MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
         case SD_LEASE_REVOKED:
             m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* REVOKED REQUEST_MORE MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
+        case SD_LEASE_DRAINED:
+            m->state = SD_LEASE_GRANTED; return SD_LEASE_DO_MAKE_SLAB | (uint32_t)SD_LEASE_DO_BUMP_LEASES << 8 | (uint32_t)SD_LEASE_DO_SEND_SLAB << 16; /* DRAINED REQUEST_MORE MAKE_SLAB BUMP_LEASES SEND_SLAB -> GRANTED */
         }
         break;
     case SD_LEASE_EV_CLIENT_DIED:
@@ -468,6 +524,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             m->state = SD_LEASE_DRAINING; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_POKE << 8 | (uint32_t)SD_LEASE_DO_WATCH_OFFERS << 16; /* GRANTED CLIENT_DIED MARK_REVOKED POKE WATCH_OFFERS -> DRAINING */
         case SD_LEASE_REVOKED:
             m->state = SD_LEASE_DRAINING; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_WATCH_OFFERS << 8; /* REVOKED CLIENT_DIED POKE WATCH_OFFERS -> DRAINING */
+        case SD_LEASE_DRAINED:
+            m->state = SD_LEASE_DRAINING; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_WATCH_OFFERS << 8; /* DRAINED CLIENT_DIED POKE WATCH_OFFERS -> DRAINING */
         case SD_LEASE_CLOSED:
             m->state = SD_LEASE_ENDED; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* CLOSED CLIENT_DIED POKE FREE_SLAB -> ENDED */
         case SD_LEASE_DRAINING:
@@ -484,6 +542,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_MARK_REVOKED | (uint32_t)SD_LEASE_DO_WATCH_USE << 8; /* GRANTED LISTENER_GONE MARK_REVOKED WATCH_USE -> CLOSED */
         case SD_LEASE_REVOKED:
             m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_WATCH_USE; /* REVOKED LISTENER_GONE WATCH_USE -> CLOSED */
+        case SD_LEASE_DRAINED:
+            m->state = SD_LEASE_CLOSED; return 0; /* DRAINED LISTENER_GONE -> CLOSED */
         case SD_LEASE_CLOSED:
             return 0; /* CLOSED LISTENER_GONE -> CLOSED */
         case SD_LEASE_DRAINING:
@@ -500,12 +560,32 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
             m->state = SD_LEASE_REVOKED; return SD_LEASE_DO_MARK_REVOKED; /* GRANTED POLICY_CHANGED MARK_REVOKED -> REVOKED */
         case SD_LEASE_REVOKED:
             return 0; /* REVOKED POLICY_CHANGED -> REVOKED */
+        case SD_LEASE_DRAINED:
+            return 0; /* DRAINED POLICY_CHANGED -> DRAINED */
         case SD_LEASE_CLOSED:
             return 0; /* CLOSED POLICY_CHANGED -> CLOSED */
         case SD_LEASE_DRAINING:
             return 0; /* DRAINING POLICY_CHANGED -> DRAINING */
         case SD_LEASE_ENDED:
             return 0; /* ENDED POLICY_CHANGED -> ENDED */
+        }
+        break;
+    case SD_LEASE_EV_DRAIN:
+        switch (m->state) {
+        case SD_LEASE_NONE:
+            return 0; /* NONE DRAIN -> NONE */
+        case SD_LEASE_GRANTED:
+            m->state = SD_LEASE_DRAINED; return SD_LEASE_DO_MARK_DRAINED | (uint32_t)SD_LEASE_DO_PRESS << 8; /* GRANTED DRAIN MARK_DRAINED PRESS -> DRAINED */
+        case SD_LEASE_REVOKED:
+            m->state = SD_LEASE_DRAINED; return SD_LEASE_DO_MARK_DRAINED | (uint32_t)SD_LEASE_DO_PRESS << 8; /* REVOKED DRAIN MARK_DRAINED PRESS -> DRAINED */
+        case SD_LEASE_DRAINED:
+            return 0; /* DRAINED DRAIN -> DRAINED */
+        case SD_LEASE_CLOSED:
+            return SD_LEASE_DO_MARK_DRAINED | (uint32_t)SD_LEASE_DO_PRESS << 8; /* CLOSED DRAIN MARK_DRAINED PRESS -> CLOSED */
+        case SD_LEASE_DRAINING:
+            return 0; /* DRAINING DRAIN -> DRAINING */
+        case SD_LEASE_ENDED:
+            return 0; /* ENDED DRAIN -> ENDED */
         }
         break;
     case SD_LEASE_EV_SERVER_DIED:
@@ -518,6 +598,9 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         case SD_LEASE_REVOKED:
             if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* REVOKED SERVER_DIED [arg > 0] POKE -> REVOKED */
             m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_WATCH_USE << 8; /* REVOKED SERVER_DIED POKE WATCH_USE -> CLOSED */
+        case SD_LEASE_DRAINED:
+            if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* DRAINED SERVER_DIED [arg > 0] POKE -> DRAINED */
+            m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_POKE; /* DRAINED SERVER_DIED POKE -> CLOSED */
         case SD_LEASE_DRAINING:
             if (arg > 0ULL) { return 0; } /* DRAINING SERVER_DIED [arg > 0] -> DRAINING */
             m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING SERVER_DIED FREE_SLAB -> ENDED */
@@ -540,6 +623,12 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         break;
     case SD_LEASE_EV_UNUSED:
         switch (m->state) {
+        case SD_LEASE_GRANTED:
+            return 0; /* GRANTED UNUSED -> GRANTED */
+        case SD_LEASE_REVOKED:
+            return 0; /* REVOKED UNUSED -> REVOKED */
+        case SD_LEASE_DRAINED:
+            m->state = SD_LEASE_NONE; return SD_LEASE_DO_FREE_SLAB; /* DRAINED UNUSED FREE_SLAB -> NONE */
         case SD_LEASE_CLOSED:
             m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* CLOSED UNUSED FREE_SLAB -> ENDED */
         }

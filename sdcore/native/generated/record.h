@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 1711822992u /* checksum of the tables */
+#define SD_RECORD_TABLES 2777239727u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -205,14 +205,26 @@ static inline uint32_t sd_attach_monitor_row(const struct sd_attach_monitor *m, 
         return 5;
     case 4 << 8 | 1:
         return 6;
-    case 6 << 8 | 1:
+    case 7 << 8 | 1:
         return 7;
-    case 3 << 8 | 2:
+    case 6 << 8 | 1:
         return 8;
-    case 4 << 8 | 2:
+    case 5 << 8 | 2:
         return 9;
-    case 6 << 8 | 2:
+    case 3 << 8 | 2:
         return 10;
+    case 4 << 8 | 2:
+        return 11;
+    case 6 << 8 | 2:
+        return 12;
+    case 7 << 8 | 2:
+        return 13;
+    case 3 << 8 | 3:
+        return 14;
+    case 4 << 8 | 3:
+        return 15;
+    case 6 << 8 | 3:
+        return 16;
     }
     return 65535;
 }
@@ -354,8 +366,23 @@ static inline uint32_t sd_listener_monitor_row(const struct sd_listener_monitor 
     case 2 << 8 | 1:
         if (arg > 0ULL) return 2;
         return 3;
-    case 2 << 8 | 2:
+    case 3 << 8 | 1:
         return 4;
+    case 4 << 8 | 1:
+        return 5;
+    case 1 << 8 | 2:
+        return 6;
+    case 2 << 8 | 2:
+        if (arg > 0ULL) return 7;
+        return 8;
+    case 4 << 8 | 2:
+        return 9;
+    case 3 << 8 | 2:
+        return 10;
+    case 2 << 8 | 3:
+        return 11;
+    case 4 << 8 | 3:
+        return 12;
     }
     return 65535;
 }
@@ -418,68 +445,103 @@ static inline uint32_t sd_lease_row(const struct sd_lease *m, uint32_t event, ui
         return 4;
     case 5 << 8 | 0:
         return 5;
-    case 6 << 8 | 0:
+    case 7 << 8 | 0:
         return 6;
-    case 0 << 8 | 1:
+    case 6 << 8 | 0:
         return 7;
-    case 2 << 8 | 1:
+    case 0 << 8 | 1:
         return 8;
-    case 1 << 8 | 1:
+    case 2 << 8 | 1:
         return 9;
-    case 7 << 8 | 1:
-        if (arg > 0ULL) return 10;
-        return 11;
-    case 4 << 8 | 1:
+    case 1 << 8 | 1:
+        return 10;
+    case 8 << 8 | 1:
+        if (arg > 0ULL) return 11;
         return 12;
-    case 5 << 8 | 1:
+    case 4 << 8 | 1:
         return 13;
+    case 5 << 8 | 1:
+        return 14;
     case 6 << 8 | 1:
-        if (arg > 0ULL) return 14;
         return 15;
-    case 3 << 8 | 1:
-        return 16;
-    case 0 << 8 | 2:
+    case 7 << 8 | 1:
+        if (arg > 0ULL) return 16;
         return 17;
-    case 2 << 8 | 2:
+    case 3 << 8 | 1:
         return 18;
-    case 1 << 8 | 2:
+    case 10 << 8 | 1:
         return 19;
-    case 4 << 8 | 2:
+    case 0 << 8 | 2:
         return 20;
-    case 6 << 8 | 2:
-        if (arg > 0ULL) return 21;
+    case 2 << 8 | 2:
+        return 21;
+    case 1 << 8 | 2:
         return 22;
-    case 3 << 8 | 2:
+    case 4 << 8 | 2:
         return 23;
-    case 5 << 8 | 2:
-        return 24;
-    case 9 << 8 | 3:
+    case 7 << 8 | 2:
+        if (arg > 0ULL) return 24;
         return 25;
-    case 3 << 8 | 3:
+    case 3 << 8 | 2:
         return 26;
-    case 4 << 8 | 3:
+    case 6 << 8 | 2:
         return 27;
-    case 5 << 8 | 3:
+    case 5 << 8 | 2:
         return 28;
-    case 8 << 8 | 4:
+    case 10 << 8 | 2:
         return 29;
-    case 4 << 8 | 4:
+    case 0 << 8 | 3:
         return 30;
-    case 6 << 8 | 4:
-        if (arg > 0ULL) return 31;
+    case 2 << 8 | 3:
+        return 31;
+    case 1 << 8 | 3:
         return 32;
-    case 3 << 8 | 4:
+    case 10 << 8 | 3:
         return 33;
-    case 5 << 8 | 4:
+    case 4 << 8 | 3:
         return 34;
-    case 3 << 8 | 5:
-        return 35;
-    case 4 << 8 | 5:
+    case 7 << 8 | 3:
+        if (arg > 0ULL) return 35;
         return 36;
-    case 5 << 8 | 5:
+    case 3 << 8 | 3:
         return 37;
-    case 6 << 8 | 5:
+    case 5 << 8 | 3:
         return 38;
+    case 6 << 8 | 3:
+        return 39;
+    case 6 << 8 | 4:
+        return 40;
+    case 10 << 8 | 4:
+        return 41;
+    case 3 << 8 | 4:
+        return 42;
+    case 4 << 8 | 4:
+        return 43;
+    case 5 << 8 | 4:
+        return 44;
+    case 9 << 8 | 5:
+        return 45;
+    case 4 << 8 | 5:
+        return 46;
+    case 7 << 8 | 5:
+        if (arg > 0ULL) return 47;
+        return 48;
+    case 3 << 8 | 5:
+        return 49;
+    case 5 << 8 | 5:
+        return 50;
+    case 6 << 8 | 5:
+        return 51;
+    case 3 << 8 | 6:
+        return 52;
+    case 4 << 8 | 6:
+        return 53;
+    case 5 << 8 | 6:
+        return 54;
+    case 7 << 8 | 6:
+        return 55;
+    case 6 << 8 | 6:
+        return 56;
     }
     return 65535;
 }

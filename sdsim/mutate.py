@@ -29,6 +29,7 @@ from sdsim.world import TABLES, Settings, World
 WORLDS: Final[Mapping[str, str]] = {
     "client": "offer", "server": "offer", "ring_tx": "ring", "ring_rx": "ring", "waiter": "ring",
     "token_owner": "token", "teardown": "teardown", "mover": "move", "leaver": "move", "follower": "move",
+    "lease": "drain",
 }  # fmt: skip
 """The world that exercises a machine."""
 

@@ -6,7 +6,6 @@ generic Linux headers; the standard library does not name them.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os

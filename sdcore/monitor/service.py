@@ -249,6 +249,7 @@ class Service:
         """The inode of the region of an attached process, else 0."""
         tracked = self._tracked.get(session.process_id)
         return tracked.region.inode if tracked else 0
+
     def _viewer(self, session: Session) -> int | None:
         """Whose programs a session may see: its user's, or all (None)."""
         return None if self._is_master(session) else session.credentials.uid

@@ -14,7 +14,7 @@ from sdcore.protocol.struct_kit import PAGE_BYTES, Const, Field, Struct, numbere
 CACHE_LINE = 64
 
 CONSTANTS = (
-    Const("LAYOUT_VERSION", 3, "Changes with every layout; processes of different versions use kernel TCP."),
+    Const("LAYOUT_VERSION", 4, "Changes with every layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from sdcore.protocol.kit import Machine
+from sdsim.explore.drain import DrainModel
 from sdsim.explore.engine import Model
 from sdsim.explore.move import MoveModel
 from sdsim.explore.offer import OfferModel
@@ -29,6 +30,7 @@ MODELS: Final[Mapping[str, tuple[str, Make]]] = {
         "a direction that goes over to TCP with little room, a consumer that leaves, closes and deaths",
         MoveModel,
     ),
+    "drain": ("a slab that is drained while an offer is made and taken up in it, with the monitor's death", DrainModel),
     "ring": ("a producer, a consumer, late stores, sleeping on both sides", RingModel),
     "token": ("three threads and one token, with deaths", TokenModel),
     "teardown": ("both ends of a connection, with deaths", TeardownModel),

@@ -64,6 +64,9 @@ EQUIVALENT: Final[Mapping[tuple[str, str], str]] = {
     ("listener_monitor ACTIVE LEAVE REVOKE_LEASES FORGET -> GONE", "leads to ABSENT"): (
         "the listener is forgotten with this step, so nobody feeds its machine again"
     ),
+    ("listener_monitor ACTIVE LEAVE [arg > 0] -> ACTIVE", "leads to DRAINED"): (
+        "no member is drained, so the monitor feeds CLEAN next, which leads back"
+    ),
 }
 """Survivors that nobody can notice: machine and row, kind of change, and why."""
 IDLE_STEPS_MAX: Final = 20_000

@@ -383,7 +383,7 @@ class Monitor:
             for lease in tuple(listener.leases):
                 self._feed_lease(lease, LeaseEvent.SERVER_DIED, left)
         self._feed_listener(listener, ListenerMonitorEvent.LEAVE, left)
-        if not any(member.drained for member in listener.members):
+        if listener.members and not any(member.drained for member in listener.members):
             self._feed_listener(listener, ListenerMonitorEvent.CLEAN)
 
     def _forget_listener(self, listener: Listener) -> None:

@@ -122,7 +122,7 @@ LISTENER_MONITOR = Machine(
     Row(MS.DRAINED, ME.CLEAN, ALWAYS,  {}, MD.BUMP_LISTENERS,             MS.ACTIVE),
     *ignored(MS.DRAINED, ME.DRAIN),
 
-    *ignored(MS.GONE, ME.LEAVE, ME.CLEAN),
+    *ignored(MS.GONE, ME.LEAVE),
 ))  # fmt: skip
 
 MACHINES = (LISTENER, LISTENER_MONITOR)

@@ -419,8 +419,6 @@ static inline uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, u
             return 0; /* ACTIVE CLEAN -> ACTIVE */
         case SD_LISTENER_MONITOR_DRAINED:
             m->state = SD_LISTENER_MONITOR_ACTIVE; return SD_LISTENER_MONITOR_DO_BUMP_LISTENERS; /* DRAINED CLEAN BUMP_LISTENERS -> ACTIVE */
-        case SD_LISTENER_MONITOR_GONE:
-            return 0; /* GONE CLEAN -> GONE */
         }
         break;
     }

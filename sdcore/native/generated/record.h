@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 2777239727u /* checksum of the tables */
+#define SD_RECORD_TABLES 3188814836u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -381,8 +381,6 @@ static inline uint32_t sd_listener_monitor_row(const struct sd_listener_monitor 
         return 10;
     case 2 << 8 | 3:
         return 11;
-    case 4 << 8 | 3:
-        return 12;
     }
     return 65535;
 }

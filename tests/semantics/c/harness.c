@@ -207,6 +207,8 @@ int listen_at(int family, const char *ip, struct sockaddr_storage *bound)
     return fd;
 }
 
+/* The kernel's accept may answer before the client has made its offer. Who accepted looks once the client is through, so
+ * that what a scenario does first meets a connection that both ends have settled. */
 static int pair_accepting(int index, int family, const char *ip)
 {
     static struct sockaddr_storage address;
@@ -224,6 +226,7 @@ static int pair_accepting(int index, int family, const char *ip)
     int fd = (int)MUST(accept(listener, NULL, NULL));
     if (order_finish().result < 0)
         broken("puppet's connect");
+    MUST(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0));
     return fd;
 }
 
@@ -238,6 +241,8 @@ static int pair_connecting(int index, int family, const char *ip)
     MUST(connect(fd, (struct sockaddr *)&at.address, address_size(&at.address)));
     if (order_finish().result < 0)
         broken("puppet's accept");
+    if (order_run((struct order){.op = OP_LOOK, .index = index}).result < 0)
+        broken("puppet's look");
     return fd;
 }
 

@@ -97,6 +97,7 @@ enum op {
     OP_RECV_SLOW, /* like OP_RECV in pieces of 10000 bytes with a millisecond between them */
     OP_ECHO,      /* send back what comes until end-of-file, then shut down; result: bytes */
     OP_DUPLEX,    /* send and receive `arg` bytes of the pattern at the same time, odd sizes */
+    OP_LOOK,      /* look whether anything can be read: an offer that came after accept is taken up */
     OP_QUEUED,    /* wait until `arg` bytes can be read, read nothing */
     OP_SHUTDOWN,  /* shutdown(arg) */
     OP_CLOSE,

@@ -155,6 +155,7 @@ static long perform(struct puppet *p, struct order *o, struct answer *a)
     case OP_RECV_SLOW: return do_recv_slow(fd, &p->received[o->index], o->arg, &a->damaged);
     case OP_ECHO: return do_echo(fd);
     case OP_DUPLEX: return do_duplex(fd, o->arg, &a->damaged);
+    case OP_LOOK: return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) < 0 ? -1 : 0;
     case OP_QUEUED: await_queued(fd, (int)o->arg); return 0;
     case OP_SHUTDOWN: return shutdown(fd, (int)o->arg);
     case OP_CLOSE: return do_close(p, o->index, false);

@@ -19,7 +19,8 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4")
 FILES_SIDE_BY_SIDE = ("tests/native",)  # each file compiles programs for all its tests
-ONE_BY_ONE = ("tests/programs", "tests/faults", "tests/differential")  # they fill the cores by themselves
+# These fill the cores by themselves, or measure.
+ONE_BY_ONE = ("tests/programs", "tests/faults", "tests/differential", "tests/bench", "tests/conformance")
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHON_DIRS = ("sdcore", "sdsim", "tests", "tools", "examples", "docs", "noxfile.py")
 
@@ -49,6 +50,15 @@ def pytest(session: nox.Session, *args: str, **env: str) -> None:
     session.run("pytest", *(session.posargs or args), env=env)
 
 
+def passes(session: nox.Session, *args: str) -> bool:
+    """Run pytest; tell whether all passed, so that what comes after a failure is seen too."""
+    try:
+        pytest(session, *args)
+    except nox.command.CommandFailed:
+        return False
+    return True
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """All ordinary tests, real programs among them."""
@@ -58,9 +68,13 @@ def tests(session: nox.Session) -> None:
         pytest(session)
         return
     apart = (*FILES_SIDE_BY_SIDE, *ONE_BY_ONE)
-    pytest(session, *SIDE_BY_SIDE, "tests", *(f"--ignore={folder}" for folder in apart))
-    pytest(session, *SIDE_BY_SIDE, "--dist=loadfile", *FILES_SIDE_BY_SIDE)
-    pytest(session, *ONE_BY_ONE)
+    parts = (
+        (*SIDE_BY_SIDE, "tests", *(f"--ignore={folder}" for folder in apart)),
+        (*SIDE_BY_SIDE, "--dist=loadfile", *FILES_SIDE_BY_SIDE),
+        ONE_BY_ONE,
+    )
+    if [part for part in parts if not passes(session, *part)]:
+        session.error("tests failed, see above")
 
 
 @nox.session

@@ -1,6 +1,6 @@
 """The C ring does what its reference does, byte for byte and position for position, over any script of both ends.
 
-The inline functions of core/ring.h are compiled as they are, each behind a linkable one, and reached through cffi. A
+The functions of core/ring.h and ring.c are compiled as they are, each behind a linkable one, and reached through cffi. A
 script is long enough to go around the ring and past 32 bits, and sizes are drawn at the bounds: the rewind's, the copy
 loop's, the ring's end, all the room there is.
 """
@@ -25,7 +25,7 @@ NO_SUCH_POSITION = -71  # -EPROTO
 FLAGS = ("-O2", "-w", "-std=gnu11", "-D_GNU_SOURCE", "-ftls-model=initial-exec", f"-I{NATIVE}")
 SOURCE = """
 #include <stdlib.h>
-#include "core/ring.h"
+#include "core/ring.c"
 struct sd_globals sd_g;
 __thread struct sd_thread *sd_self;
 void sd_attend(struct sd_socket *s, struct sd_attention *a, uint32_t armed, bool data) { abort(); }

@@ -18,9 +18,9 @@ nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4")
-FILES_SIDE_BY_SIDE = ("tests/native",)  # each file compiles programs for all its tests
-# These fill the cores by themselves, or measure.
-ONE_BY_ONE = ("tests/programs", "tests/faults", "tests/differential", "tests/bench", "tests/conformance")
+# Each file compiles programs, or starts servers, for all its tests.
+FILES_SIDE_BY_SIDE = ("tests/native", "tests/programs", "tests/conformance")
+ONE_BY_ONE = ("tests/faults", "tests/differential", "tests/bench")  # they fill the cores by themselves, or measure
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHON_DIRS = ("sdcore", "sdsim", "tests", "tools", "examples", "docs", "noxfile.py")
 
@@ -141,6 +141,7 @@ def sanitized(session: nox.Session, kind: str, runtime: str, choice: str, **opti
     path = found.strip()
     if not session.posargs and kind == "address":  # Python must start with the runtime, since it loads the C late
         machines = (
+            *SIDE_BY_SIDE,
             "-k",
             "not fault_of_the_generator",
             "tests/property/test_machines_agree.py",

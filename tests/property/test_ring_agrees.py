@@ -1,8 +1,8 @@
 """The C ring does what its reference does, byte for byte and position for position, over any script of both ends.
 
-The functions of core/ring.h and ring.c are compiled as they are, each behind a linkable one, and reached through cffi. A
-script is long enough to go around the ring and past 32 bits, and sizes are drawn at the bounds: the rewind's, the copy
-loop's, the ring's end, all the room there is.
+The functions of core/ring.h and ring.c are compiled as they are, each behind a linkable one, and reached through cffi.
+A script is long enough to go around the ring and past 32 bits, and sizes are drawn at the bounds: the rewind's, the
+copy loop's, the ring's end, all the room there is.
 """
 
 from __future__ import annotations

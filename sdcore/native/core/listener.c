@@ -4,7 +4,8 @@
  * stands here, in memory of the process, and not in the socket object that the family shares.
  *
  * An entry, once in the list, stays: sd_leases_of reads the list without the lock. Slabs are put in front, so a reader
- * sees a whole list at any time.
+ * sees a whole list at any time. The entry of a listener that is closed while connections from it still wait for their
+ * offers keeps its object, which those hold by pins: they find its slabs as before. It starts anew with the object.
  *
  * TCP_DEFER_ACCEPT has the kernel keep a connection back until data come; those of our clients come through a ring, which
  * needs an accept first. So the kernel's is set to nought once clients may come through a slab, and the program's value
@@ -151,7 +152,8 @@ void sd_unregister_listener(struct sd_socket *s)
     struct entry *e = find(s);
     if (e) {
         feed(e, SD_LISTENER_EV_CLOSE, -1);
-        sd_store_release(&e->sock, NULL);
+        if (!sd_load(&s->pins))
+            sd_store_release(&e->sock, NULL);
     }
     sd_control_leave(&mask);
 }
@@ -170,7 +172,7 @@ void sd_listeners_renew(void)
 bool sd_listeners_any(void)
 {
     for (struct entry *e = sd_load(&entries); e; e = e->next)
-        if (sd_load(&e->sock))
+        if (sd_load(&e->sock) && e->m.state != SD_LISTENER_CLOSED)
             return true;
     return false;
 }

@@ -6,6 +6,8 @@
  *     listen PORT              listener ID fd N port N; PORT 0: any
  *     leases N                 leases ID ID ..., asking the monitor if its generation moved (N: the listening fd)
  *     known N                  leases ID ID ..., without asking
+ *     pend N                   done: a connection of this listener waits for its offer
+ *     pending                  leases ID ID ..., of that listener, without asking
  *     unlisten N               done
  *     abandon N                done: closed here, and the last descriptor in another process of the family
  *     local IP                 yes, or no
@@ -138,14 +140,24 @@ static void do_listen(int port)
     printf("listener %llu fd %d port %d\n", (unsigned long long)s->listener_id, fd, ntohs(at.sin_port));
 }
 
-static void do_leases(int fd, bool refresh)
+static struct sd_socket *pending_at;
+
+static void do_leases(struct sd_socket *listener, int fd, bool refresh)
 {
     printf("leases");
-    for (struct sd_grant *l = sd_leases_of(sd_socket_of(fd), fd, refresh); l; l = l->next) {
+    for (struct sd_grant *l = sd_leases_of(listener, fd, refresh); l; l = l->next) {
         remember(l);
         printf(" %llu", (unsigned long long)l->lease_id);
     }
     printf("\n");
+}
+
+/* A connection of this listener waits for its offer, and holds the object. */
+static void do_pend(int fd)
+{
+    pending_at = sd_socket_of(fd);
+    atomic_fetch_add(&pending_at->pins, 1);
+    printf("done\n");
 }
 
 static void do_unlisten(int fd)
@@ -290,7 +302,11 @@ static void obey(const char *word, char *a, char *b, char *c)
     else if (!strcmp(word, "listen"))
         do_listen(atoi(a));
     else if (!strcmp(word, "leases") || !strcmp(word, "known"))
-        do_leases(atoi(a), *word == 'l');
+        do_leases(sd_socket_of(atoi(a)), atoi(a), *word == 'l');
+    else if (!strcmp(word, "pend"))
+        do_pend(atoi(a));
+    else if (!strcmp(word, "pending"))
+        do_leases(pending_at, -1, false);
     else if (!strcmp(word, "unlisten"))
         do_unlisten(atoi(a));
     else if (!strcmp(word, "abandon"))

@@ -233,6 +233,15 @@ def test_an_unregistered_listener_is_told_and_forgotten(monitor: FakeMonitor, se
     assert body.listener_id == listening.listener_id
 
 
+def test_an_offer_is_found_after_its_listener_closed(monitor: FakeMonitor, server: Driven, process: Driven) -> None:
+    listening = server.listen()
+    lease = process.granted(listening.port)
+    assert server.leases(listening) == [lease.lease_id]
+    server.ask(f"pend {listening.fd}")
+    server.ask(f"unlisten {listening.fd}")
+    assert server.ask("pending") == f"leases {lease.lease_id}"
+
+
 @pytest.mark.parametrize("ending", ["unlisten", "abandon"])
 def test_a_socket_object_that_is_used_again_is_a_new_listener(
     monitor: FakeMonitor, server: Driven, ending: str

@@ -155,8 +155,8 @@ static bool put_through(struct sd_rx *rx, int end)
 #define DRAIN_NS      100000000u /* the peer is closed: what it sent comes as fast as it is read */
 #define DRAIN_LOOK_NS 1000000u
 
-/* Moves what the kernel's queue of `fd` holds to `end`, up to the end of the stream, or to a reset; false if not all could be. A byte is
- * taken from the one only when the other has it. */
+/* Moves what the kernel's queue of `fd` holds to `end`, up to the end of the stream, or to a reset; false if not all could
+ * be. A byte is taken from the one only when the other has it. */
 static bool drain(int fd, int end, uint64_t patience_ns, bool *reset)
 {
     uint8_t block[DRAIN_BYTES];

@@ -17,13 +17,13 @@
 #define SPINS             200 /* looks before the first yield, some 4 us: a peer on another core answers within */
 #define SPIN_PROBE        512 /* a thread whose spinning never helps (the peer shares its core) tries again so often */
 #define YIELDS            80  /* yields before sleeping, while nobody else wants the core: some 50 us */
-#define YIELDS_SKIP_LEAST 16  /* waits without yields after a lost one; four times as many when it is lost again */
-#define YIELDS_SKIP_MOST  4096
 #define NAP_NS            7300000u /* whoever naps does not watch the companion, which alone tells of a peer's death */
 #define YIELDS_CONTENDED  6        /* yields that gave the core to others before we sleep */
 #define CALIBRATION_NS    1000000u
 #define YIELD_LONG_NS     2000u    /* a yield that took longer let somebody else run */
 #define YIELD_LOST_NS     1000000u /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
+#define YIELD_LOST_PAUSE  32       /* times what a lost one took is how long we do without: 3 % of the time are lost */
+#define YIELD_PAUSE_US    1000000u /* and not longer: we may have been stopped */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
 #define DRAIN_MOST        64
 #define CLAIM_TRIES       128
@@ -480,34 +480,6 @@ static uint32_t adapted_spins(struct sd_thread *self)
     return self->spins;
 }
 
-/* A yield gives the core away for a whole slice where others have work of their own. Who sleeps instead is run as soon as
- * he is woken: then do that, and try a yield again after some waits. */
-static __thread struct {
-    uint16_t skip; /* waits without yields after the next lost one */
-    uint16_t left; /* of them now */
-} lost __attribute__((tls_model("initial-exec")));
-
-static uint32_t adapted_yields(void)
-{
-    if (sd_likely(!lost.left))
-        return YIELDS;
-    lost.left--;
-    return 0;
-}
-
-static void yield_was_lost(void)
-{
-    uint64_t more = sd_min_u64(4u * lost.skip, YIELDS_SKIP_MOST);
-    lost.left = lost.skip = (uint16_t)(more > YIELDS_SKIP_LEAST ? more : YIELDS_SKIP_LEAST);
-}
-
-void sd_patience_start(struct sd_patience *p)
-{
-    sd_waiter_start(&p->m);
-    p->m.spins_left = adapted_spins(sd_thread_attach());
-    p->m.yields_left = adapted_yields();
-}
-
 /* The processor's own counter: reading the clock touches three pages more, and after a switch each is a miss. */
 static inline uint64_t ticks(void)
 {
@@ -518,6 +490,32 @@ static inline uint64_t ticks(void)
     __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
     return t;
 #endif
+}
+
+/* A yield gives the core away for a whole slice where others have work of their own. Who sleeps instead is run as soon as
+ * he is woken: then do that, and try a yield again after a time that makes the lost one small. */
+static __thread uint64_t pause_ends __attribute__((tls_model("initial-exec"))); /* in ticks; 0: no pause */
+
+static uint32_t adapted_yields(void)
+{
+    if (sd_likely(!pause_ends))
+        return YIELDS;
+    if ((int64_t)(ticks() - pause_ends) < 0)
+        return 0;
+    pause_ends = 0;
+    return YIELDS;
+}
+
+static void yield_was_lost(uint64_t cost, uint64_t ticks_of_us)
+{
+    pause_ends = (ticks() + sd_min_u64(cost * YIELD_LOST_PAUSE, YIELD_PAUSE_US * ticks_of_us)) | 1;
+}
+
+void sd_patience_start(struct sd_patience *p)
+{
+    sd_waiter_start(&p->m);
+    p->m.spins_left = adapted_spins(sd_thread_attach());
+    p->m.yields_left = adapted_yields();
 }
 
 /* Ticks of a microsecond, measured once over at least a millisecond; 0 until then. */
@@ -543,15 +541,14 @@ static void yield_once(struct sd_patience *p)
     sd_sys_yield();
     if (!rate)
         return;
-    uint64_t cost = (ticks() - before) * 1000; /* in thousandths of a tick; a division takes longer than the rest */
-    if (sd_likely(cost <= YIELD_LONG_NS * rate)) {
-        lost.skip /= 2;
+    uint64_t cost = ticks() - before;
+    uint64_t scaled = cost * 1000; /* to compare with ns times ticks of a us: a division takes longer than the rest */
+    if (sd_likely(scaled <= YIELD_LONG_NS * rate))
         return;
-    }
     uint64_t most = YIELDS_CONTENDED;
-    if (cost > YIELD_LOST_NS * rate) {
+    if (scaled > YIELD_LOST_NS * rate) {
         most = 0;
-        yield_was_lost();
+        yield_was_lost(cost, rate);
     }
     sd_waiter_step(&p->m, SD_WAITER_EV_CONTENDED, sd_min_u64(p->m.yields_left, most));
 }

@@ -2,7 +2,7 @@
  *
  * Usage: waits N DELAY_MS. A child makes a connection to itself and waits N times in recv, a millisecond each; it is
  * traced, and each of its yields takes DELAY_MS longer than it would, as on a core that others want. For each wait one
- * line: yields, futexes, polls.
+ * line: when it began and when its last yield did, both in ns, then yields, futexes, polls.
  */
 #include "facts.h"
 
@@ -51,6 +51,13 @@ static long entered(pid_t pid)
     return info.op == PTRACE_SYSCALL_INFO_ENTRY ? (long)info.entry.nr : -1;
 }
 
+static long long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
 static void delay(long ms)
 {
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
@@ -65,6 +72,7 @@ int main(int argc, char **argv)
         raise(SIGSTOP);
         wait_often(atoi(argv[1]));
     }
+    long long began_ns = 0, yielded_ns = 0;
     int status, waits = 0, yields = 0, futexes = 0, polls = 0;
     must(waitpid(pid, &status, 0) == pid, "waitpid");
     must(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) == 0, "ptrace");
@@ -74,10 +82,12 @@ int main(int argc, char **argv)
         polls += call == SYS_ppoll;
         if (call == SYS_sched_yield) {
             yields++;
+            yielded_ns = now_ns();
             delay(atoi(argv[2]));
         } else if (call == SYS_getppid) {
             if (waits++)
-                printf("%d %d %d\n", yields, futexes, polls);
+                printf("%lld %lld %d %d %d\n", began_ns, yielded_ns, yields, futexes, polls);
+            began_ns = now_ns();
             yields = futexes = polls = 0;
         }
     }

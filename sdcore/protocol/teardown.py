@@ -59,7 +59,7 @@ class TeardownDo(Effect):
     PUBLISH_CLOSED = "set TX_CLOSED beside tail and RX_CLOSED beside head, and wake the peer"
     PUBLISH_RESET = "set TX_RESET and TX_CLOSED beside tail and RX_CLOSED beside head, and wake the peer"
     PUBLISH_DEAF = "set RX_DEAF beside head, and POKE, so that the peer's next send finds it"
-    RESET_PEER = "set TX_RESET beside tail and wake the peer; our end stays open"
+    RESET_PEER = "set TX_RESET beside tail, POKE and wake the peer; our end stays open"
     DELIVER_EOF = "readers that wait and find nothing report 0 bytes"
     LAST_SEND = "let one more send succeed, then feed BREAK to ring_tx"
     REFUSED_SEND = "let one more send succeed and throw its bytes away, then feed PEER_RESET"

@@ -362,6 +362,7 @@ static void perform(struct sd_socket *s, uint32_t effect)
     case SD_TEARDOWN_DO_PUBLISH_DEAF: publish_deaf(s->rx.dir); break;
     case SD_TEARDOWN_DO_RESET_PEER:
         atomic_fetch_or_explicit(&s->tx.dir->p.flags, SD_TX_RESET, memory_order_release); /* pairs with settle's load */
+        atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_POKE); /* its next send, in vain as it is, tells of it */
         break;
     case SD_TEARDOWN_DO_REFUSED_SEND:
     case SD_TEARDOWN_DO_LAST_SEND:

@@ -71,7 +71,7 @@ struct sd_watch {
     struct sd_link active; /* of set->active: may be ready */
     struct sd_link direct; /* of set->direct */
     struct sd_link fresh;  /* of set->fresh: no fence since it asked for its ready byte */
-    struct sd_link timed;  /* of set->timed: offered or pending */
+    struct sd_link timed;  /* of set->timed: its companion is looked at when it is due, or soon */
     struct sd_watch *kin;  /* next watch of the same socket object; guarded by the registry */
     struct sd_watch *twin; /* next watch of the same slot in the group */
     _Atomic(struct sd_epoll *) set;
@@ -93,7 +93,12 @@ struct sd_watch {
     uint32_t fresh_since; /* set->fences then */
     bool parked;          /* taken out of the set by the program, kept for when it comes again; always disarmed too */
     bool forced;          /* news that no stamp shows */
+    bool translated;      /* not on the rings: registered with its address as data all the same; see epoll_told.c */
+    bool quiet;           /* translated, and nothing new has come of it yet: */
+    uint64_t told_received, told_sent; /* what the companion may have carried without anything being new */
 };
+
+#define SD_SEEN_PEER_ENDED 1u /* in seen_state; the others are epoll_watch.c's */
 
 /* The connections of one side of a slab that a set watches. */
 struct sd_group {
@@ -190,6 +195,7 @@ SD_API void sd_watch_sync(struct sd_watch *w);       /* follow the socket's mode
 SD_API void sd_watch_to_kernel(struct sd_watch *w);  /* off the rings; the kernel reports it */
 SD_API void sd_watch_leave_ring(struct sd_watch *w); /* it closes: out of group and lists, the kernel is not told */
 SD_API void sd_watch_activate(struct sd_watch *w, bool forced);
+SD_API void sd_watch_look_soon(struct sd_watch *w); /* at its companion, when the set is not held */
 SD_API void sd_watch_make_direct(struct sd_watch *w);
 SD_API long sd_watch_register(struct sd_watch *w, uint32_t events, uint64_t data); /* in the kernel, anew or changed */
 SD_API uint32_t sd_watch_ready(struct sd_watch *w); /* its events that hold and were not reported; takes the news */
@@ -200,6 +206,12 @@ SD_API bool sd_set_any_ready(struct sd_epoll *set);               /* looks at th
 SD_API void sd_set_announce(struct sd_epoll *set); /* sets asleep bits; then drop the lock, sd_fence_sleeper, scan */
 SD_API void sd_set_retract(struct sd_epoll *set);
 SD_API void sd_set_poke(struct sd_epoll *set); /* wake a sleeper, if there is one */
+
+SD_API bool sd_watch_told_ring(const struct sd_watch *w); /* all that the rings show was told, room included */
+
+/* epoll_told.c; set held */
+SD_API bool sd_told_all(struct sd_watch *w); /* goes over to the kernel, which shall not tell anew what was told */
+SD_API bool sd_told_is_new(struct sd_watch *w, uint32_t events); /* what the kernel reports of a translated watch */
 
 /* Announces for those who sleep, looks once more, and wakes one of them if something is ready. Lets the lock go
  * meanwhile: the caller must hold the registry or be a guest. */

@@ -57,6 +57,7 @@ static long unpark(struct sd_watch *w, const struct epoll_event *event)
         long r = sd_watch_register(w, event->events, event->data.u64);
         if (r < 0)
             return r;
+        w->translated = w->quiet = false;
     }
     w->parked = w->disarmed = false;
     w->events = event->events;
@@ -100,6 +101,7 @@ static long modify(struct sd_watch *w, const struct epoll_event *event)
         long r = sd_watch_register(w, event->events, event->data.u64);
         if (r < 0)
             return r;
+        w->translated = w->quiet = false;
     }
     w->events = event->events;
     w->data = event->data.u64;
@@ -116,6 +118,7 @@ static long drop(struct sd_epoll *set, struct sd_watch *w)
         return 0;
     }
     long r = w->in_kernel ? sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, w->fd, NULL) : 0;
+    w->translated = false;
     sd_watch_leave_ring(w);
     sd_watch_free(w);
     return r;

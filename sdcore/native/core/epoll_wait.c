@@ -154,10 +154,8 @@ static void look_far(struct sd_epoll *set)
         if (!w->group || !sd_slab_shared(w->group->slab))
             continue;
         sd_watch_activate(w, false);
-        if (sd_unlikely(sd_peer_died_inside(w->sock)) && sd_link_alone(&w->timed)) {
-            w->due_ns = 0;
-            sd_link_add(&set->timed, &w->timed); /* what is to be done may wait: not with the set held */
-        }
+        if (sd_unlikely(sd_peer_died_inside(w->sock)))
+            sd_watch_look_soon(w);
     }
 }
 
@@ -203,6 +201,20 @@ static void take_bell(struct wait *wait)
         sd_bell_drain(&bell);
 }
 
+/* An event that names a watch: the program's is put to *kept, if there is anything new in it; else the companion's. */
+static int watch_event(struct sd_epoll *set, struct sd_watch *w, uint32_t events, struct epoll_event *kept)
+{
+    sd_set_take(set);
+    bool programs = sd_load(&w->set) == set && !w->on_ring && w->translated;
+    bool told = programs && sd_told_is_new(w, events);
+    if (told)
+        *kept = (struct epoll_event){.events = events, .data.u64 = w->data};
+    sd_set_drop(set);
+    if (!programs)
+        companion_event(set, w);
+    return told;
+}
+
 /* Keeps what is the program's of n events at `events`, acts on the rest. */
 static int sort_out(struct wait *wait, struct epoll_event *events, int n)
 {
@@ -212,7 +224,7 @@ static int sort_out(struct wait *wait, struct epoll_event *events, int n)
         if (events[i].data.u64 == (uintptr_t)wait->set) {
             take_bell(wait);
         } else if ((w = sd_watch_from(events[i].data.u64))) {
-            companion_event(wait->set, w);
+            kept += watch_event(wait->set, w, events[i].events, &events[kept]);
         } else {
             events[kept++] = events[i];
         }

@@ -212,18 +212,34 @@ void sd_watch_leave_ring(struct sd_watch *w)
     w->on_ring = w->bare = false;
 }
 
+/* The kernel reports events, with the program's data unless what it reports has to be compared. */
+static void hand_over(struct sd_watch *w)
+{
+    w->quiet = sd_told_all(w);
+    w->translated = w->quiet;
+    sd_watch_leave_ring(w);
+    sd_watch_register(w, w->events, w->quiet ? (uintptr_t)w : w->data);
+}
+
 void sd_watch_to_kernel(struct sd_watch *w)
 {
     struct sd_epoll *set = sd_load(&w->set);
-    sd_watch_leave_ring(w);
     set->plain = true;
     if (!w->disarmed) {
-        sd_watch_register(w, w->events, w->data);
+        hand_over(w);
         return;
     }
+    sd_watch_leave_ring(w);
     sd_sys_epoll_ctl(set->epfd, EPOLL_CTL_DEL, sd_watch_fd(w),
                      NULL); /* the kernel knows no registration that is quite silent */
     w->in_kernel = false;
+}
+
+void sd_watch_look_soon(struct sd_watch *w)
+{
+    w->due_ns = 0;
+    if (sd_link_alone(&w->timed))
+        sd_link_add(&sd_load(&w->set)->timed, &w->timed);
 }
 
 static void follow_timed(struct sd_epoll *set, struct sd_watch *w, uint32_t mode)
@@ -283,8 +299,8 @@ struct stamp {
 };
 
 /* What a stamp says of the state, each a bit of its own: an end is often learnt twice, from the ring and from the
- * companion, and is one edge all the same. */
-enum { PEER_ENDED = 1, BROKEN = 2, PEER_MOVED = 4, OWN_SHUT = 8 };
+ * companion, and is one edge all the same. That the peer moved is none. */
+enum { BROKEN = 2, PEER_MOVED = 4, OWN_SHUT = 8 };
 
 static uint64_t state_of(struct sd_socket *s)
 {
@@ -292,34 +308,59 @@ static uint64_t state_of(struct sd_socket *s)
     uint32_t gone = sd_load(&s->gone);
     bool broken = (theirs & SD_TX_RESET) || gone == SD_GONE_RESET || sd_load(&s->error);
     bool ended = (theirs & (SD_TX_FIN | SD_TX_CLOSED | SD_TX_RESET)) || gone;
-    return (ended ? PEER_ENDED : 0u) | (broken ? BROKEN : 0u) | (theirs & SD_TX_MOVED ? PEER_MOVED : 0u) |
+    return (ended ? SD_SEEN_PEER_ENDED : 0u) | (broken ? BROKEN : 0u) | (theirs & SD_TX_MOVED ? PEER_MOVED : 0u) |
            sd_load(&s->shut) * OWN_SHUT;
+}
+
+static struct stamp stamp_of(struct sd_socket *s)
+{
+    struct stamp now = {.state = state_of(s)};
+    now.tail = sd_load_acquire(&s->rx.dir->p.tail);
+    now.head = sd_load_acquire(&s->tx.dir->c.head);
+    now.sent = sd_own_tail(s);
+    return now;
 }
 
 static bool stamp_read(struct sd_socket *s, struct stamp *now)
 {
     if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)))
         return false;
-    struct sd_direction *in = s->rx.dir, *out = s->tx.dir;
-    now->state = state_of(s);
-    now->tail = sd_load_acquire(&in->p.tail);
-    now->head = sd_load_acquire(&out->c.head);
-    now->sent = sd_own_tail(s);
+    *now = stamp_of(s);
     return true;
 }
 
 #define ABOUT_DATA (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP)
 #define ABOUT_ROOM (EPOLLOUT | EPOLLWRNORM)
 
+static bool was_full(const struct sd_watch *w, const struct stamp *now)
+{
+    return now->sent - w->seen_head >= sd_writable_up_to(sd_window(w->sock));
+}
+
 /* As in Linux, data is no edge for who waits for room, and the other way round; a change of state is one for all. Room
  * is news only if there was none: every position of head since the last stamp was at least seen_head, so the ring was
- * never full if `sent` is not far beyond it. */
+ * never full if `sent` is not far beyond it. Once the peer has moved, room may be TCP's. */
 static bool stamp_is_news(const struct sd_watch *w, const struct stamp *now)
 {
-    if ((now->state & ~w->seen_state) || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))
+    uint64_t change = now->state & ~w->seen_state;
+    if ((change & ~(uint64_t)PEER_MOVED) || (now->tail != w->seen_tail && (w->events & ABOUT_DATA)))
         return true;
-    uint64_t full = sd_writable_up_to(sd_window(w->sock));
-    return (w->events & ABOUT_ROOM) && now->head != w->seen_head && now->sent - w->seen_head >= full;
+    bool elsewhere = now->head != w->seen_head || (change & PEER_MOVED);
+    return (w->events & ABOUT_ROOM) && elsewhere && was_full(w, now);
+}
+
+/* The peer moved, and what it asks of us has not been looked at. */
+static bool move_unseen(const struct sd_watch *w, const struct stamp *now)
+{
+    return now->state & ~w->seen_state & PEER_MOVED;
+}
+
+bool sd_watch_told_ring(const struct sd_watch *w)
+{
+    if (!keeps_slot(w->sock))
+        return false;
+    struct stamp now = stamp_of(w->sock);
+    return !stamp_is_news(w, &now) && !was_full(w, &now);
 }
 
 /* Another process of the family moved the connection to the kernel: here nobody has been told. */
@@ -342,7 +383,8 @@ static void catch_up(struct sd_epoll *set, struct sd_watch *w)
 static bool has_news(const struct sd_watch *w)
 {
     struct stamp now;
-    return w->forced || left_behind(w) || (stamp_read(w->sock, &now) && stamp_is_news(w, &now));
+    return w->forced || left_behind(w) ||
+           (stamp_read(w->sock, &now) && (stamp_is_news(w, &now) || move_unseen(w, &now)));
 }
 
 static bool take_news(struct sd_watch *w)
@@ -353,6 +395,8 @@ static bool take_news(struct sd_watch *w)
     if (!stamp_read(w->sock, &now))
         return news;
     news = news || stamp_is_news(w, &now);
+    if (move_unseen(w, &now))
+        sd_watch_look_soon(w); /* we move, too */
     w->seen_tail = now.tail;
     w->seen_head = now.head;
     w->seen_state = now.state;

@@ -379,8 +379,10 @@ void sd_move_finish(struct sd_socket *s)
     if (moves)
         notice_received(s);
     bool finished = moves && receiving_over(s) && !untold_reset(s);
-    if (finished)
+    if (finished) {
+        s->left_at = UINT64_MAX;
         become_kernel(s);
+    }
     sd_both_leave(s);
     if (finished)
         leave_slot(s);
@@ -476,6 +478,7 @@ static void await_answer(const struct sd_slot *slot, uint32_t side, uint32_t wor
 static bool move_ring(struct sd_socket *s, int fd, enum sd_reason reason, bool leave)
 {
     bool settled = true;
+    s->left_at = peer_moved(s) ? UINT64_MAX : s->rx.head;
     if (leave)
         settled = sd_forward_and_leave(s, fd, ask_peer);
     else

@@ -97,7 +97,8 @@ struct sd_socket {
     struct sd_slot *slot;
     struct sd_grant *grant;          /* client: the lease that the offer was made on */
     struct sd_socket *accepted_from; /* pending: the listening object, pinned */
-    struct sd_socket *heir;          /* elsewhere: the object of what stands in; we hold a reference to it */
+    uint64_t left_at;       /* moved: where the program had read the ring to when we left it; UINT64_MAX: all */
+    struct sd_socket *heir; /* elsewhere: the object of what stands in; we hold a reference to it */
     _Alignas(64) struct sd_tx tx;
     _Alignas(64) struct sd_rx rx;
 };

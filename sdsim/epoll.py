@@ -117,6 +117,10 @@ class EpollSet:
         """Notify a thread that spins."""
         self._spinner = thread
 
+    def due(self) -> int | None:
+        """Ready bytes come by themselves."""
+        return None
+
     def unwatch(self, thread: Thread) -> None:
         """Notify it no more."""
         del thread

@@ -5,18 +5,24 @@ blocks, ends, or has used up its time slice (a thread that enters the kernel or 
 A thread that blocks costs the waker a system call. It comes back behind those in the queue and after a wake-up time,
 drawn between least and most, which its core spends: a core wakes only so many threads a second.
 
-Two ways of waiting that cost few events: `park` spins, but only until there is news; `block` sleeps in the kernel.
+Two ways of waiting that cost few events: `park` spins, but only until there is news; `block` sleeps in the kernel. An
+alarm for the end of a spin stays in the queue of events when the spin ends early, and serves the next one.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import simpy
 
+from sdsim.clock import Moment
+from sdsim.stepper import Recorded
 from sdsim.world import Steps, Violation, World
+
+NO_ALARM: Final = 1 << 63
+"""Later than everything."""
 
 
 class Killed(Exception):
@@ -99,11 +105,13 @@ class Thread:
         debt_ps: time that the thread owes for what it did in passing; added to its next work.
         idle: waits for new connections, which is no fault however long it lasts.
         waits_for: what it waits for in the library, for the law of lost wake-ups.
+        waiter: the machine of its waits, one after the other.
     """
 
     __slots__ = (
-        "asleep", "body", "core", "daemon", "dead", "debt_ps", "env", "granted", "idle", "name", "paused_until_ps",
-        "process", "result", "rung", "slice_from", "waits_for", "wake", "world",
+        "alarm_ps", "asleep", "body", "core", "daemon", "dead", "debt_ps", "due_ps", "env", "granted", "idle", "name",
+        "paused_until_ps", "process", "result", "rung", "slice_from", "spin_until_ps", "waiter", "waits_for", "wake",
+        "world",
     )  # fmt: skip
 
     def __init__(
@@ -115,7 +123,9 @@ class Thread:
         self.name = name
         self.body = body
         self.granted: simpy.Event | None = None
-        self.wake: simpy.Event | None = None
+        self.wake: Moment | None = None
+        self.due_ps = self.spin_until_ps = 0
+        self.alarm_ps = NO_ALARM
         self.asleep: simpy.Event | None = None
         self.rung = False
         self.dead = False
@@ -124,6 +134,7 @@ class Thread:
         self.paused_until_ps = 0
         self.debt_ps = 0
         self.waits_for: Callable[[], bool] | None = None
+        self.waiter: Recorded | None = None
         self.slice_from = 0
         self.result: Any = None
         self.process = self.world.spawn(self._life(delay_ps))
@@ -158,9 +169,10 @@ class Thread:
         if self.debt_ps:
             ps, self.debt_ps = ps + self.debt_ps, 0
         self.core.busy_ps += ps
-        if self.paused_until_ps > self.world.now:
-            ps += self.paused_until_ps - self.world.now
-        return self.env.timeout(ps)
+        env = self.env
+        if self.paused_until_ps > env.now_ps:
+            ps += self.paused_until_ps - env.now_ps
+        return env.moment(ps)
 
     def pause(self, ps: int) -> None:
         """Do not run for a while: its next work ends that much later."""
@@ -204,23 +216,47 @@ class Thread:
         yield self.parked(ps)
         self.unpark(began)
 
-    def parked(self, ps: int) -> simpy.Event:
-        """The event that ends a spin of `ps` at most; call `unpark` behind it."""
-        event = self.wake = self.env.event()
-        alarm = self.env.timeout(ps)
-        assert alarm.callbacks is not None
-        alarm.callbacks.append(lambda _: _trigger(event))
-        return event
+    def parked(self, ps: int, due_ps: int | None = None) -> simpy.Event:
+        """The event that ends a spin of `ps` at most, or at `due_ps` if that comes first; call `unpark` behind it."""
+        env = self.env
+        wake = self.wake = Moment()
+        until_ps = self.spin_until_ps = self.due_ps = env.now_ps + ps
+        if due_ps is not None and due_ps < until_ps:
+            self.due_ps = due_ps
+            env.set(wake, due_ps)
+        elif self.alarm_ps > until_ps:
+            self.alarm_ps = until_ps
+            env.after(ps, self._alarm)
+        return wake
+
+    def _alarm(self) -> None:
+        """The end of a spin, or of one that is over: then there may be another."""
+        now_ps = self.env.now_ps
+        if self.alarm_ps != now_ps:
+            return
+        self.alarm_ps = NO_ALARM
+        if self.wake is None:
+            return
+        if self.spin_until_ps <= now_ps:
+            self.env.set(self.wake, now_ps)
+        else:
+            self.alarm_ps = self.spin_until_ps
+            self.env.after(self.spin_until_ps - now_ps, self._alarm)
 
     def unpark(self, began_ps: int) -> None:
         """The spin is over: the core was busy since it began."""
         self.wake = None
-        self.core.busy_ps += self.world.now - began_ps
+        self.core.busy_ps += self.env.now_ps - began_ps
 
     def notify(self) -> None:
         """There may be news for a thread that spins."""
-        if self.wake is not None:
-            _trigger(self.wake)
+        self.notify_at(self.env.now_ps)
+
+    def notify_at(self, at_ps: int) -> None:
+        """There may be news then, for the spin of this moment."""
+        if self.wake is not None and at_ps < self.due_ps:
+            self.due_ps = at_ps
+            self.env.set(self.wake, at_ps)
 
     def block(self, ps: int | None = None) -> Steps:
         """Sleep in the kernel until rung, or for `ps`. A bell that rang before counts. Returns whether it was rung."""

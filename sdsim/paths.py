@@ -76,14 +76,16 @@ class SharedPath:
         self.socket = socket
         self.slot = slot
         self.world = slot.slab.world
+        self.env = self.world.env
         self.line_ps = self.world.costs.cache_line
 
     def data(self, thread: Thread | None) -> None:
         """The tail's line and the line of the bytes."""
         direction = self.socket.tx_dir
-        direction.tail.store(self.socket.tail, self.world.now + 2 * self.line_ps)
-        if direction.data_wait.armed or direction.data_wait.spinners:
-            self.socket.attend(thread, direction.data_wait, 2 * self.line_ps)
+        direction.tail.store(self.socket.tail, self.env.now_ps + 2 * self.line_ps)
+        waits = direction.data_wait
+        if waits.spinners or waits.sleepers or waits.watch is not None:
+            self.socket.attend(thread, waits, 2 * self.line_ps)
 
     def flags(self, thread: Thread | None, flags: int) -> None:
         """One line."""
@@ -94,9 +96,9 @@ class SharedPath:
     def credit(self, thread: Thread | None, head: int) -> None:
         """One line; a producer that waits is woken once a good part of the ring is free."""
         socket, direction = self.socket, self.socket.rx_dir
-        direction.head.store(head, self.world.now + self.line_ps)
+        direction.head.store(head, self.env.now_ps + self.line_ps)
         waits = direction.room_wait
-        if (waits.armed or waits.spinners) and socket.room_is_worth_it():
+        if (waits.spinners or waits.sleepers or waits.watch is not None) and socket.room_is_worth_it():
             socket.attend(thread, waits, self.line_ps)
 
     def closed(self) -> None:

@@ -76,7 +76,7 @@ def run(
     except BROKEN as broken:
         repeat = f"\nrepeat: {command}" if command else ""
         raise Failed(world.report(broken) + repeat) from broken
-    return Run(world, site, result, world.last_ps)
+    return Run(world, site, result, world.journal.last_ps)
 
 
 def _settings(scenario: Scenario, seed: int | None, check: bool, trace: TextIO | None) -> Settings:

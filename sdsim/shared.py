@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FREE, OFFERED, ACCEPTED, WITHDRAWN = "free", "offered", "accepted", "withdrawn"
 EMPTY, DECLINED = -1, -2
 SIDES = 2
+SLOTS = layout.SLOTS
 
 
 class Word:
@@ -40,6 +41,11 @@ class Word:
         """Write; others see it from `visible_ps` on."""
         self.value = value
         self._coming.append((visible_ps, value))
+
+    @property
+    def due(self) -> int | None:
+        """When others see the next change, if one is on its way."""
+        return self._coming[0][0] if self._coming else None
 
     def load(self, now_ps: int) -> int:
         """What another core sees."""
@@ -164,8 +170,8 @@ class Slab:
 
     def claim(self, name: str) -> Slot | None:
         """A free slot, or None."""
-        for step in range(layout.SLOTS):
-            number = (self._next + step) % layout.SLOTS
+        for step in range(SLOTS):
+            number = (self._next + step) % SLOTS
             slot = self.slots.get(number)
             if slot is None:
                 slot = self.slots[number] = Slot(self, number)

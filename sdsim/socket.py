@@ -21,10 +21,12 @@ from sdcore.protocol.ring import RxDo, RxEvent, RxState, TxDo, TxEvent
 from sdcore.protocol.teardown import TeardownDo, TeardownEvent
 from sdsim.host import Thread
 from sdsim.kernel import End, Reset
+from sdsim.news import News
 from sdsim.paths import Path, path_of
 from sdsim.shared import Attention, Direction, Slot
+from sdsim.stepper import effects_of
 from sdsim.stream import Span, Stream
-from sdsim.token import Token, under
+from sdsim.token import Token
 from sdsim.units import NS
 from sdsim.waiting import wait
 from sdsim.world import Steps, Violation
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
     from sdsim.library import Library
 
 RING_BYTES = layout.RING_BYTES
+TX_FIN, TX_CLOSED, TX_RESET, TX_MOVED = layout.TX_FIN, layout.TX_CLOSED, layout.TX_RESET, layout.TX_MOVED
 OFFER_LOOK_PS = layout.OFFER_LOOK_NS * NS
+OFFER_TIMEOUT_PS = layout.OFFER_TIMEOUT_NS * NS
 ROOM_WAKE_BYTES = RING_BYTES // 4
-ALL_PUT = (TxDo.PUT_ALL,)
-ALL_TAKEN = (RxDo.TAKE_ALL,)
-LOOKS = (RxDo.LOOK,)
-AGAIN = (RxDo.RETRY,)
-WAITS = (RxDo.WAIT_DATA,)
+ALL_PUT = effects_of((TxDo.PUT_ALL,))
+ALL_TAKEN = effects_of((RxDo.TAKE_ALL,))
+LOOKS = effects_of((RxDo.LOOK,))
+AGAIN = effects_of((RxDo.RETRY,))
+WAITS = effects_of((RxDo.WAIT_DATA,))
 
 
 class Mode(Enum):
@@ -72,6 +76,8 @@ class Socket:
         self.library = library
         self.world = library.world
         self.costs = library.world.costs
+        self.env = library.world.env
+        self.check = library.world.settings.check
         self.name = name
         self.side = side
         self.mode = Mode.NEW
@@ -102,26 +108,21 @@ class Socket:
         self.tx_dir: Direction = slot.dirs[self.side]
         self.rx_dir: Direction = slot.dirs[1 - self.side]
         self.path: Path = path_of(self, slot)
-        self._data_news = _News(self, self._data_came, "data")
-        self._room_news = _News(self, self._room_came, "room")
+        self._data_news = News(self, self._data_came, "data")
+        self._room_news = News(self, self._room_came, "room")
         self.tx = self.world.start("ring_tx", self.name)
         self.rx = self.world.start("ring_rx", self.name)
         self.teardown = self.world.start("teardown", self.name)
 
     def _audit_tx(self) -> None:
-        if not self.world.settings.check:
-            return
-        in_ring = self.tail - self.tx_dir.head.value
-        unseen = self.tx_dir.head.value - self.head_seen
-        free, owed, window = (self.tx.regs[name] for name in ("free", "owed", "window"))
-        if free - owed + in_ring + unseen != window:
+        head, regs = self.tx_dir.head.value, self.tx.regs
+        in_ring, unseen, free = self.tail - head, head - self.head_seen, regs["free"]
+        if free - regs["owed"] + in_ring + unseen != regs["window"]:
             raise Violation(
                 f"credits conserved: {self.tx_dir.name}: {free} free, {in_ring} in the ring, {unseen} given back"
             )
 
     def _audit_rx(self) -> None:
-        if not self.world.settings.check:
-            return
         known = self.tail_seen - self.head
         if self.rx.regs["avail"] != known:
             raise Violation(
@@ -150,13 +151,21 @@ class Socket:
 
     def send(self, thread: Thread, size: int) -> Steps:
         """Send `size` bytes, waiting for room. Raises BrokenPipe or Reset."""
-        return under(self.tokens[0] if self.tokens else None, thread, self._send(thread, size))
+        steps = self._send(thread, size)
+        return self.tokens[0].holding(thread, steps) if self.tokens else steps
 
     def _send(self, thread: Thread, size: int) -> Steps:
         left = size
         while left:
             if self.mode is Mode.RING:
-                left -= yield from self._ring_send(thread, left)
+                effects = self._want_to_send(left)
+                if effects is ALL_PUT:  # as _put does it, for this is what happens most
+                    if thread.core.queue:
+                        yield from thread.breathe()
+                    yield thread.work(self.costs.ring_message + self._move(left))
+                    left -= self._was_put(thread, left)
+                else:
+                    left -= yield from self._tx_effects(thread, effects, left)
             elif self.mode is Mode.OFFERED:
                 left -= yield from self._offered_send(thread, left)
             elif self.mode is Mode.PENDING:
@@ -173,12 +182,12 @@ class Socket:
     def _offered_send(self, thread: Thread, size: int) -> Steps:
         """Into the ring, of which the server takes nothing before it accepts the offer."""
         yield from self._look_offered(thread)
-        part = min(size, layout.RING_BYTES - self.tail)
+        part = min(size, RING_BYTES - self.tail)
         if self.mode is not Mode.OFFERED:
             return 0
         if part > 0:
             return (yield from self._ring_send(thread, part))
-        yield from wait(thread, _News(self, self._offer_decided, "room"), self.library.patience)
+        yield from wait(thread, News(self, self._offer_decided, "room"), self.library.patience)
         return 0
 
     def _offer_decided(self) -> bool:
@@ -190,17 +199,14 @@ class Socket:
 
     def _ring_send(self, thread: Thread, size: int) -> Steps:
         """One SEND; returns the bytes put, 0 if it has to be tried again."""
-        if self.gone or self.tx_dir.rx_flags.load(self.world.now):
+        return (yield from self._tx_effects(thread, self._want_to_send(size), size))
+
+    def _want_to_send(self, size: int) -> tuple[Effect, ...]:
+        if self.gone or self.tx_dir.rx_flags.load(self.env.now_ps):
             self.settle()  # the peer has closed: in the library it pokes the sender's attention line
         if self.last_send or self.error:
             self._break_after_last()
-        effects = self.tx.feed(TxEvent.SEND, size)
-        if effects == ALL_PUT:
-            if thread.core.queue:
-                yield from thread.breathe()
-            yield thread.work(self.costs.ring_message + self._move(size))
-            return self._was_put(thread, size)
-        return (yield from self._tx_effects(thread, effects, size))
+        return self.tx.feed(TxEvent.SEND, size)
 
     def _tx_effects(self, thread: Thread, effects: tuple[Effect, ...], size: int) -> Steps:
         put = 0
@@ -220,9 +226,9 @@ class Socket:
                 case TxDo.BROKEN_PIPE:
                     raise BrokenPipe(self.name)
                 case TxDo.PUBLISH_FIN:
-                    self.publish_flags(layout.TX_FIN)
+                    self.publish_flags(TX_FIN)
                 case TxDo.PUBLISH_MOVED:
-                    self.publish_flags(layout.TX_MOVED)
+                    self.publish_flags(TX_MOVED)
                 case TxDo.RETRY:
                     pass
         return put
@@ -232,7 +238,8 @@ class Socket:
         more = head - self.head_seen
         self.head_seen = head
         effects = self.tx.feed(TxEvent.CREDIT, more)
-        self._audit_tx()
+        if self.check:
+            self._audit_tx()
         return effects
 
     def _put(self, thread: Thread, size: int) -> Steps:
@@ -250,7 +257,8 @@ class Socket:
         direction.content.put(span)
         self.tail += size
         self.path.data(thread)
-        self._audit_tx()
+        if self.check:
+            self._audit_tx()
         return size
 
     def _move(self, size: int) -> int:
@@ -265,8 +273,10 @@ class Socket:
 
     def attend(self, thread: Thread | None, attention: Attention, delay_ps: int) -> None:
         """Tell whoever waits. Spinning threads see the line by themselves once it has come."""
-        for spinner in attention.spinners:
-            self.world.later(delay_ps, spinner.notify)
+        if attention.spinners:
+            at_ps = self.world.env.now_ps + delay_ps
+            for spinner in attention.spinners:
+                spinner.notify_at(at_ps)
         if attention.watch is not None and self.slot is not None:
             attention.watch.mark(self.slot, 1 - self.side, delay_ps)
         sleepers, attention.sleepers = attention.sleepers, []
@@ -291,12 +301,20 @@ class Socket:
 
     def receive(self, thread: Thread, most: int) -> Steps:
         """Up to `most` bytes, waiting for the first; returns their number, 0 at the end. Raises Reset."""
-        return under(self.tokens[1] if self.tokens else None, thread, self._receive(thread, most))
+        steps = self._receive(thread, most)
+        return self.tokens[1].holding(thread, steps) if self.tokens else steps
 
     def _receive(self, thread: Thread, most: int) -> Steps:
         while True:
-            if self.mode in (Mode.RING, Mode.OFFERED):
-                got = yield from self._ring_receive(thread, most)
+            if self.mode is Mode.RING or self.mode is Mode.OFFERED:
+                effects = self._want_to_receive(most)
+                if effects is ALL_TAKEN:
+                    yield thread.work(self.costs.ring_message + self._move(most))
+                    return self._took(thread, most)
+                if effects is WAITS and self.mode is Mode.RING:
+                    yield from wait(thread, self._data_news, self.library.patience)
+                    continue
+                got = yield from self._rx_effects(thread, effects, most)
             elif self.mode is Mode.PENDING:
                 yield from self._settle_pending(thread)
                 continue
@@ -311,21 +329,17 @@ class Socket:
         self.ended = not spans
         return self.into.give_out(spans)
 
-    def _ring_receive(self, thread: Thread, most: int) -> Steps:
-        """One RECV; what the table makes of it most often is done here, the rest below."""
-        effects = self.rx.feed(RxEvent.RECV, most)
-        while effects != ALL_TAKEN:
-            if effects == LOOKS:
+    def _want_to_receive(self, most: int) -> tuple[Effect, ...]:
+        """One RECV, and what its looks and repetitions lead to."""
+        rx = self.rx
+        effects = rx.feed(RxEvent.RECV, most)
+        while True:
+            if effects is LOOKS:
                 effects = self._look()
-            elif effects == AGAIN:
-                effects = self.rx.feed(RxEvent.RECV, most)
-            elif effects == WAITS and self.mode is Mode.RING:
-                yield from wait(thread, self._data_news, self.library.patience)
-                return 0
+            elif effects is AGAIN:
+                effects = rx.feed(RxEvent.RECV, most)
             else:
-                return (yield from self._rx_effects(thread, effects, most))
-        yield thread.work(self.costs.ring_message + self._move(most))
-        return self._took(thread, most)
+                return effects
 
     def _rx_effects(self, thread: Thread, effects: tuple[Effect, ...], most: int) -> Steps:
         got = 0
@@ -338,7 +352,7 @@ class Socket:
                 case RxDo.LOOK:
                     got += yield from self._rx_effects(thread, self._look(), most)
                 case RxDo.RETRY:
-                    got += yield from self._ring_receive(thread, most)
+                    got += yield from self._rx_effects(thread, self._want_to_receive(most), most)
                 case RxDo.WAIT_DATA:
                     yield from self._look_offered(thread)
                     if self.mode in (Mode.RING, Mode.OFFERED):
@@ -353,18 +367,18 @@ class Socket:
 
     def _look(self) -> tuple[Effect, ...]:
         """Flags, then tail: what is new?"""
-        now = self.world.now
+        now = self.env.now_ps
         flags = self.rx_dir.tx_flags.load(now)
         tail = self.rx_dir.tail.load(now)
         new = tail - self.tail_seen
         self.tail_seen = tail
         if new:
             return self.rx.feed(RxEvent.DATA, new)
-        if flags & ~layout.TX_MOVED or self.gone:
+        if flags & ~TX_MOVED or self.gone:
             self.settle()
-        if self.end_of_stream or flags & layout.TX_FIN:
+        if self.end_of_stream or flags & TX_FIN:
             return self.rx.feed(RxEvent.FIN)
-        if flags & layout.TX_MOVED:
+        if flags & TX_MOVED:
             return self.rx.feed(RxEvent.MOVED)
         return self.rx.feed(RxEvent.BREAK) if self.error else self.rx.feed(RxEvent.DATA, 0)
 
@@ -379,7 +393,8 @@ class Socket:
         got = self.into.give_out(spans)
         if got != size:
             raise Violation(f"byte streams equal: {self.rx_dir.name}: {size} bytes to take, {got} are there")
-        self._audit_rx()
+        if self.check:
+            self._audit_rx()
         self.path.credit(thread, self.head)
         return size
 
@@ -388,12 +403,17 @@ class Socket:
         return RING_BYTES - (self.tail_seen - self.head) >= ROOM_WAKE_BYTES
 
     def _data_came(self) -> bool:
-        now = self.world.now
         if self.mode is Mode.KERNEL:
             return True
-        if self.rx_dir.tail.load(now) != self.tail_seen or self.rx_dir.tx_flags.load(now):
+        now, direction = self.env.now_ps, self.rx_dir
+        if direction.tail.load(now) != self.tail_seen or direction.tx_flags.load(now):
             return True
         return self.gone or self.error or (self.mode is Mode.OFFERED and self._offer_decided())
+
+    def data_due(self) -> int | None:
+        """When what the producer has published already can be seen; None: it has published nothing new."""
+        tail, flags = self.rx_dir.tail.due, self.rx_dir.tx_flags.due
+        return tail if flags is None or (tail is not None and tail < flags) else flags
 
     def _look_offered(self, thread: Thread) -> Steps:
         """An offer may have been accepted, or must be taken back."""
@@ -415,7 +435,7 @@ class Socket:
             return False
         self.unqueued_ps = 0 if self.end.queued else self.unqueued_ps + OFFER_LOOK_PS
         self.deadline_ps = self.world.now + OFFER_LOOK_PS
-        return self.unqueued_ps >= layout.OFFER_TIMEOUT_NS * NS
+        return self.unqueued_ps >= OFFER_TIMEOUT_PS
 
     def _settle_pending(self, thread: Thread) -> Steps:
         assert self.tries is not None
@@ -436,14 +456,14 @@ class Socket:
         """What the peer did, as events of the teardown machine."""
         flags = self.rx_dir.tx_flags.load(self.world.now)
         unread = self.tail - self.tx_dir.head.value
-        if flags & layout.TX_RESET or self.cut:
+        if flags & TX_RESET or self.cut:
             self._feed_teardown(TeardownEvent.PEER_RESET)
-        elif flags & layout.TX_CLOSED:
+        elif flags & TX_CLOSED:
             self._feed_teardown(TeardownEvent.PEER_CLOSED)
         elif self.gone:
             self.peer_dead = True
             self._feed_teardown(TeardownEvent.PEER_GONE, unread)
-        elif flags & layout.TX_FIN:
+        elif flags & TX_FIN:
             self._feed_teardown(TeardownEvent.PEER_FIN)
 
     def _feed_teardown(self, event: TeardownEvent, arg: int = 0) -> None:
@@ -451,11 +471,11 @@ class Socket:
             match effect:
                 case TeardownDo.PUBLISH_FIN:
                     if self.tx.feed(TxEvent.SHUTDOWN):
-                        self.publish_flags(layout.TX_FIN)
+                        self.publish_flags(TX_FIN)
                 case TeardownDo.PUBLISH_CLOSED:
-                    self._publish_closed(layout.TX_CLOSED)
+                    self._publish_closed(TX_CLOSED)
                 case TeardownDo.PUBLISH_RESET:
-                    self._publish_closed(layout.TX_RESET | layout.TX_CLOSED)
+                    self._publish_closed(TX_RESET | TX_CLOSED)
                 case TeardownDo.DELIVER_EOF:
                     self.end_of_stream = True
                 case TeardownDo.LAST_SEND:
@@ -542,7 +562,7 @@ class Socket:
             return
         waits = (self.rx_dir.data_wait, self.tx_dir.room_wait)
         if any(wait.armed for wait in waits):
-            self._look_at_companion()
+            self.look_at_companion()
         for attention in waits:
             for thread in attention.sleepers:
                 thread.ring()
@@ -551,39 +571,18 @@ class Socket:
 
     def poke(self) -> None:
         """The monitor saw a process die: the next call looks at the companion, and who sleeps wakes."""
-        self._look_at_companion()
+        self.look_at_companion()
         self.companion_news()
 
-    def _look_at_companion(self) -> None:
+    @property
+    def look_again_ps(self) -> int | None:
+        """When an offer must be looked at again, absolute."""
+        return self.deadline_ps if self.mode is Mode.OFFERED else None
+
+    def look_at_companion(self) -> None:
+        """Whether the peer is gone."""
         if self.mode is Mode.RING and self.end is not None and (self.end.eof or self.end.reset):
             self.gone = True
-
-
-class _News:
-    """What a thread waits for at one direction of one socket."""
-
-    def __init__(self, socket: Socket, look: Callable[[], bool], kind: str) -> None:
-        self.socket = socket
-        self.look = look
-        self.attention = socket.rx_dir.data_wait if kind == "data" else socket.tx_dir.room_wait
-
-    def watch(self, thread: Thread) -> None:
-        self.attention.spinners.append(thread)
-
-    def unwatch(self, thread: Thread) -> None:
-        self.attention.spinners.remove(thread)
-
-    def announce(self, thread: Thread) -> None:
-        self.attention.sleepers.append(thread)
-
-    def retract(self, thread: Thread) -> None:
-        if thread in self.attention.sleepers:
-            self.attention.sleepers.remove(thread)
-
-    def before_sleep(self) -> int | None:
-        socket = self.socket
-        socket._look_at_companion()
-        return socket.deadline_ps if socket.mode is Mode.OFFERED else None
 
 
 def decided(socket: Socket) -> bool:

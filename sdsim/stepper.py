@@ -4,26 +4,39 @@
 compiled to one function, as `gen_machines` prints it for C; nothing but the table decides what it does. That both take
 the same rows is a property test.
 
-    ring = compiled(RING_TX).start(hook)
-    ring.feed(TxEvent.SEND, 64)          # -> (TxDo.PUT_ALL,); hook(ring, row, 64, 1) is called behind it
+    ring = compiled(RING_TX).start("x")
+    ring.feed(TxEvent.SEND, 64)          # -> (TxDo.PUT_ALL,), the very tuple that effects_of((TxDo.PUT_ALL,)) returns
 
 A row that only counts a register down to nought, and stays where it is, can be taken many times at once: what a waiting
-thread does most.
+thread does most. A `Recorded` runner writes its steps into a journal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sdcore.protocol.expr import ALWAYS, MASK, Always, Arg, Arithmetic, Binary, Compare, Expr, Logic, Number, Reg
 from sdcore.protocol.kit import Effect, Event, LocalError, Machine, PeerError, Row, State
 
-Hook = Callable[["Runner", Row, int, int], None]
-"""Called behind a step with the instance, its row, the argument, and how often in a row the step was taken."""
+if TYPE_CHECKING:
+    from sdsim.journal import Journal
+
 Effects = tuple[Effect, ...]
-Step = Callable[[dict[str, int], int], Row | None]
+Taken = tuple[Row, State, Effects]
+Step = Callable[[dict[str, int], int], Taken]
+
+_SAME: dict[Effects, Effects] = {}
+
+
+def effects_of(effects: Effects) -> Effects:
+    """The one tuple of these effects that every step returns: drivers may compare by identity."""
+    return _SAME.setdefault(effects, effects)
+
+
+class _NoRow(Exception):
+    """No row holds."""
 
 
 class Program:
@@ -36,26 +49,27 @@ class Program:
         self.registers = {reg.name: reg.start for reg in machine.registers}
         self.steps: dict[State, dict[Event, Step]] = {state: {} for state in machine.State}
         self.counting: dict[tuple[State, Event], tuple[Row, str]] = {}
-        for (state, event), rows in machine.groups.items():
-            self.steps[state][event] = _compile(rows)  # type: ignore[index]
+        for rows in machine.groups.values():
+            state, event = rows[0].state, rows[0].event
+            self.steps[state][event] = _compile(rows)
             counted = _counts_down(rows[0])
             if counted is not None:
-                self.counting[state, event] = rows[0], counted  # type: ignore[index]
+                self.counting[state, event] = rows[0], counted
 
-    def start(self, owner: str, hook: Hook | None = None, **registers: int) -> Runner:
+    def start(self, owner: str, **registers: int) -> Runner:
         """A new instance in the first state; `owner` names it in traces."""
-        return Runner(self, owner, hook, registers)
+        return Runner(self, owner, registers)
 
 
 class Runner:
     """One running machine: `state` and `regs` are plain values."""
 
-    __slots__ = ("hook", "owner", "program", "regs", "state")
+    __slots__ = ("owner", "program", "regs", "state", "steps")
 
-    def __init__(self, program: Program, owner: str, hook: Hook | None, registers: Mapping[str, int]) -> None:
+    def __init__(self, program: Program, owner: str, registers: Mapping[str, int]) -> None:
         self.program = program
         self.owner = owner
-        self.hook = hook
+        self.steps = program.steps
         self.state = program.first
         self.regs = {**program.registers, **registers}
 
@@ -64,21 +78,35 @@ class Runner:
         """The table."""
         return self.program.machine
 
-    def feed(self, event: Event, arg: int = 0) -> tuple[Effect, ...]:
+    def start_anew(self, **registers: int) -> None:
+        """Be in the first state again, as a new instance would."""
+        self.state = self.program.first
+        self.regs = {**self.program.registers, **registers}
+
+    def take(self, event: Event, arg: int = 0) -> Taken:
+        """Take the first row that holds: the row, the state that it leads to, its effects.
+
+        Raises:
+            LocalError, PeerError: no row; nothing changed.
+        """
+        try:
+            taken = self.steps[self.state][event](self.regs, arg)
+        except (KeyError, _NoRow):
+            raise self._no_row(event) from None
+        self.state = taken[1]
+        return taken
+
+    def feed(self, event: Event, arg: int = 0) -> Effects:
         """Take the first row that holds; its effects, in order.
 
         Raises:
             LocalError, PeerError: no row; nothing changed.
         """
-        step = self.program.steps[self.state].get(event)
-        row = step(self.regs, arg) if step is not None else None
-        if row is None:
-            error = PeerError if event.from_peer else LocalError
-            raise error(f"{self.owner}: {self.program.name}: {event.name} in state {self.state.name}")
-        self.state = row.next
-        if self.hook is not None:
-            self.hook(self, row, arg, 1)
-        return row.effects
+        return self.take(event, arg)[2]
+
+    def _no_row(self, event: Event) -> LocalError | PeerError:
+        error = PeerError if event.from_peer else LocalError
+        return error(f"{self.owner}: {self.program.name}: {event.name} in state {self.state.name}")
 
     def feed_while(self, event: Event, times: int, idle: Container[Effects]) -> tuple[Effects, int]:
         """Feed an event so many times, or until its effects are not idle ones; the last effects, and how often.
@@ -90,18 +118,75 @@ class Runner:
         effects: Effects = ()
         while done < times and (not done or effects in idle):
             counting = self.program.counting.get((self.state, event))
-            if counting is not None and counting[0].effects in idle and self.regs[counting[1]]:
-                row, name = counting
-                often = min(times - done, self.regs[name])
-                self.regs[name] -= often
-                effects = row.effects
+            left = self.regs[counting[1]] if counting is not None else 0
+            effects = self.feed(event)
+            done += 1
+            if counting is not None and left > 1 and effects in idle:
+                often = min(times - done, left - 1)
+                self.regs[counting[1]] -= often
+                self._again(counting[0], often)
                 done += often
-                if self.hook is not None:
-                    self.hook(self, row, 0, often)
-            else:
-                effects = self.feed(event)
-                done += 1
         return effects, done
+
+    def _again(self, row: Row, times: int) -> None:
+        """A row was taken so many times more."""
+
+
+class Recorded(Runner):
+    """A machine whose steps are written into a journal."""
+
+    __slots__ = ("clock", "journal", "lines")
+
+    def __init__(self, program: Program, owner: str, registers: Mapping[str, int], journal: Journal) -> None:
+        super().__init__(program, owner, registers)
+        self.journal = journal
+        self.lines = journal.lines
+        self.clock = journal.clock
+
+    def feed(self, event: Event, arg: int = 0) -> Effects:
+        """Take the first row that holds; its effects, in order.
+
+        Raises:
+            LocalError, PeerError: no row; nothing changed.
+            Violation: too many steps of waiting, or without any time between them.
+        """
+        try:  # as `take` does it: a call less for what happens most
+            row, self.state, effects = self.steps[self.state][event](self.regs, arg)
+        except (KeyError, _NoRow):
+            raise self._no_row(event) from None
+        lines = self.lines
+        lines.append((self.clock.now_ps, self, row, arg))
+        if len(lines) >= LINES_MAX:
+            self.journal.settle()
+        return effects
+
+    def _again(self, row: Row, times: int) -> None:
+        self.journal.more[row] += times
+
+
+class Traced(Recorded):
+    """A machine of which each step becomes a line of the trace, too."""
+
+    __slots__ = ()
+
+    def feed(self, event: Event, arg: int = 0) -> Effects:
+        """As the base's; raises the same."""
+        effects = super().feed(event, arg)
+        self.journal.trace(self)
+        return effects
+
+    def feed_while(self, event: Event, times: int, idle: Container[Effects]) -> tuple[Effects, int]:
+        """As the base's, one by one; raises the same."""
+        done = 0
+        effects: Effects = ()
+        while done < times and (not done or effects in idle):
+            effects = self.feed(event)
+            done += 1
+        return effects, done
+
+
+LINES_MAX = 1024
+"""A journal counts its lines when it has so many."""
 
 
 @cache
@@ -136,14 +221,15 @@ def _compile(rows: tuple[Row, ...]) -> Step:
             names = ", ".join(f"r[{reg.name!r}]" for reg, _ in row.updates)
             values = ", ".join(f"({text_of(value)}) & {reg.mask}" for reg, value in row.updates)
             lines.append(f"{indent}{names} = {values}")
-        lines.append(f"{indent}return rows[{number}]")
+        lines.append(f"{indent}return taken{number}")
         if row.if_ is ALWAYS:
             break
-    lines.append("    return None")
-    scope: dict[str, Any] = {"rows": rows}
+    else:
+        lines.append("    raise NoRow")
+    taken: dict[str, Taken] = {f"taken{i}": (row, row.next, effects_of(row.effects)) for i, row in enumerate(rows)}
+    scope: dict[str, Any] = {**taken, "NoRow": _NoRow}
     exec("\n".join(lines), scope)
-    step: Step = scope["step"]
-    return step
+    return cast("Step", scope["step"])
 
 
 def text_of(expr: Expr, register: str = "r[{!r}]") -> str:

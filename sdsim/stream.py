@@ -70,25 +70,28 @@ class Bytes:
         self.size = 0
 
     def put(self, span: Span) -> None:
-        """Add bytes at the end."""
+        """Add bytes at the end; the span is from now on a part of this."""
         self.size += span.size
         last = self.spans[-1] if self.spans else None
         if last is not None and last.stream is span.stream and last.start + last.size == span.start:
             last.size += span.size
         else:
-            self.spans.append(Span(span.stream, span.start, span.size))
+            self.spans.append(span)
 
     def take(self, size: int) -> list[Span]:
         """Take the first `size` bytes, or as many as there are."""
         taken: list[Span] = []
-        while size > 0 and self.spans:
-            first = self.spans[0]
-            part = min(size, first.size)
-            taken.append(Span(first.stream, first.start, part))
-            first.start += part
-            first.size -= part
-            if not first.size:
-                self.spans.popleft()
+        spans = self.spans
+        while size > 0 and spans:
+            first = spans[0]
+            part = first.size
+            if part <= size:
+                taken.append(spans.popleft())
+            else:
+                part = size
+                taken.append(Span(first.stream, first.start, part))
+                first.start += part
+                first.size -= part
             size -= part
             self.size -= part
         return taken

@@ -7,21 +7,23 @@ then as many looks in vain are fed as would have fitted into the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from sdcore.protocol.kit import Effect, Event
 from sdcore.protocol.ring import WaiterDo, WaiterEvent, WaiterState
 from sdsim.host import Thread
+from sdsim.stepper import Recorded, effects_of
 from sdsim.units import NS, US
-from sdsim.world import Steps, Violation, World
+from sdsim.world import Steps, Violation
 
 SPINS = 200
 YIELDS = 80
 YIELDS_CONTENDED = 6
 PAUSE_PS = 20 * NS
-PAUSE, YIELD = (WaiterDo.PAUSE,), (WaiterDo.YIELD,)
+PAUSE, YIELD = effects_of((WaiterDo.PAUSE,)), effects_of((WaiterDo.YIELD,))
 YIELD_LONG_PS = 2 * US
+READY, EMPTY, TIMEOUT = WaiterEvent.READY, WaiterEvent.EMPTY, WaiterEvent.TIMEOUT
+DONE = WaiterState.DONE
 
 
 class Patience:
@@ -50,6 +52,10 @@ class Source(Protocol):
         """Notify this thread, which spins, of news."""
         ...
 
+    def due(self) -> int | None:
+        """When something that is on its way can be seen, absolute; None: nothing is, or `watch` tells it."""
+        ...
+
     def unwatch(self, thread: Thread) -> None:
         """Notify it no more."""
         ...
@@ -68,114 +74,101 @@ class Source(Protocol):
 
 
 class Wait:
-    """One wait of one thread."""
+    """One wait of one thread: what is rarer than spinning."""
 
-    def __init__(self, thread: Thread, source: Source, patience: Patience, deadline_ps: int | None) -> None:
+    def __init__(
+        self, thread: Thread, source: Source, patience: Patience, deadline_ps: int | None, machine: Recorded
+    ) -> None:
         self.thread = thread
-        self.world: World = thread.world
         self.source = source
         self.deadline_ps = deadline_ps
         self.patience = patience
-        spins = 0 if thread.core.queue else patience.spins
-        self.machine = self.world.start("waiter", thread.name, spins_left=spins, yields_left=patience.yields)
-        self._owed = 0
+        self.machine = machine
 
-    def steps(self) -> Steps:
-        """Wait. Returns whether it is there; False: the deadline came first."""
-        event: Event | None = self._looked()
-        self.thread.waits_for = self.source.look
-        while self.machine.state is not WaiterState.DONE:
-            if event is None:
-                raise Violation(f"{self.thread.name}: the waiter's effects end in {self.machine.state.name}")
-            effects = self._in_vain(self.machine.feed(event))
-            if effects == PAUSE:  # as _perform does it, for this is what happens most
-                event = yield from self._spin(PAUSE_PS, self.machine.regs["spins_left"])
-            else:
-                event = yield from self._perform(effects)
-        self.thread.waits_for = None
-        return self.source.look()
-
-    def _in_vain(self, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
-        """Feed the looks that are owed for as long as the machine only pauses, or yields a core that nobody wants."""
-        idle = (PAUSE,) if self.thread.core.queue else (PAUSE, YIELD)
-        if not self._owed or effects not in idle:
-            return effects
-        if self.world.settings.trace is None:
-            effects, fed = self.machine.feed_while(WaiterEvent.EMPTY, self._owed, idle)
-            self._owed -= fed
-            return effects
-        while self._owed and effects in idle:  # each a line of the trace
-            self._owed -= 1
-            effects = self.machine.feed(WaiterEvent.EMPTY)
-        return effects
-
-    def _looked(self) -> WaiterEvent:
-        if self.source.look():
-            return WaiterEvent.READY
-        over = self.deadline_ps is not None and self.world.now >= self.deadline_ps
-        return WaiterEvent.TIMEOUT if over else WaiterEvent.EMPTY
-
-    def _perform(self, effects: Iterable[object]) -> Steps:
+    def perform(self, effects: Iterable[object]) -> Steps:
+        """Carry effects out; returns the event that they bring."""
         event: WaiterEvent | None = None
+        costs = self.thread.world.costs
         for effect in effects:
             match effect:
-                case WaiterDo.PAUSE:
-                    event = yield from self._spin(PAUSE_PS, self.machine.regs["spins_left"])
                 case WaiterDo.YIELD:
                     event = yield from self._yield()
                 case WaiterDo.ANNOUNCE:
                     self.source.announce(self.thread)
-                    yield self.thread.work(self.world.costs.cache_line)
+                    yield self.thread.work(costs.cache_line)
                 case WaiterDo.FENCE:
-                    yield from self.thread.system_call(self.world.costs.cache_line)
+                    yield from self.thread.system_call(costs.cache_line)
                 case WaiterDo.LOOK:
-                    event = self._looked()
+                    event = looked(self.source.look, self.thread, self.deadline_ps)
                 case WaiterDo.BLOCK:
                     event = yield from self._block()
                 case WaiterDo.RETRACT:
                     self.source.retract(self.thread)
         return event
 
-    def _spin(self, each_ps: int, left: int) -> Steps:
-        """Look for a while; all looks in vain but the last are owed to the machine."""
-        began = self.world.now
-        self.source.watch(self.thread)
-        if not self.source.look():
-            most = each_ps * (left + 1)
-            if self.deadline_ps is not None:
-                most = max(each_ps, min(most, self.deadline_ps - began))
-            yield self.thread.parked(most)
-            self.thread.unpark(began)
-        self.source.unwatch(self.thread)
-        self._owed = max(0, (self.world.now - began) // each_ps - 1)
-        if self._owed:
-            self._owed -= 1
-            return WaiterEvent.EMPTY
-        return self._looked()
-
     def _yield(self) -> Steps:
-        if not self.thread.core.queue:
-            return (yield from self._spin(self.world.costs.system_call, self.machine.regs["yields_left"]))
-        self._owed = 0
-        began = self.world.now
-        yield from self.thread.yield_core()
+        """Others want the core."""
+        thread = self.thread
+        began = thread.env.now_ps
+        yield from thread.yield_core()
         contended = self.patience.contended
-        if contended is not None and self.world.now - began > YIELD_LONG_PS:
+        if contended is not None and thread.env.now_ps - began > YIELD_LONG_PS:
             self.machine.feed(WaiterEvent.CONTENDED, min(self.machine.regs["yields_left"], contended))
-        return self._looked()
+        return looked(self.source.look, self.thread, self.deadline_ps)
 
     def _block(self) -> Steps:
         again_ps = self.source.before_sleep()
         if self.source.look():
-            return WaiterEvent.READY
+            return READY
+        world = self.thread.world
         times = [time for time in (again_ps, self.deadline_ps) if time is not None]
-        left = max(0, min(times) - self.world.now) if times else None
-        yield self.thread.work(self.world.costs.system_call)
+        left = max(0, min(times) - world.now) if times else None
+        yield self.thread.work(world.costs.system_call)
         rung = yield from self.thread.block(left)
-        over = self.deadline_ps is not None and self.world.now >= self.deadline_ps
-        return WaiterEvent.TIMEOUT if over and not rung else WaiterEvent.WOKEN
+        over = self.deadline_ps is not None and world.now >= self.deadline_ps
+        return TIMEOUT if over and not rung else WaiterEvent.WOKEN
+
+
+def looked(look: Callable[[], bool], thread: Thread, deadline_ps: int | None) -> WaiterEvent:
+    """What a look finds."""
+    if look():
+        return READY
+    return TIMEOUT if deadline_ps is not None and thread.env.now_ps >= deadline_ps else EMPTY
 
 
 def wait(thread: Thread, source: Source, patience: Patience, deadline_ps: int | None = None) -> Steps:
     """Wait until the source has something; returns False if the deadline (absolute) comes first."""
-    return Wait(thread, source, patience, deadline_ps).steps()
+    world, core, env = thread.world, thread.core, thread.env
+    spins = 0 if core.queue else patience.spins
+    machine = thread.waiter
+    if machine is None:
+        machine = thread.waiter = world.start("waiter", thread.name)
+    machine.start_anew(spins_left=spins, yields_left=patience.yields)
+    look = thread.waits_for = source.look
+    event, found = looked(look, thread, deadline_ps), False
+    while machine.state is not DONE:
+        found = event is READY
+        effects = machine.feed(event)
+        while effects is PAUSE or (effects is YIELD and not core.queue):
+            each_ps = PAUSE_PS if effects is PAUSE else world.costs.system_call
+            most_ps = each_ps * (machine.regs["spins_left" if effects is PAUSE else "yields_left"] + 1)
+            began_ps = env.now_ps
+            if deadline_ps is not None:
+                most_ps = max(each_ps, min(most_ps, deadline_ps - began_ps))
+            source.watch(thread)
+            yield thread.parked(most_ps, source.due())
+            thread.unpark(began_ps)
+            source.unwatch(thread)
+            in_vain = (env.now_ps - began_ps) // each_ps - 1
+            if in_vain > 0:
+                effects, _ = machine.feed_while(EMPTY, in_vain, (PAUSE,) if core.queue else (PAUSE, YIELD))
+            if in_vain <= 0 or ((effects is PAUSE or effects is YIELD) and look()):
+                event = looked(look, thread, deadline_ps)
+                break
+        else:
+            if effects:
+                event = yield from Wait(thread, source, patience, deadline_ps, machine).perform(effects)
+            if (event is None or not effects) and machine.state is not DONE:
+                raise Violation(f"{thread.name}: the waiter's effects end in {machine.state.name}")
+    thread.waits_for = None
+    return found

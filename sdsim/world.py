@@ -10,7 +10,7 @@ order is time and then the order of scheduling. So a seed and the options determ
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -19,9 +19,11 @@ import simpy
 
 from sdcore.protocol.kit import Machine, Row
 from sdcore.protocol.machines import MACHINES
+from sdsim.clock import Clock
 from sdsim.costs import Costs, costs_of
+from sdsim.journal import Journal, Violation
 from sdsim.lanes import Lanes
-from sdsim.stepper import Program, Runner, compiled
+from sdsim.stepper import Program, Recorded, Traced, compiled
 from sdsim.units import text_of
 
 Steps = Generator[simpy.Event, Any, Any]
@@ -29,17 +31,8 @@ Steps = Generator[simpy.Event, Any, Any]
 
 IDLE_STEPS_MAX = 500_000
 """So many steps of waiting in a row, and nothing else, are a wait that never ends."""
-INSTANT_STEPS_MAX = 100_000
-"""So many steps without any time between them are a circle."""
-
-LAST_STEPS = 24
-"""Transitions that a failure shows."""
 
 TABLES: Mapping[str, Machine] = {machine.name: machine for machine in MACHINES}
-
-
-class Violation(Exception):
-    """A law was broken, or a program got what it must never get. The text says which law, and where."""
 
 
 @dataclass(frozen=True)
@@ -69,35 +62,31 @@ class World:
     """A simulated data centre and its clock.
 
     Attributes:
-        env: the queue of events; `env.now` is in picoseconds.
+        env: the queue of events; `env.now_ps` is the time.
         rng: the only source of chance.
-        rows: how often each row was taken.
-        last_ps: when a machine made its last step.
+        journal: what the machines did.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.costs = settings.costs
         self.lanes = settings.lanes
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clock()
         self.rng = random.Random(settings.seed)
-        self.rows: Counter[Row] = Counter()
         self.laws: list[Callable[[], None]] = []
         self._programs: dict[str, Program] = {name: compiled(table) for name, table in settings.tables.items()}
-        self._waiter = self._programs["waiter"]
-        self._trace = settings.trace
-        self._recent: deque[tuple[int, Runner, Row, int]] = deque(maxlen=LAST_STEPS)
         self._names: Counter[str] = Counter()
-        self._idle = self._instant = 0
-        self.last_ps = 0
-        self._write(self.head())
+        self._runner = Recorded if settings.trace is None else Traced
+        waiting = frozenset(settings.tables["waiter"].rows)
+        self.journal = Journal(self.env, waiting, settings.idle_steps_max, settings.trace)
+        self.journal.write(self.head())
 
     # What happens -----------------------------------------------------------------------------------------------------
 
     @property
     def now(self) -> int:
         """Picoseconds since the start."""
-        return self.env._now  # type: ignore[return-value]  # an integer from the start; env.now would cost twice as much
+        return self.env.now_ps
 
     def head(self) -> str:
         """The first line of the trace: seed and options."""
@@ -110,9 +99,7 @@ class World:
 
     def later(self, delay_ps: int, action: Callable[[], None]) -> None:
         """Call `action` once, `delay_ps` from now."""
-        timeout = self.env.timeout(delay_ps)
-        assert timeout.callbacks is not None
-        timeout.callbacks.append(lambda _: action())
+        self.env.after(delay_ps, action)
 
     def name(self, kind: str) -> str:
         """A name that nothing has had before."""
@@ -129,46 +116,19 @@ class World:
 
     # Machines ---------------------------------------------------------------------------------------------------------
 
-    def start(self, machine: str, owner: str, **registers: int) -> Runner:
+    def start(self, machine: str, owner: str, **registers: int) -> Recorded:
         """An instance of the table that this world follows."""
-        return self._programs[machine].start(owner, self._stepped, **registers)
+        return self._runner(self._programs[machine], owner, registers, self.journal)
 
-    def _stepped(self, runner: Runner, row: Row, arg: int, times: int) -> None:
-        rows, now = self.rows, self.env._now
-        rows[row] = rows.get(row, 0) + times
-        if now == self.last_ps:
-            self._instant += times
-            if self._instant > INSTANT_STEPS_MAX:
-                raise Violation(f"progress: {runner.owner} and others go in a circle, and no time passes")
-        else:
-            self._instant = 0
-            self.last_ps = now  # type: ignore[assignment]
-        if runner.program is self._waiter:
-            self._idle += times
-            if self._idle > self.settings.idle_steps_max:
-                raise Violation(f"progress: {runner.owner} and others only wait, {self._idle} steps long")
-        else:
-            self._idle = 0
-        self._recent.append((now, runner, row, arg))  # type: ignore[arg-type]
-        if self._trace is not None:
-            self._trace_step(runner, row, arg)
-
-    def _trace_step(self, runner: Runner, row: Row, arg: int) -> None:
-        regs = "".join(f" {name}={value}" for name, value in runner.regs.items())
-        self._write(_line(self.now, runner, row, arg) + regs)
+    @property
+    def rows(self) -> Counter[Row]:
+        """How often each row was taken."""
+        return self.journal.rows
 
     def note(self, who: str, what: str) -> None:
         """A line of the trace that is not a machine's step."""
         if self.settings.trace is not None:
-            self._write(f"{self.now} {who} {what}")
-
-    def last_steps(self) -> list[str]:
-        """The last transitions, oldest first, as in the trace."""
-        return [_line(*step) for step in self._recent]
-
-    def _write(self, line: str) -> None:
-        if self.settings.trace is not None:
-            self.settings.trace.write(line + "\n")
+            self.journal.write(f"{self.now} {who} {what}")
 
     # Laws -------------------------------------------------------------------------------------------------------------
 
@@ -178,17 +138,15 @@ class World:
 
     def check_end(self) -> None:
         """Check what must hold when everything is over. Raises Violation."""
+        self.journal.settle()
         for law in self.laws:
             law()
 
     def report(self, violation: BaseException) -> str:
         """Everything that is needed to understand and repeat a failure."""
         lines = [f"FAILED: {violation}", f"seed {self.settings.seed}, at {self.now} ps ({text_of(self.now)})"]
-        lines += ["last transitions:", *(f"  {line}" for line in self.last_steps())]
+        lines += ["last transitions:", *(f"  {line}" for line in self.journal.last_steps())]
         return "\n".join(lines)
 
 
-def _line(now: int, runner: Runner, row: Row, arg: int) -> str:
-    effects = "".join(f" {effect.name}" for effect in row.effects)
-    step = f"{row.state.name} {row.event.name}({arg}) -> {row.next.name}"
-    return f"{now} {runner.owner} {runner.program.name} {step}{' :' if effects else ''}{effects}"
+__all__ = ["IDLE_STEPS_MAX", "TABLES", "Settings", "Steps", "Violation", "World"]

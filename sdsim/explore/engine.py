@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sdcore.protocol.kit import Effect, Event, Machine, ProtocolError, Row, State
-from sdsim.stepper import Program, Runner, compiled
+from sdsim.stepper import Program, compiled
 
 
 @dataclass(frozen=True)
@@ -192,18 +192,17 @@ class Table:
         self.names = tuple(self.program.registers)
         start = {**self.program.registers, **registers}
         self.rows: set[Row] = set()
+        self._runner = self.program.start(self.program.name)
         self.start: Local = (self.program.first, tuple(start[name] for name in self.names))
 
     def feed(self, local: Local, event: Event, arg: int = 0) -> tuple[Local, tuple[Effect, ...]]:
         """One step. Raises ProtocolError if there is no row."""
-        state, values = local
-        runner = self.program.start(self.program.name, self._taken)
-        runner.state, runner.regs = state, dict(zip(self.names, values, strict=True))
-        effects = runner.feed(event, arg)
-        return (runner.state, tuple(runner.regs[name] for name in self.names)), effects
-
-    def _taken(self, _: Runner, row: Row, __: int, ___: int) -> None:
+        runner = self._runner
+        runner.state, values = local
+        regs = runner.regs = dict(zip(self.names, values, strict=True))
+        row, state, effects = runner.take(event, arg)
         self.rows.add(row)
+        return (state, tuple(regs.values())), effects
 
     def value(self, local: Local, name: str) -> int:
         """A register."""

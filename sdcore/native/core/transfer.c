@@ -530,6 +530,8 @@ static long recv_strays(struct sd_socket *s, int fd, struct cursor *c, int flags
 /* What came out of the ring may be the first part only of what Linux would have given. */
 static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags, long seen)
 {
+    if (c->left)
+        sd_offer_accepted(s); /* or we do not know of a move */
     if (c->left && (flags & MSG_PEEK))
         return sd_move_peek_behind(s, fd, (uint64_t)seen, &(struct sd_place){c->iov, c->count, c->offset}, flags);
     if (!c->left || sd_load(&s->mode) != SD_MODE_RING || !sd_move_received(s))

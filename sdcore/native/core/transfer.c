@@ -4,6 +4,7 @@
  * Everything else leaves by one branch: the machines of ring.py say what, the slow functions below do it.
  */
 #include <limits.h>
+#include <sys/ioctl.h>
 
 #include "core/api.h"
 #include "core/blocked.h"
@@ -493,14 +494,24 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
     return r == -ECONNRESET ? reset_error(s) : r;
 }
 
-/* The rest of what the program wants after the connection moved in the middle of it. Errors are met again by the next
- * call. */
+/* A receive would find no byte and take the error, which belongs to the next call. */
+static bool only_error_left(int fd)
+{
+    struct pollfd p = {.fd = fd};
+    int there = 0;
+    sd_sys_ioctl(fd, FIONREAD, &there);
+    return there <= 0 && sd_sys_ppoll(&p, 1, &(struct timespec){0}, NULL) == 1 && (p.revents & POLLERR);
+}
+
+/* The rest of what the program wants after the connection moved in the middle of it. */
 static long recv_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
     fd = sd_call_hold(s, fd);
     while (c->left) {
         size_t run = cursor_run(c, c->left);
+        if (run && only_error_left(fd))
+            break;
         long r = run ? sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL) : 0;
         if (r > 0) {
             sd_count_kernel(fd, 0, r);
@@ -531,10 +542,12 @@ static long recv_strays(struct sd_socket *s, int fd, struct cursor *c, int flags
 static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags, long seen)
 {
     if (c->left)
-        sd_offer_accepted(s); /* or we do not know of a move */
+        sd_offer_accepted(s); /* or we know nothing of a move */
     if (c->left && (flags & MSG_PEEK))
         return sd_move_peek_behind(s, fd, (uint64_t)seen, &(struct sd_place){c->iov, c->count, c->offset}, flags);
-    if (!c->left || sd_load(&s->mode) != SD_MODE_RING || !sd_move_received(s))
+    uint32_t mode = sd_load_acquire(&s->mode);
+    bool unmoved = mode == SD_MODE_RING && !sd_move_received(s);
+    if (!c->left || unmoved || (mode != SD_MODE_RING && mode != SD_MODE_KERNEL))
         return 0;
     return recv_rest_by_kernel(s, fd, c, flags | MSG_DONTWAIT);
 }
@@ -700,8 +713,8 @@ long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags)
     struct cursor c;
     struct sd_call call;
     long r;
-    struct sd_socket *s = entered(&call, fd, &r);
-    if (!s)
+    struct sd_socket *s = sd_socket_here(fd); /* also one that moved while we told the peer of the room */
+    if (!s || !sd_call_enter(&call, fd, s))
         return 0;
     r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
     sd_call_leave(&call);

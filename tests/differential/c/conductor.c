@@ -166,6 +166,12 @@ static uint64_t settle_ns(const struct actor *actor)
     }
 }
 
+/* A thread that executes a program takes the number of its process, and for a moment has none. */
+static bool changes_number(const struct actor *actor)
+{
+    return actor->step.call == CALL_EXEC && !await_end(actor->process, 0);
+}
+
 static enum outcome watch(struct actor *actor)
 {
     struct timespec span = {0, LOOK_NS};
@@ -177,7 +183,7 @@ static enum outcome watch(struct actor *actor)
             break;
         char state = thread_state(actor);
         uint64_t now = now_ns(), runs_now = thread_runs(actor);
-        if (state == 'Z')
+        if (state == 'Z' && !changes_number(actor))
             return has_returned(actor) ? HAS_RETURNED : HAS_ENDED;
         if (state != 'S' || runs_now != runs) {
             still_since = now;

@@ -5,7 +5,7 @@ from which a cost was taken cannot test the model; the comparison marks them "us
 
     cache_line     a round trip through a bare ring on two cores is four lines
     ring_message   8 bytes one way through the library on two cores: the slower side's work
-    copy_page      4 KiB one way through the library on two cores, less what 8 bytes take
+    copy_page      4 KiB one way through the library on two cores, less what 8 bytes take and what fetching lines does
     tcp_send       8 bytes one way by kernel TCP on two cores: the slower side's work
     wake           half a round trip by kernel TCP on two cores, less sending and receiving
     system_call    not in the report: getppid in a loop, here and now, so this has to be the host of the report
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdsim.costs import PAPER_2019, BadProfile, Figure
+from sdsim.units import LINE_BYTES, PAGE_BYTES
 
 USED: Final = {
     ("roundtrip", "bare", 8), ("stream", "shm", 8), ("stream", "shm", 4096), ("stream", "tcp", 8),
@@ -99,14 +100,16 @@ def profile(measured: list[Measured], system_call: float) -> dict[str, Figure]:
     if missing:
         raise BadProfile(f"the report lacks {missing[0]} on two cores")
     message = 1e9 / values["stream", "shm", 8]
-    page = 1e9 / values["stream", "shm", 4096] - message
+    line = values["roundtrip", "bare", 8] * 1000 / 4
+    lines = -(-PAGE_BYTES // LINE_BYTES // int(PAPER_2019["line_fills"].value))
+    page = 1e9 / values["stream", "shm", 4096] - message - lines * line
     tcp = 1e9 / values["stream", "tcp", 8]
     receive = PAPER_2019["tcp_receive"].value
     wake = max(0.0, values["roundtrip", "tcp", 8] * 1000 / 2 - tcp - receive)
     taken = {
-        "cache_line": Figure(values["roundtrip", "bare", 8] * 1000 / 4, "ns", "bench: bare round trip, a quarter"),
+        "cache_line": Figure(line, "ns", "bench: bare round trip, a quarter"),
         "ring_message": Figure(message, "ns", "bench: 8 bytes one way"),
-        "copy_page": Figure(max(0.0, page), "ns", "bench: 4 KiB one way less 8 bytes one way"),
+        "copy_page": Figure(max(0.0, page), "ns", "bench: 4 KiB one way less 8 bytes one way less fetching lines"),
         "system_call": Figure(system_call, "ns", "measured here: getppid, the best of some rounds"),
         "tcp_send": Figure(tcp, "ns", "bench: 8 bytes one way by kernel TCP"),
         "wake_least": Figure(wake, "ns", "bench: half a round trip by kernel TCP less sending and receiving"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sdsim.units import MS, NS, PAGE_BYTES, US
+from sdsim.units import LINE_BYTES, MS, NS, PAGE_BYTES, US
 
 UNITS: Final = {"ps": 1, "ns": NS, "us": US, "ms": MS, "bytes": 1, "Gbit/s": 1, "times": 1, "queue pairs": 1}
 
@@ -43,12 +43,13 @@ class Costs:
 
     Attributes:
         cache_line: one cache line moves from one core to another.
+        line_fills: lines that a core waits for at the same time.
         system_call: into the kernel and back.
         lock: a spinlock that nobody else wants.
         buffer: a kernel buffer allocated and freed.
         copy_page: copying 4096 bytes.
         map_page: mapping one page.
-        map_more: each further page of the same mapping.
+        map_more: each further change of a page in the same call.
         context_switch: one thread gives its core to another of the same core.
         wake_least, wake_most: from the wake-up to the first instruction of a thread that slept.
         time_slice: a thread that does not yield loses its core after this.
@@ -58,6 +59,7 @@ class Costs:
         tcp_send: sending a message by kernel TCP to the same host, its copy apart.
         tcp_receive: receiving it.
         tcp_remote: what a host more on the way adds, one way, to kernel TCP.
+        tcp_payload: what a packet of kernel TCP carries.
         tcp_rto: the kernel sends a lost segment again after this, at first.
         monitor_request: the monitor decides one request.
         rdma_one_way: a one-sided write of a few bytes, until it can be seen at the other host.
@@ -66,6 +68,7 @@ class Costs:
         rdma_retries: after so many times it gives the queue pair up.
         nic_qp_cache: queue pairs whose state a NIC holds.
         nic_qp_miss: fetching the state of another.
+        pcie_gbit: bandwidth between a NIC and its host's memory.
         link_gbit: bandwidth of a link.
         switch: from the first bit into a switch to the first bit out of it.
         switch_buffer: bytes that wait for one link at most.
@@ -74,6 +77,7 @@ class Costs:
     """
 
     cache_line: int
+    line_fills: int
     system_call: int
     lock: int
     buffer: int
@@ -90,6 +94,7 @@ class Costs:
     tcp_send: int
     tcp_receive: int
     tcp_remote: int
+    tcp_payload: int
     tcp_rto: int
     monitor_request: int
     rdma_one_way: int
@@ -98,6 +103,7 @@ class Costs:
     rdma_retries: int
     nic_qp_cache: int
     nic_qp_miss: int
+    pcie_gbit: int
     link_gbit: int
     switch: int
     switch_buffer: int
@@ -108,10 +114,25 @@ class Costs:
         """Copying `size` bytes."""
         return self.copy_page * size // PAGE_BYTES
 
+    def fetch(self, size: int) -> int:
+        """What a copy of `size` bytes waits longer for because another core, or a NIC, has just written them.
+
+        One line comes with the message and is part of what a message costs; the rest comes `line_fills` at a time.
+        """
+        return self.cache_line * -(-(size // LINE_BYTES) // self.line_fills)
+
     def map(self, size: int) -> int:
-        """Mapping the pages of `size` bytes, whole pages, in one call."""
+        """Mapping the pages of `size` bytes in one call: each leaves one place and comes to another.
+
+        A sender's page becomes read-only and another takes its place; a receiver's old page goes back to the pool for
+        the one that has come.
+        """
         pages = -(-size // PAGE_BYTES)
-        return self.map_page + self.map_more * (pages - 1)
+        return self.map_page + self.map_more * (2 * pages - 1)
+
+    def dma(self, size: int) -> int:
+        """What a NIC adds to the way of `size` bytes: it holds a whole packet before it goes on with it."""
+        return min(size, self.mtu) * 8 * 1000 // self.pcie_gbit
 
     def wire(self, size: int) -> int:
         """Time on a link."""
@@ -121,6 +142,7 @@ class Costs:
 _TABLE = "published table of single operations"
 PAPER_2019: Final[Mapping[str, Figure]] = {
     "cache_line": Figure(30, "ns", f"{_TABLE}: cache line moved between cores, 0.03 us"),
+    "line_fills": Figure(10, "times", "Intel optimization manual: Haswell has 10 line fill buffers"),
     "system_call": Figure(200, "ns", f"{_TABLE}: system call after page-table isolation, 0.20 us"),
     "lock": Figure(100, "ns", f"{_TABLE}: spinlock, uncontended, 0.10 us"),
     "buffer": Figure(130, "ns", f"{_TABLE}: allocate and free a buffer, 0.13 us"),
@@ -139,6 +161,7 @@ PAPER_2019: Final[Mapping[str, Figure]] = {
     ),
     "tcp_receive": Figure(365, "ns", f"{_TABLE}: system call 0.20, lock 0.10, half of a buffer's 0.13 us"),
     "tcp_remote": Figure(9500, "ns", f"{_TABLE}: TCP between hosts 30 us less loopback TCP 11 us, one way"),
+    "tcp_payload": Figure(1448, "bytes", "Ethernet MTU of 1500 less IP 20, TCP 20, time stamps 12"),
     "tcp_rto": Figure(200, "ms", "Linux: TCP_RTO_MIN, 200 ms"),
     "monitor_request": Figure(188.7, "ns", "text: the monitor tops out at 5.3 M/s: 1 s / 5.3 M"),
     "rdma_one_way": Figure(800, "ns", f"{_TABLE}: one-sided RDMA write, round trip 1.6 us: half"),
@@ -147,6 +170,7 @@ PAPER_2019: Final[Mapping[str, Figure]] = {
     "rdma_retries": Figure(7, "times", "InfiniBand: the retry count has three bits; 7 is the usual value"),
     "nic_qp_cache": Figure(5592, "queue pairs", "Kalia, NSDI 2019: 2 MB in the NIC, 375 bytes for each queue pair"),
     "nic_qp_miss": Figure(500, "ns", "Neugebauer, SIGCOMM 2018: a small read over PCIe, about 0.5 us"),
+    "pcie_gbit": Figure(115, "Gbit/s", "PCIe 3.0, 16 lanes: 16 * 8 GT/s * 128/130; 256 of 280 bytes are payload"),
     "link_gbit": Figure(100, "Gbit/s", "testbed: ConnectX-4, 100 Gbit/s"),
     "switch": Figure(300, "ns", "data sheets of 100 Gbit/s switches: port to port, cut through, 0.3 us"),
     "switch_buffer": Figure(4194304, "bytes", "data sheets: 16 MB shared by all ports; one may take about a quarter"),

@@ -16,6 +16,7 @@ from sdsim.fabric import Fabric
 from sdsim.host import Host, Thread
 from sdsim.stream import Bytes, Span
 from sdsim.tcp import TcpFlow
+from sdsim.units import PAGE_BYTES
 from sdsim.world import Steps, Violation, World
 
 BUFFER_BYTES = 2 * 1024 * 1024
@@ -270,14 +271,20 @@ class Kernel:
             raise Reset(f"{end.name}: reset by the peer")
         spans = end.inbox.take(min(most, PIECE_BYTES))
         size = sum(span.size for span in spans)
-        yield from thread.system_call(self.costs.tcp_receive - self.costs.system_call + self._pages(size))
+        yield from thread.system_call(self.costs.tcp_receive - self.costs.system_call + self._taking(end, size))
         if end.peer.on_room:
             end.carry(0, end.peer.tell_room)
         return spans
 
     def _pages(self, size: int) -> int:
         """Copying, and a buffer for each page beyond the first."""
-        return self.costs.copy(size) + self.costs.buffer * ((size - 1) // 4096 if size else 0)
+        return self.costs.copy(size) + self.costs.buffer * (max(0, size - 1) // PAGE_BYTES)
+
+    def _taking(self, end: End, size: int) -> int:
+        """Copying what another core or a NIC has written; a NIC fills a buffer for each packet."""
+        in_buffer = PAGE_BYTES if end.flow is None else self.costs.tcp_payload
+        buffers = max(0, size - 1) // in_buffer
+        return self.costs.copy(size) + self.costs.fetch(size) + self.costs.buffer * buffers
 
     # Ending -----------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ it is used, by the sender's NIC and by the receiver's.
     law     each write is performed at most once, and in the order of posting
     law     a completion says that the write was performed
 
-Half of what a one-sided write takes beyond the switch is charged to each NIC: doorbell, PCIe, DMA.
+Half of what a one-sided write takes beyond the switch is charged to each NIC: doorbell, PCIe, DMA. Its bytes cross PCIe
+twice; all packets but one do so while another is on the link.
 """
 
 from __future__ import annotations
@@ -123,8 +124,9 @@ class QueuePair:
 
     def _transmit(self, work: Work) -> None:
         nic = self.nic
-        begin_ps = nic.world.now + nic.half_ps + nic.touch(self)
-        nic.fabric.send(self._flow, work.size, begin_ps, lambda: self.peer.receive(work), nic.half_ps)
+        dma_ps = nic.costs.dma(work.size)
+        begin_ps = nic.world.now + nic.half_ps + nic.touch(self) + dma_ps
+        nic.fabric.send(self._flow, work.size, begin_ps, lambda: self.peer.receive(work), nic.half_ps + dma_ps)
 
     def _start_timer(self) -> None:
         self._timed = True

@@ -267,6 +267,12 @@ class Socket:
             return self.costs.map(size)
         return self.costs.copy(size)
 
+    def _fetch(self, size: int) -> int:
+        """Time for bytes that the peer has just written."""
+        if size >= self.library.map_from_bytes:
+            return self.costs.map(size)
+        return self.costs.copy(size) + self.costs.fetch(size)
+
     def publish_flags(self, flags: int) -> None:
         """Set TX_* beside the tail, and tell the peer."""
         self.path.flags(None, flags)
@@ -309,7 +315,7 @@ class Socket:
             if self.mode is Mode.RING or self.mode is Mode.OFFERED:
                 effects = self._want_to_receive(most)
                 if effects is ALL_TAKEN:
-                    yield thread.work(self.costs.ring_message + self._move(most))
+                    yield thread.work(self.costs.ring_message + self._fetch(most))
                     return self._took(thread, most)
                 if effects is WAITS and self.mode is Mode.RING:
                     yield from wait(thread, self._data_news, self.library.patience)
@@ -384,7 +390,7 @@ class Socket:
 
     def _take(self, thread: Thread, size: int) -> Steps:
         """Copy out, publish head, attend to the peer. Copying may stop at the end of what is there."""
-        yield thread.work(self.costs.ring_message + self._move(size))
+        yield thread.work(self.costs.ring_message + self._fetch(size))
         return self._took(thread, size)
 
     def _took(self, thread: Thread, size: int) -> int:

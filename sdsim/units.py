@@ -11,6 +11,7 @@ MS: Final = 1_000_000_000
 SECOND: Final = 1_000_000_000_000
 
 PAGE_BYTES: Final = 4096
+LINE_BYTES: Final = 64
 
 
 def text_of(ps: int) -> str:

@@ -77,7 +77,8 @@ def _ping_pong_pair(site: Site, make: MakeLibrary, options: Mapping[str, Any], p
         client.exit()
 
     server.run(0 if shared else 2 * pair, serve)
-    client.run(pair + 1 if shared else 2 * pair + 1, ask, 50 * US)
+    begin_ps = 50 * US * (options["pairs"] if shared else 1)  # all servers of one core have registered by then
+    client.run(pair + 1 if shared else 2 * pair + 1, ask, begin_ps)
 
 
 def stream(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:

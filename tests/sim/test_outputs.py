@@ -85,7 +85,7 @@ def report(path: Path) -> Path:
     rows = [
         row("roundtrip", 8, "us", bare=0.1, shm=0.3, tcp=20.0),
         row("stream", 8, "1/s", shm=20e6, tcp=1e6),
-        row("stream", 4096, "1/s", shm=4e6, tcp=0.5e6),
+        row("stream", 4096, "1/s", shm=2e6, tcp=0.5e6),
     ]
     path.write_text(json.dumps({"rows": rows}))
     return path
@@ -96,7 +96,7 @@ def test_a_profile_of_a_host_has_what_was_measured_and_predicts_what_was_not(tmp
     result = sdsim("this-host", report(tmp_path / "report.json"), "--profile", path)
     assert result.exit_code == 0
     costs = costs_of(str(path))
-    assert (costs.cache_line, costs.ring_message, costs.copy_page) == (25_000, 50_000, 200_000)
+    assert (costs.cache_line, costs.ring_message, costs.copy_page) == (25_000, 50_000, 450_000 - 7 * 25_000)
     assert costs.tcp_send == 1_000_000
     assert costs.wake_least == costs.wake_most == (10_000 - 1000 - 365) * 1000
     assert "not measured here" in path.read_text()

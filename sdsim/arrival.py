@@ -8,7 +8,7 @@ from sdcore.protocol import layout
 from sdcore.protocol.connection import ServerDo, ServerEvent, ServerState
 from sdsim.host import Thread
 from sdsim.kernel import Incoming
-from sdsim.shared import ACCEPTED, DECLINED, OFFERED, Slot
+from sdsim.shared import ACCEPTED, DECLINED, EMPTY, OFFERED, PENDING, Slot
 from sdsim.socket import Mode, Socket
 from sdsim.units import NS, US
 from sdsim.world import Steps, Violation
@@ -34,6 +34,7 @@ class Arrival:
         self._found: Slot | None = None
         self._answer: ServerEvent | None = None
         socket.tries = self.settle
+        socket.gives_up = self.close
 
     def feed(self, thread: Thread, event: ServerEvent) -> Steps:
         """One event, its effects, and the event that they bring."""
@@ -57,6 +58,12 @@ class Arrival:
                 yield thread.work(costs.cache_line)
                 self._found = self._find()
                 self._answer = ServerEvent.FOUND if self._found else ServerEvent.ABSENT
+            case ServerDo.MARK:
+                yield thread.work(costs.cache_line)
+                self._swap_entries({EMPTY, DECLINED}, PENDING)
+            case ServerDo.UNMARK:
+                yield thread.work(costs.cache_line)
+                self._swap_entries({PENDING}, EMPTY)
             case ServerDo.TRY_TAKE:
                 yield thread.work(costs.cache_line)
                 assert self._found is not None
@@ -95,12 +102,20 @@ class Arrival:
         if self.incoming.end.eof:
             self.socket.gone = True
 
-    def _decline(self) -> bool:
+    def _swap_entries(self, old: set[int], new: int) -> None:
         for slab in self.listening.slabs:
-            seen = slab.ports.setdefault(self.incoming.port, DECLINED)
-            if seen >= 0 and self._is_ours(slab.slots[seen]):
-                return False
-        return True
+            if slab.ports.get(self.incoming.port, EMPTY) in old:
+                slab.ports[self.incoming.port] = new
+                if new == EMPTY:
+                    del slab.ports[self.incoming.port]
+
+    def _decline(self) -> bool:
+        self._swap_entries({EMPTY, PENDING}, DECLINED)
+        return self._find() is None
+
+    def close(self, thread: Thread) -> Steps:
+        """It closes before it is decided."""
+        yield from self.feed(thread, ServerEvent.CLOSE)
 
     def settle(self, thread: Thread) -> Steps:
         """Wait until it is decided what moves the bytes."""

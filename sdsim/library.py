@@ -22,7 +22,7 @@ from sdsim.host import Host, Thread
 from sdsim.kernel import End, Incoming, Kernel, Listener
 from sdsim.monitor import Monitor
 from sdsim.paths import join, swap_there
-from sdsim.shared import DECLINED, FREE, OFFERED, WITHDRAWN, Slab, Slot
+from sdsim.shared import DECLINED, FREE, OFFERED, PENDING, WITHDRAWN, Slab, Slot
 from sdsim.socket import OFFER_LOOK_PS, Mode, Socket
 from sdsim.stepper import Runner
 from sdsim.units import MS
@@ -453,21 +453,23 @@ class Attempt:
 
         def enter() -> None:
             slot.offer = OFFERED
-            seen.append(slot.slab.ports.setdefault(slot.client_port, slot.number))
+            seen.append(slot.slab.ports.get(slot.client_port, slot.number))
+            if seen[0] in (PENDING, slot.number):
+                slot.slab.ports[slot.client_port] = slot.number
 
         if not (yield from swap_there(thread, slot, enter)):
             self.library.kernel.abort(cast("End", socket.end))
             return ClientEvent.PORT_TAKEN
         if seen[0] == DECLINED:
             return ClientEvent.PORT_DECLINED
-        if seen[0] != slot.number:
+        if seen[0] not in (PENDING, slot.number):
             return ClientEvent.PORT_TAKEN
         socket.mode = Mode.OFFERED
         socket.deadline_ps = self.world.now + OFFER_LOOK_PS
         socket.accepted = lambda thread: self.feed(thread, ClientEvent.ACCEPTED)
         socket.withdraw = self._take_back
         self._watch_companion()
-        return None
+        return ClientEvent.AWAITED if seen[0] == PENDING else None
 
     def _withdraw(self, thread: Thread) -> Steps:
         """Whether the swap won. If that cannot be known, the connection is reset: neither side relies on it."""

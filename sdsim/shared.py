@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sdsim.socket import Socket
 
 FREE, OFFERED, ACCEPTED, WITHDRAWN = "free", "offered", "accepted", "withdrawn"
-EMPTY, DECLINED = -1, -2
+EMPTY, DECLINED, PENDING = -1, -2, -3
 SIDES = 2
 SLOTS = layout.SLOTS
 

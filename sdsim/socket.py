@@ -87,14 +87,12 @@ class Socket:
         self.into = self.out
         self.tail = self.head_seen = self.head = self.tail_seen = 0
         self.end_of_stream = self.last_send = self.gone = self.peer_dead = self.cut = False
-        self.error = False
-        self.shut_write = False
-        self.ended = False
-        self.closed_in_order = False
+        self.error = self.shut_write = self.ended = self.closed_in_order = False
         self.deadline_ps: int | None = None
         self.unqueued_ps = 0
         self.tries: Callable[[Thread], Steps] | None = None
         self.withdraw: Callable[[Thread, ClientEvent], Steps] | None = None
+        self.gives_up: Callable[[Thread], Steps] | None = None
         self.accepted: Callable[[Thread], Steps] | None = None
         self.tokens: tuple[Token, ...] = ()
         self.holders = 1
@@ -434,6 +432,7 @@ class Socket:
             yield from self.withdraw(thread, ClientEvent.COMPANION_DATA)
         elif self._patience_is_over():
             yield from self.withdraw(thread, ClientEvent.EXPIRED)
+            self.unqueued_ps = 0
 
     def _patience_is_over(self) -> bool:
         """Time counts only once the connection has left the server's backlog, looked at now and then."""
@@ -529,6 +528,8 @@ class Socket:
         self.holders -= 1
         if self.holders:
             return
+        if self.mode is Mode.PENDING and self.gives_up is not None:
+            yield from self.gives_up(thread)
         if self.mode is Mode.RING:
             self.settle()
             unread = self.rx_dir.content.size

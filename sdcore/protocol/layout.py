@@ -23,6 +23,9 @@ CONSTANTS = (
     Const("RECEIVE_BUFFER_BYTES", 128 * 1024, "What a consumer holds if the program chose only the producer's buffer."),
     Const("SHARED_LOOK_NS", 1_000_000_000, "Who sleeps on an end that several processes share looks again so often."),
     Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long a pending server waits, or an offer out of the backlog."),
+    Const(
+        "OFFER_PATIENCE", 60, "So many times as long an offer waits for a server that has said that it looks for it."
+    ),
     Const("OFFER_LOOK_NS", 250_000_000, "How often a client looks whether its offer's connection is in the backlog."),
     Const("HINT_TTL", 243, "TTL (hop limit) of the SYN of a client that will make an offer."),
     Const("PORTS", 65536, "Entries of the slab's table from client port to slot."),
@@ -40,6 +43,7 @@ CONSTANTS = (
     Const("OFFER_CLAIMED", 4, "The client has taken the slot and fills it in."),
     # entries of the port table
     Const("PORT_EMPTY", 0, "No offer; a slot s is entered as s + 1."),
+    Const("PORT_PENDING", 0xFFFE, "A server has accepted the connection, and looks here for its offer."),
     Const("PORT_DECLINED", 0xFFFF, "The server gave up waiting; the client stays on TCP."),
     # flags beside tail
     Const("TX_FIN", 1, "No byte follows tail."),

@@ -20,6 +20,7 @@ C, S = ClientState, ServerState
 Todo = tuple[Effect | Event | str, ...]
 ENTER_PORT = "enter the port"
 BACKLOG, NOWHERE = -1, -2
+PATIENCE = 1  # instead of OFFER_PATIENCE: as good as many, with fewer worlds
 
 
 class Word(Enum):
@@ -37,6 +38,7 @@ class Port(Enum):
     EMPTY = "empty"
     OURS = "ours"
     OTHERS = "another connection's"
+    PENDING = "a server looks for an offer"
     DECLINED = "declined"
 
 
@@ -57,10 +59,12 @@ class Connection:
     port: Port = Port.EMPTY
     word: Word = Word.FREE
     client: ClientState = C.IDLE
+    awaited: int = 0
     client_todo: Todo = ()
     client_dead: bool = False
     at: int = NOWHERE
     server: ServerState = S.IDLE
+    marked: int = 0
     server_todo: Todo = ()
     message: Message = Message.UNSENT
     accepts: int = 0
@@ -73,6 +77,14 @@ class World:
     connections: tuple[Connection, ...]
     dead: frozenset[int] = frozenset()
     deaths: int = 0
+
+
+# What a server makes of the port's entry.
+_SWAPS: dict[Effect | str, dict[Port, Port]] = {
+    ServerDo.MARK: {Port.EMPTY: Port.PENDING, Port.DECLINED: Port.PENDING},
+    ServerDo.UNMARK: {Port.PENDING: Port.EMPTY},
+    ServerDo.DECLARE_DECLINED: {Port.EMPTY: Port.DECLINED, Port.PENDING: Port.DECLINED},
+}
 
 
 class OfferModel:
@@ -93,12 +105,12 @@ class OfferModel:
     def first(self) -> Iterable[World]:
         """Nothing connected; the first connection's port may have an entry left from before."""
         rest = (Connection(),) * (self.count - 1)
-        ports = (Port.EMPTY, Port.OTHERS, Port.DECLINED) if self.stale else (Port.EMPTY,)
+        ports = (Port.EMPTY, Port.OTHERS, Port.PENDING, Port.DECLINED) if self.stale else (Port.EMPTY,)
         for port in ports:
             yield World((Connection(port), *rest))
 
     def wrong(self, w: World) -> str | None:
-        """Both ends agree, nothing is lost, nothing is accepted twice."""
+        """Both ends agree, nothing is lost, nothing is accepted twice, no mark outlives what it stands for."""
         for number, c in enumerate(w.connections, 1):
             if c.message is Message.LOST and not self._dead(w, c):
                 return f"connection {number}: the client's message is lost"
@@ -106,6 +118,9 @@ class OfferModel:
                 return f"connection {number}: accepted twice"
             if self._settled(w, c) and (c.client is C.ESTABLISHED) != (c.server is S.ESTABLISHED):
                 return f"connection {number}: one end uses the rings, the other does not"
+            over = c.server in (S.ESTABLISHED, S.KERNEL, S.CLOSED) and not c.server_todo
+            if c.marked and over and c.port is Port.PENDING:
+                return f"connection {number}: nobody looks for its offer any more, and the mark says so"
         return None
 
     def done(self, w: World) -> bool:
@@ -113,7 +128,7 @@ class OfferModel:
         return all(self._dead(w, c) or (self._settled(w, c) and c.message is Message.READ) for c in w.connections)
 
     def _dead(self, w: World, c: Connection) -> bool:
-        return c.client_dead or c.at in w.dead or len(w.dead) == self.listeners
+        return c.client_dead or c.at in w.dead or len(w.dead) == self.listeners or c.server is S.CLOSED
 
     def _settled(self, w: World, c: Connection) -> bool:
         ends = c.client in (C.ESTABLISHED, C.KERNEL) and c.server in (S.ESTABLISHED, S.KERNEL)
@@ -165,11 +180,12 @@ class OfferModel:
                 yield ClientEvent.COMPANION_DATA
 
     def _feed_client(self, c: Connection, event: Event, name: str) -> tuple[Act, Connection]:
-        (state, _), effects = self.clients.feed((c.client, ()), event)
+        (state, registers), effects = self.clients.feed((c.client, (c.awaited,)), event)
         names = "".join(f" {effect.name}" for effect in effects)
         act = Act(name, f"client: {c.client.name} {event.name} -> {state.name}{names}")
         assert isinstance(state, ClientState)
-        return act, replace(c, client=state, client_todo=(*effects, *c.client_todo))
+        awaited = min(PATIENCE, *registers)
+        return act, replace(c, client=state, awaited=awaited, client_todo=(*effects, *c.client_todo))
 
     def _client_does(self, c: Connection, item: Effect | str) -> Iterator[Connection]:
         def then(event: Event | str) -> Todo:
@@ -183,6 +199,8 @@ class OfferModel:
             yield replace(c, word=Word.OFFERED, client_todo=then(ENTER_PORT))
         elif item == ENTER_PORT and c.port is Port.EMPTY:
             yield replace(c, port=Port.OURS)
+        elif item == ENTER_PORT and c.port is Port.PENDING:
+            yield replace(c, port=Port.OURS, client_todo=then(ClientEvent.AWAITED))
         elif item == ENTER_PORT:
             taken = c.port is Port.OTHERS
             yield replace(c, client_todo=then(ClientEvent.PORT_TAKEN if taken else ClientEvent.PORT_DECLINED))
@@ -225,6 +243,7 @@ class OfferModel:
         if c.server is S.PENDING:
             yield Act(name, "looks again"), replace(c, server_todo=(ServerDo.LOOK_UP,))
             yield self._feed_server(c, ServerEvent.EXPIRED, name)
+            yield self._feed_server(c, ServerEvent.CLOSE, name)
             if c.message is Message.KERNEL:
                 yield self._feed_server(c, ServerEvent.COMPANION_DATA, name)
             if c.client_dead:
@@ -234,11 +253,11 @@ class OfferModel:
             yield Act(name, "reads the message"), replace(c, message=Message.READ)
 
     def _feed_server(self, c: Connection, event: Event, name: str) -> tuple[Act, Connection]:
-        (state, _), effects = self.servers.feed((c.server, ()), event)
+        (state, (marked,)), effects = self.servers.feed((c.server, (c.marked,)), event)
         names = "".join(f" {effect.name}" for effect in effects)
         act = Act(name, f"server: {c.server.name} {event.name} -> {state.name}{names}")
         assert isinstance(state, ServerState)
-        return act, replace(c, server=state, server_todo=(*effects, *c.server_todo))
+        return act, replace(c, server=state, marked=marked, server_todo=(*effects, *c.server_todo))
 
     def _server_does(self, c: Connection, item: Effect | str) -> Connection:
         offered = c.port is Port.OURS and c.word is Word.OFFERED
@@ -254,10 +273,12 @@ class OfferModel:
             return replace(c, word=Word.ACCEPTED if won else c.word, server_todo=then(event))
         if item is ServerDo.DECLARE_DECLINED and offered:
             return replace(c, server_todo=then(ServerEvent.DECLINE_LOST))
-        if item is ServerDo.DECLARE_DECLINED:
-            port = Port.DECLINED if c.port is Port.EMPTY else c.port
-            return replace(c, port=port, server_todo=then(ServerEvent.DECLINE_WON))
-        return c
+        entered = _SWAPS.get(item, {}).get(c.port, c.port)
+        return replace(
+            c,
+            port=entered,
+            server_todo=then(ServerEvent.DECLINE_WON) if item is ServerDo.DECLARE_DECLINED else c.server_todo,
+        )
 
     def _with(self, w: World, number: int, c: Connection) -> World:
         return replace(w, connections=(*w.connections[:number], c, *w.connections[number + 1 :]))

@@ -114,6 +114,8 @@ class RegistersAreWider(MachinePrinter):
         "ring_rx": "its narrow register only holds 0 and 1",
         "mover": "its narrow register only holds 0 and 1",
         "teardown": "its narrow register only holds 0 and 1",
+        "client": "its narrow register only holds small numbers and is never taken below nought",
+        "server": "its narrow register only holds 0 and 1",
     }
 
     def register_type(self, reg: Reg) -> str:
@@ -121,7 +123,11 @@ class RegistersAreWider(MachinePrinter):
 
 
 class RegistersAreNarrower(MachinePrinter):
-    harmless: ClassVar[dict[str, str]] = {"teardown": "its register is narrower than that"}
+    harmless: ClassVar[dict[str, str]] = {
+        "teardown": "its register is narrower than that",
+        "client": "its register is narrower than that",
+        "server": "its register is narrower than that",
+    }
 
     def register_type(self, reg: Reg) -> str:
         return "uint16_t"
@@ -135,6 +141,8 @@ class SumsAreNotWidened(MachinePrinter):
         "ring_rx": "compares a narrow register with a number",
         "mover": "compares a narrow register with a number",
         "teardown": "compares a narrow register with a number",
+        "client": "compares a narrow register with a number, and cuts differences again",
+        "server": "compares a narrow register with a number",
         "waiter": "compares narrow registers with numbers, and cuts differences again",
         "token_owner": "compares a narrow register with a number, and cuts sums again",
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from sdcore.protocol import layout
 from sdcore.protocol.connection import (
     CLIENT,
     SERVER,
@@ -26,7 +27,7 @@ from tests.protocol.explore import changed, explore, step, stuck
 
 C, S = ClientState, ServerState
 FREE, OFFERED, ACCEPTED, WITHDRAWN = "free", "offered", "accepted", "withdrawn"
-EMPTY, OURS, OTHERS, DECLINED = "empty", "ours", "others", "declined"
+EMPTY, OURS, OTHERS, PENDING, DECLINED = "empty", "ours", "others", "pending", "declined"
 ENTER_PORT = "enter port"
 Todo = tuple[Effect | Event | str, ...]
 
@@ -97,7 +98,10 @@ class Model:
             yield then(ENTER_PORT, word=OFFERED)
         elif item == ENTER_PORT:
             answers = {DECLINED: ClientEvent.PORT_DECLINED, OTHERS: ClientEvent.PORT_TAKEN}
-            yield then(port=OURS) if w.port == EMPTY else then(answers[w.port])
+            if w.port == PENDING:
+                yield then(ClientEvent.AWAITED, port=OURS)
+            else:
+                yield then(port=OURS) if w.port == EMPTY else then(answers[w.port])
         elif item is ClientDo.TRY_WITHDRAW:
             won = w.word == OFFERED
             yield then(ClientEvent.SWAP_WON, word=WITHDRAWN) if won else then(ClientEvent.SWAP_LOST)
@@ -123,7 +127,9 @@ class Model:
             if offered:
                 yield then(ServerEvent.DECLINE_LOST)
             else:
-                yield then(ServerEvent.DECLINE_WON, port=DECLINED if w.port == EMPTY else w.port)
+                yield then(ServerEvent.DECLINE_WON, port=DECLINED if w.port in (EMPTY, PENDING) else w.port)
+        elif item is ServerDo.MARK:
+            yield replace(w, port=PENDING if w.port in (EMPTY, DECLINED) else w.port)
         else:
             yield w
 
@@ -141,7 +147,7 @@ def agreed(w: World) -> bool:
 
 def worlds(model: Model) -> dict[World, list[World]]:
     """All worlds, whatever earlier connections left in the port's entry."""
-    return explore([World(port) for port in (EMPTY, OTHERS, DECLINED)], model.following)
+    return explore([World(port) for port in (EMPTY, OTHERS, PENDING, DECLINED)], model.following)
 
 
 def test_both_ends_agree_in_every_order_of_events() -> None:
@@ -180,6 +186,35 @@ def leads_to(state: State) -> Callable[[Row], Row]:
 def test_a_table_in_which_one_end_ignores_the_other_is_found_out(wrong: Model) -> None:
     graph = worlds(wrong)
     assert stuck(graph, settled) or [w for w in graph if settled(w) and not agreed(w)]
+
+
+def test_an_offer_that_the_server_looks_for_outlasts_its_time_but_not_for_ever() -> None:
+    client = CLIENT.start()
+    client.state = C.OFFERED
+    client.feed(ClientEvent.AWAITED)
+    for _ in range(layout.OFFER_PATIENCE):
+        assert client.feed(ClientEvent.EXPIRED) == ()
+    assert client.feed(ClientEvent.EXPIRED) == (ClientDo.TRY_WITHDRAW,)
+
+
+@pytest.mark.parametrize("event", [ClientEvent.LEAVE, ClientEvent.COMPANION_DATA, ClientEvent.CLOSE])
+def test_an_offer_that_the_server_looks_for_is_taken_back_at_once_for_other_reasons(event: ClientEvent) -> None:
+    client = CLIENT.start()
+    client.state = C.OFFERED
+    client.feed(ClientEvent.AWAITED)
+    assert client.feed(event) == (ClientDo.TRY_WITHDRAW,)
+
+
+def test_a_server_takes_its_mark_away_however_it_ends() -> None:
+    for events in (
+        [ServerEvent.CLOSE],
+        [ServerEvent.FOUND, ServerEvent.SWAP_WON],
+        [ServerEvent.FOUND, ServerEvent.SWAP_LOST],
+    ):
+        server = SERVER.start()
+        effects = [server.feed(event) for event in (ServerEvent.ACCEPT_HINTED, ServerEvent.ABSENT, *events)]
+        assert effects[1] == (ServerDo.MARK,)
+        assert ServerDo.UNMARK in effects[-1]
 
 
 def test_what_was_put_into_the_ring_is_sent_again_before_the_kernel_is_used() -> None:

@@ -94,7 +94,8 @@ class Reference:
             return
         if not side.late and (side.unread or side.over):
             yield Step("receive", process, end)
-        if side.shut or (side.over != "reset" and peer.unread < UNREAD_MAX):
+        # after a reset whichever call comes first tells of it, as the errors of a send are not told apart here
+        if side.over != "reset" and (side.shut or peer.unread < UNREAD_MAX):
             yield Step("send", process, end, offset=side.sent)
         if not side.shut and not side.late and side.over != "reset":
             yield Step("shutdown", process, end)

@@ -112,18 +112,47 @@ static void tell_client(struct sd_socket *s)
         sd_attend(s, waits, armed, true);
 }
 
+/* --- the port's entry --- */
+
+static void swap_entries(struct sd_socket *s, uint16_t from, uint16_t to)
+{
+    struct sd_grant *lease = s->accepted_from ? sd_leases_of(s->accepted_from, -1, false) : NULL;
+    for (; lease; lease = lease->next) {
+        _Atomic uint16_t *entry = &lease->slab->port[s->rec.peer.port];
+        uint16_t seen = from;
+        if (sd_load(entry) == from)
+            atomic_compare_exchange_strong(entry, &seen, to);
+    }
+}
+
+/* Feeds an event that may change the entry. Taking and declining are done by who feeds. */
+static uint32_t feed(struct sd_socket *s, uint32_t event)
+{
+    uint32_t effects = sd_server_step(&s->server, event, 0);
+    for (uint32_t todo = effects; todo && todo != SD_NO_ROW; todo >>= 8)
+        switch (todo & 0xff) {
+        case SD_SERVER_DO_MARK:
+            swap_entries(s, SD_PORT_EMPTY, SD_PORT_PENDING);
+            swap_entries(s, SD_PORT_DECLINED, SD_PORT_PENDING); /* it would decline this one */
+            break;
+        case SD_SERVER_DO_UNMARK: swap_entries(s, SD_PORT_PENDING, SD_PORT_EMPTY); break;
+        default: break;
+        }
+    return effects;
+}
+
 /* One look; with both tokens or before anybody else knows the socket. True: settled, by ring or kernel. */
 static bool look_once(struct sd_socket *s)
 {
     struct found found;
     struct sd_grant *leases = s->accepted_from ? sd_leases_of(s->accepted_from, -1, false) : NULL;
     if (!find_offer(s, leases, &found)) {
-        sd_server_step(&s->server, SD_SERVER_EV_ABSENT, 0);
+        feed(s, SD_SERVER_EV_ABSENT);
         return false;
     }
-    sd_server_step(&s->server, SD_SERVER_EV_FOUND, 0);
+    feed(s, SD_SERVER_EV_FOUND);
     bool won = take(s, &found);
-    sd_server_step(&s->server, won ? SD_SERVER_EV_SWAP_WON : SD_SERVER_EV_SWAP_LOST, 0);
+    feed(s, won ? SD_SERVER_EV_SWAP_WON : SD_SERVER_EV_SWAP_LOST);
     if (won) {
         sd_store(&s->rec.transport, SD_TRANSPORT_SHM);
         sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
@@ -164,13 +193,9 @@ void sd_pending_look(struct sd_socket *s)
 /* Mark our client's port declined wherever it might still make its offer; false if it just did. */
 static bool decline(struct sd_socket *s)
 {
-    for (struct sd_grant *lease = sd_leases_of(s->accepted_from, -1, false); lease; lease = lease->next) {
-        uint16_t seen = SD_PORT_EMPTY;
-        if (!atomic_compare_exchange_strong(&lease->slab->port[s->rec.peer.port], &seen, SD_PORT_DECLINED) &&
-            seen <= SD_SLOTS && is_offer_for(s, lease, seen - 1u, &(struct found){0}))
-            return false;
-    }
-    return true;
+    swap_entries(s, SD_PORT_PENDING, SD_PORT_DECLINED);
+    swap_entries(s, SD_PORT_EMPTY, SD_PORT_DECLINED);
+    return !find_offer(s, sd_leases_of(s->accepted_from, -1, false), &(struct found){0});
 }
 
 void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enum sd_reason reason)
@@ -179,11 +204,11 @@ void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enum sd_re
         return;
     bool done = sd_load(&s->mode) == SD_MODE_PENDING;
     if (done) {
-        uint32_t effects = sd_server_step(&s->server, why, 0);
+        uint32_t effects = feed(s, why);
         bool declined = true;
         if (effects == SD_SERVER_DO_DECLARE_DECLINED) {
             declined = !s->accepted_from || decline(s);
-            sd_server_step(&s->server, declined ? SD_SERVER_EV_DECLINE_WON : SD_SERVER_EV_DECLINE_LOST, 0);
+            feed(s, declined ? SD_SERVER_EV_DECLINE_WON : SD_SERVER_EV_DECLINE_LOST);
         }
         if (declined) {
             use_kernel(s, reason);
@@ -201,14 +226,11 @@ void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enum sd_re
 
 /* --- accepting --- */
 
-/* A mark that an earlier connection with the same port left behind would decline this one. */
-static void forget_declined(struct sd_socket *s, struct sd_grant *leases)
+void sd_pending_closed(struct sd_socket *s)
 {
-    for (struct sd_grant *lease = leases; lease; lease = lease->next) {
-        uint16_t declined = SD_PORT_DECLINED;
-        if (sd_load(&lease->slab->port[s->rec.peer.port]) == SD_PORT_DECLINED)
-            atomic_compare_exchange_strong(&lease->slab->port[s->rec.peer.port], &declined, SD_PORT_EMPTY);
-    }
+    if (sd_load(&s->mode) == SD_MODE_PENDING)
+        feed(s, SD_SERVER_EV_CLOSE);
+    drop_listener(s);
 }
 
 /* The client is on its way out of connect() and makes its offer at once, unless it has no processor: wait that long, so
@@ -229,9 +251,8 @@ static bool look_briefly(struct sd_socket *s)
 
 static void accept_hinted(struct sd_socket *s, struct sd_socket *listener, int listen_fd)
 {
-    struct sd_grant *leases = sd_leases_of(listener, listen_fd, true);
+    sd_leases_of(listener, listen_fd, true);
     sd_server_step(&s->server, SD_SERVER_EV_ACCEPT_HINTED, 0);
-    forget_declined(s, leases);
     s->accepted_from = listener;
     sd_pin(listener);
     s->deadline_ns = sd_now_ns() + SD_OFFER_TIMEOUT_NS;

@@ -17,6 +17,8 @@
 #include "core/thread.h"
 #include "core/wait.h"
 
+#define PORT_TRIES 4 /* a server marks its port, and takes the mark back, once */
+
 /* --- slots --- */
 
 static uint32_t offer_state(uint32_t word)
@@ -119,8 +121,11 @@ static void use_kernel(struct sd_socket *s, enum sd_reason reason)
 static uint32_t enter_port(struct sd_slab *slab, uint16_t port, uint32_t slot)
 {
     uint16_t seen = SD_PORT_EMPTY;
-    if (atomic_compare_exchange_strong(&slab->port[port], &seen, (uint16_t)(slot + 1)))
-        return SD_CLIENT_EV_KERNEL_OPEN;
+    for (int tries = 0; tries < PORT_TRIES && (seen == SD_PORT_EMPTY || seen == SD_PORT_PENDING); tries++) {
+        bool awaited = seen == SD_PORT_PENDING;
+        if (atomic_compare_exchange_strong(&slab->port[port], &seen, (uint16_t)(slot + 1)))
+            return awaited ? SD_CLIENT_EV_AWAITED : SD_CLIENT_EV_KERNEL_OPEN;
+    }
     if (seen != SD_PORT_DECLINED)
         return SD_CLIENT_EV_PORT_TAKEN;
     atomic_compare_exchange_strong(&slab->port[port], &seen, SD_PORT_EMPTY);
@@ -163,7 +168,9 @@ static void settle_offer(struct sd_socket *s, int fd, struct sd_grant *lease, ui
     sd_store(&s->rec.state, SD_SOCK_ESTABLISHED);
     if (sd_client_step(&s->client, event, 0) == SD_CLIENT_DO_MAKE_OFFER) {
         event = make_offer(s, fd, lease, slot);
-        if (event == SD_CLIENT_EV_KERNEL_OPEN) {
+        if (event == SD_CLIENT_EV_AWAITED)
+            sd_client_step(&s->client, event, 0);
+        if (event == SD_CLIENT_EV_AWAITED || event == SD_CLIENT_EV_KERNEL_OPEN) {
             sd_store(&s->rec.transport, SD_TRANSPORT_SHM);
             sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
             sd_store(&s->slow_send,
@@ -323,7 +330,7 @@ void sd_offer_withdraw(struct sd_socket *s, int fd, enum sd_client_event why, en
     if (!sd_both_enter(s))
         return;
     bool withdrawn = false;
-    if (sd_load(&s->mode) == SD_MODE_OFFERED && sd_client_step(&s->client, why, 0) != SD_NO_ROW) {
+    if (sd_load(&s->mode) == SD_MODE_OFFERED && sd_client_step(&s->client, why, 0) == SD_CLIENT_DO_TRY_WITHDRAW) {
         withdrawn = swap_offer(s);
         sd_client_step(&s->client, withdrawn ? SD_CLIENT_EV_SWAP_WON : SD_CLIENT_EV_SWAP_LOST, 0);
         if (withdrawn)

@@ -38,7 +38,7 @@ long sd_shutdown(int fd, int how)
         return -EINVAL;
     if (how != SHUT_WR &&
         sd_load(&s->mode) == SD_MODE_OFFERED) /* nothing will be read: what becomes of it the kernel knows */
-        sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, SD_REASON_CLOSED_EARLY);
+        sd_offer_withdraw(s, fd, SD_CLIENT_EV_LEAVE, SD_REASON_CLOSED_EARLY);
     if (sd_is_over(fd))
         return -ENOTCONN;
     sd_move_attend(s, fd);

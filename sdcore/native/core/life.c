@@ -365,8 +365,7 @@ static void close_object(struct sd_socket *s, int fd)
     if (sd_load(&s->rec.state) == SD_SOCK_LISTENING)
         sd_unregister_listener(s);
     bool both = sd_both_enter(s);
-    if (s->accepted_from)
-        sd_unpin(s->accepted_from);
+    sd_pending_closed(s);
     if (sd_mode_uses_ring(sd_load(&s->mode)))
         close_ring(s, fd);
     add_to_totals(s);

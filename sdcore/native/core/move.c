@@ -500,7 +500,7 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
     if (sd_load(&s->mode) == SD_MODE_PENDING)
         sd_pending_expire(s, SD_SERVER_EV_EXPIRED, reason);
     if (sd_load(&s->mode) == SD_MODE_OFFERED)
-        sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, reason);
+        sd_offer_withdraw(s, fd, SD_CLIENT_EV_LEAVE, reason);
     if (sd_load(&s->mode) != SD_MODE_RING)
         return 0;
     if (leave)

@@ -454,7 +454,10 @@ static uint64_t look_offered(struct sd_socket *s, int fd)
         return s->deadline_ns;
     else
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
-    return UINT64_MAX;
+    if (sd_load(&s->mode) != SD_MODE_OFFERED)
+        return UINT64_MAX;
+    sd_store(&s->unqueued_ns, 0); /* patience begins anew */
+    return s->deadline_ns;
 }
 
 static uint64_t look_pending(struct sd_socket *s, int fd)

@@ -10,6 +10,7 @@
 #define SD_RECEIVE_BUFFER_BYTES 131072
 #define SD_SHARED_LOOK_NS 1000000000
 #define SD_OFFER_TIMEOUT_NS 1000000000
+#define SD_OFFER_PATIENCE 60
 #define SD_OFFER_LOOK_NS 250000000
 #define SD_HINT_TTL 243
 #define SD_PORTS 65536
@@ -25,6 +26,7 @@
 #define SD_OFFER_WITHDRAWN 3
 #define SD_OFFER_CLAIMED 4
 #define SD_PORT_EMPTY 0
+#define SD_PORT_PENDING 65534
 #define SD_PORT_DECLINED 65535
 #define SD_TX_FIN 1
 #define SD_TX_RESET 2
@@ -477,12 +479,14 @@ enum sd_client_event {
     SD_CLIENT_EV_KERNEL_FAILED = 5,
     SD_CLIENT_EV_PORT_TAKEN = 6,
     SD_CLIENT_EV_PORT_DECLINED = 7,
-    SD_CLIENT_EV_ACCEPTED = 8,
-    SD_CLIENT_EV_EXPIRED = 9,
-    SD_CLIENT_EV_COMPANION_DATA = 10,
-    SD_CLIENT_EV_SWAP_WON = 11,
-    SD_CLIENT_EV_SWAP_LOST = 12,
-    SD_CLIENT_EV_CLOSE = 13,
+    SD_CLIENT_EV_AWAITED = 8,
+    SD_CLIENT_EV_ACCEPTED = 9,
+    SD_CLIENT_EV_EXPIRED = 10,
+    SD_CLIENT_EV_LEAVE = 11,
+    SD_CLIENT_EV_COMPANION_DATA = 12,
+    SD_CLIENT_EV_SWAP_WON = 13,
+    SD_CLIENT_EV_SWAP_LOST = 14,
+    SD_CLIENT_EV_CLOSE = 15,
 };
 enum sd_client_effect {
     SD_CLIENT_DO_HINT = 1,
@@ -497,20 +501,22 @@ enum sd_client_effect {
 };
 struct sd_client {
     uint32_t state;
+    uint8_t awaited;
 };
 void sd_client_start(struct sd_client *m);
 uint32_t sd_client_step(struct sd_client *m, uint32_t event, uint64_t arg);
 extern const char *const sd_client_state_name[7];
-extern const char *const sd_client_event_name[14];
+extern const char *const sd_client_event_name[16];
 extern const char *const sd_client_effect_name[10];
 enum sd_server_state {
     SD_SERVER_IDLE = 0,
-    SD_SERVER_PENDING = 1,
-    SD_SERVER_TAKING = 2,
-    SD_SERVER_ESTABLISHED = 3,
-    SD_SERVER_DECLINING = 4,
-    SD_SERVER_KERNEL = 5,
-    SD_SERVER_CLOSED = 6,
+    SD_SERVER_ARRIVING = 1,
+    SD_SERVER_PENDING = 2,
+    SD_SERVER_TAKING = 3,
+    SD_SERVER_ESTABLISHED = 4,
+    SD_SERVER_DECLINING = 5,
+    SD_SERVER_KERNEL = 6,
+    SD_SERVER_CLOSED = 7,
 };
 enum sd_server_event {
     SD_SERVER_EV_ACCEPT_PLAIN = 0,
@@ -528,19 +534,22 @@ enum sd_server_event {
 };
 enum sd_server_effect {
     SD_SERVER_DO_LOOK_UP = 1,
-    SD_SERVER_DO_TRY_TAKE = 2,
-    SD_SERVER_DO_DECLARE_DECLINED = 3,
-    SD_SERVER_DO_USE_KERNEL = 4,
-    SD_SERVER_DO_USE_RING = 5,
+    SD_SERVER_DO_MARK = 2,
+    SD_SERVER_DO_UNMARK = 3,
+    SD_SERVER_DO_TRY_TAKE = 4,
+    SD_SERVER_DO_DECLARE_DECLINED = 5,
+    SD_SERVER_DO_USE_KERNEL = 6,
+    SD_SERVER_DO_USE_RING = 7,
 };
 struct sd_server {
     uint32_t state;
+    uint8_t marked;
 };
 void sd_server_start(struct sd_server *m);
 uint32_t sd_server_step(struct sd_server *m, uint32_t event, uint64_t arg);
-extern const char *const sd_server_state_name[7];
+extern const char *const sd_server_state_name[8];
 extern const char *const sd_server_event_name[12];
-extern const char *const sd_server_effect_name[6];
+extern const char *const sd_server_effect_name[8];
 enum sd_ring_tx_state {
     SD_RING_TX_OPEN = 0,
     SD_RING_TX_STARVED = 1,

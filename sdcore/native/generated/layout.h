@@ -17,6 +17,7 @@
 #define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
 #define SD_SHARED_LOOK_NS 1000000000u /* Who sleeps on an end that several processes share looks again so often. */
 #define SD_OFFER_TIMEOUT_NS 1000000000u /* How long a pending server waits, or an offer out of the backlog. */
+#define SD_OFFER_PATIENCE 60u /* So many times as long an offer waits for a server that has said that it looks for it. */
 #define SD_OFFER_LOOK_NS 250000000u /* How often a client looks whether its offer's connection is in the backlog. */
 #define SD_HINT_TTL 243u /* TTL (hop limit) of the SYN of a client that will make an offer. */
 #define SD_PORTS 65536u /* Entries of the slab's table from client port to slot. */
@@ -32,6 +33,7 @@
 #define SD_OFFER_WITHDRAWN 3u
 #define SD_OFFER_CLAIMED 4u /* The client has taken the slot and fills it in. */
 #define SD_PORT_EMPTY 0u /* No offer; a slot s is entered as s + 1. */
+#define SD_PORT_PENDING 65534u /* A server has accepted the connection, and looks here for its offer. */
 #define SD_PORT_DECLINED 65535u /* The server gave up waiting; the client stays on TCP. */
 #define SD_TX_FIN 1u /* No byte follows tail. */
 #define SD_TX_RESET 2u /* The producer reset the connection. */

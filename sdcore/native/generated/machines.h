@@ -804,12 +804,14 @@ enum sd_client_event {
     SD_CLIENT_EV_KERNEL_FAILED = 5,
     SD_CLIENT_EV_PORT_TAKEN = 6,
     SD_CLIENT_EV_PORT_DECLINED = 7,
-    SD_CLIENT_EV_ACCEPTED = 8,
-    SD_CLIENT_EV_EXPIRED = 9,
-    SD_CLIENT_EV_COMPANION_DATA = 10,
-    SD_CLIENT_EV_SWAP_WON = 11,
-    SD_CLIENT_EV_SWAP_LOST = 12,
-    SD_CLIENT_EV_CLOSE = 13,
+    SD_CLIENT_EV_AWAITED = 8,
+    SD_CLIENT_EV_ACCEPTED = 9,
+    SD_CLIENT_EV_EXPIRED = 10,
+    SD_CLIENT_EV_LEAVE = 11,
+    SD_CLIENT_EV_COMPANION_DATA = 12,
+    SD_CLIENT_EV_SWAP_WON = 13,
+    SD_CLIENT_EV_SWAP_LOST = 14,
+    SD_CLIENT_EV_CLOSE = 15,
 };
 enum sd_client_effect {
     SD_CLIENT_DO_HINT = 1,
@@ -823,16 +825,18 @@ enum sd_client_effect {
     SD_CLIENT_DO_USE_RING = 9,
 };
 __attribute__((unused)) static const char *const sd_client_state_name[7] = {"IDLE", "CONNECTING", "OFFERED", "WITHDRAWING", "ESTABLISHED", "KERNEL", "CLOSED"};
-__attribute__((unused)) static const char *const sd_client_event_name[14] = {"CONNECT_LEASED", "CONNECT_PLAIN", "NO_SLOT", "KERNEL_OPEN", "KERNEL_SLOW", "KERNEL_FAILED", "PORT_TAKEN", "PORT_DECLINED", "ACCEPTED", "EXPIRED", "COMPANION_DATA", "SWAP_WON", "SWAP_LOST", "CLOSE"};
+__attribute__((unused)) static const char *const sd_client_event_name[16] = {"CONNECT_LEASED", "CONNECT_PLAIN", "NO_SLOT", "KERNEL_OPEN", "KERNEL_SLOW", "KERNEL_FAILED", "PORT_TAKEN", "PORT_DECLINED", "AWAITED", "ACCEPTED", "EXPIRED", "LEAVE", "COMPANION_DATA", "SWAP_WON", "SWAP_LOST", "CLOSE"};
 __attribute__((unused)) static const char *const sd_client_effect_name[10] = {"", "HINT", "CONNECT_KERNEL", "UNHINT", "MAKE_OFFER", "TRY_WITHDRAW", "RESEND_ON_COMPANION", "FREE_SLOT", "USE_KERNEL", "USE_RING"};
 struct sd_client {
     uint32_t state;
+    uint8_t awaited;
     SD_RECORDED
 };
 
 static inline void sd_client_start(struct sd_client *m)
 {
     m->state = SD_CLIENT_IDLE;
+    m->awaited = 0u;
 }
 
 static inline uint32_t sd_client_step(struct sd_client *m, uint32_t event, uint64_t arg)
@@ -899,6 +903,12 @@ static inline uint32_t sd_client_step(struct sd_client *m, uint32_t event, uint6
             m->state = SD_CLIENT_KERNEL; return SD_CLIENT_DO_FREE_SLOT | (uint32_t)SD_CLIENT_DO_USE_KERNEL << 8; /* OFFERED PORT_DECLINED FREE_SLOT USE_KERNEL -> KERNEL */
         }
         break;
+    case SD_CLIENT_EV_AWAITED:
+        switch (m->state) {
+        case SD_CLIENT_OFFERED:
+            m->awaited = (uint8_t)(60ULL); return 0; /* OFFERED AWAITED awaited = 60; -> OFFERED */
+        }
+        break;
     case SD_CLIENT_EV_ACCEPTED:
         switch (m->state) {
         case SD_CLIENT_OFFERED:
@@ -910,11 +920,22 @@ static inline uint32_t sd_client_step(struct sd_client *m, uint32_t event, uint6
     case SD_CLIENT_EV_EXPIRED:
         switch (m->state) {
         case SD_CLIENT_OFFERED:
+            if ((uint64_t)m->awaited > 0ULL) { m->awaited = (uint8_t)((uint64_t)m->awaited - 1ULL); return 0; } /* OFFERED EXPIRED [awaited > 0] awaited = awaited - 1; -> OFFERED */
             m->state = SD_CLIENT_WITHDRAWING; return SD_CLIENT_DO_TRY_WITHDRAW; /* OFFERED EXPIRED TRY_WITHDRAW -> WITHDRAWING */
         case SD_CLIENT_ESTABLISHED:
             return 0; /* ESTABLISHED EXPIRED -> ESTABLISHED */
         case SD_CLIENT_KERNEL:
             return 0; /* KERNEL EXPIRED -> KERNEL */
+        }
+        break;
+    case SD_CLIENT_EV_LEAVE:
+        switch (m->state) {
+        case SD_CLIENT_OFFERED:
+            m->state = SD_CLIENT_WITHDRAWING; return SD_CLIENT_DO_TRY_WITHDRAW; /* OFFERED LEAVE TRY_WITHDRAW -> WITHDRAWING */
+        case SD_CLIENT_ESTABLISHED:
+            return 0; /* ESTABLISHED LEAVE -> ESTABLISHED */
+        case SD_CLIENT_KERNEL:
+            return 0; /* KERNEL LEAVE -> KERNEL */
         }
         break;
     case SD_CLIENT_EV_COMPANION_DATA:
@@ -962,12 +983,13 @@ static inline uint32_t sd_client_step(struct sd_client *m, uint32_t event, uint6
 /* server: The accepting end: takes the offer that belongs to a connection, or declines it. */
 enum sd_server_state {
     SD_SERVER_IDLE = 0,
-    SD_SERVER_PENDING = 1,
-    SD_SERVER_TAKING = 2,
-    SD_SERVER_ESTABLISHED = 3,
-    SD_SERVER_DECLINING = 4,
-    SD_SERVER_KERNEL = 5,
-    SD_SERVER_CLOSED = 6,
+    SD_SERVER_ARRIVING = 1,
+    SD_SERVER_PENDING = 2,
+    SD_SERVER_TAKING = 3,
+    SD_SERVER_ESTABLISHED = 4,
+    SD_SERVER_DECLINING = 5,
+    SD_SERVER_KERNEL = 6,
+    SD_SERVER_CLOSED = 7,
 };
 enum sd_server_event {
     SD_SERVER_EV_ACCEPT_PLAIN = 0,
@@ -985,22 +1007,26 @@ enum sd_server_event {
 };
 enum sd_server_effect {
     SD_SERVER_DO_LOOK_UP = 1,
-    SD_SERVER_DO_TRY_TAKE = 2,
-    SD_SERVER_DO_DECLARE_DECLINED = 3,
-    SD_SERVER_DO_USE_KERNEL = 4,
-    SD_SERVER_DO_USE_RING = 5,
+    SD_SERVER_DO_MARK = 2,
+    SD_SERVER_DO_UNMARK = 3,
+    SD_SERVER_DO_TRY_TAKE = 4,
+    SD_SERVER_DO_DECLARE_DECLINED = 5,
+    SD_SERVER_DO_USE_KERNEL = 6,
+    SD_SERVER_DO_USE_RING = 7,
 };
-__attribute__((unused)) static const char *const sd_server_state_name[7] = {"IDLE", "PENDING", "TAKING", "ESTABLISHED", "DECLINING", "KERNEL", "CLOSED"};
+__attribute__((unused)) static const char *const sd_server_state_name[8] = {"IDLE", "ARRIVING", "PENDING", "TAKING", "ESTABLISHED", "DECLINING", "KERNEL", "CLOSED"};
 __attribute__((unused)) static const char *const sd_server_event_name[12] = {"ACCEPT_PLAIN", "ACCEPT_HINTED", "FOUND", "ABSENT", "SWAP_WON", "SWAP_LOST", "EXPIRED", "COMPANION_DATA", "COMPANION_EOF", "DECLINE_WON", "DECLINE_LOST", "CLOSE"};
-__attribute__((unused)) static const char *const sd_server_effect_name[6] = {"", "LOOK_UP", "TRY_TAKE", "DECLARE_DECLINED", "USE_KERNEL", "USE_RING"};
+__attribute__((unused)) static const char *const sd_server_effect_name[8] = {"", "LOOK_UP", "MARK", "UNMARK", "TRY_TAKE", "DECLARE_DECLINED", "USE_KERNEL", "USE_RING"};
 struct sd_server {
     uint32_t state;
+    uint8_t marked;
     SD_RECORDED
 };
 
 static inline void sd_server_start(struct sd_server *m)
 {
     m->state = SD_SERVER_IDLE;
+    m->marked = 0u;
 }
 
 static inline uint32_t sd_server_step(struct sd_server *m, uint32_t event, uint64_t arg)
@@ -1016,17 +1042,21 @@ static inline uint32_t sd_server_step(struct sd_server *m, uint32_t event, uint6
     case SD_SERVER_EV_ACCEPT_HINTED:
         switch (m->state) {
         case SD_SERVER_IDLE:
-            m->state = SD_SERVER_PENDING; return SD_SERVER_DO_LOOK_UP; /* IDLE ACCEPT_HINTED LOOK_UP -> PENDING */
+            m->state = SD_SERVER_ARRIVING; return SD_SERVER_DO_LOOK_UP; /* IDLE ACCEPT_HINTED LOOK_UP -> ARRIVING */
         }
         break;
     case SD_SERVER_EV_FOUND:
         switch (m->state) {
+        case SD_SERVER_ARRIVING:
+            m->state = SD_SERVER_TAKING; return SD_SERVER_DO_TRY_TAKE; /* ARRIVING FOUND TRY_TAKE -> TAKING */
         case SD_SERVER_PENDING:
             m->state = SD_SERVER_TAKING; return SD_SERVER_DO_TRY_TAKE; /* PENDING FOUND TRY_TAKE -> TAKING */
         }
         break;
     case SD_SERVER_EV_ABSENT:
         switch (m->state) {
+        case SD_SERVER_ARRIVING:
+            m->marked = (uint8_t)(1ULL); m->state = SD_SERVER_PENDING; return SD_SERVER_DO_MARK; /* ARRIVING ABSENT marked = 1; MARK -> PENDING */
         case SD_SERVER_PENDING:
             return 0; /* PENDING ABSENT -> PENDING */
         }
@@ -1034,12 +1064,14 @@ static inline uint32_t sd_server_step(struct sd_server *m, uint32_t event, uint6
     case SD_SERVER_EV_SWAP_WON:
         switch (m->state) {
         case SD_SERVER_TAKING:
+            if ((uint64_t)m->marked > 0ULL) { m->state = SD_SERVER_ESTABLISHED; return SD_SERVER_DO_UNMARK | (uint32_t)SD_SERVER_DO_USE_RING << 8; } /* TAKING SWAP_WON [marked > 0] UNMARK USE_RING -> ESTABLISHED */
             m->state = SD_SERVER_ESTABLISHED; return SD_SERVER_DO_USE_RING; /* TAKING SWAP_WON USE_RING -> ESTABLISHED */
         }
         break;
     case SD_SERVER_EV_SWAP_LOST:
         switch (m->state) {
         case SD_SERVER_TAKING:
+            if ((uint64_t)m->marked > 0ULL) { m->state = SD_SERVER_KERNEL; return SD_SERVER_DO_UNMARK | (uint32_t)SD_SERVER_DO_USE_KERNEL << 8; } /* TAKING SWAP_LOST [marked > 0] UNMARK USE_KERNEL -> KERNEL */
             m->state = SD_SERVER_KERNEL; return SD_SERVER_DO_USE_KERNEL; /* TAKING SWAP_LOST USE_KERNEL -> KERNEL */
         }
         break;
@@ -1090,7 +1122,7 @@ static inline uint32_t sd_server_step(struct sd_server *m, uint32_t event, uint6
         case SD_SERVER_IDLE:
             m->state = SD_SERVER_CLOSED; return 0; /* IDLE CLOSE -> CLOSED */
         case SD_SERVER_PENDING:
-            m->state = SD_SERVER_CLOSED; return 0; /* PENDING CLOSE -> CLOSED */
+            m->state = SD_SERVER_CLOSED; return SD_SERVER_DO_UNMARK; /* PENDING CLOSE UNMARK -> CLOSED */
         case SD_SERVER_ESTABLISHED:
             m->state = SD_SERVER_CLOSED; return 0; /* ESTABLISHED CLOSE -> CLOSED */
         case SD_SERVER_KERNEL:

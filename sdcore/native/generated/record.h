@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 3188814836u /* checksum of the tables */
+#define SD_RECORD_TABLES 3017191494u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -712,7 +712,7 @@ static inline uint32_t sd_client_row(const struct sd_client *m, uint32_t event, 
         return 1;
     case 2 << 8 | 0:
         return 2;
-    case 13 << 8 | 0:
+    case 15 << 8 | 0:
         return 3;
     case 3 << 8 | 1:
         return 4;
@@ -720,52 +720,61 @@ static inline uint32_t sd_client_row(const struct sd_client *m, uint32_t event, 
         return 5;
     case 5 << 8 | 1:
         return 6;
-    case 13 << 8 | 1:
+    case 15 << 8 | 1:
         return 7;
     case 8 << 8 | 2:
         return 8;
-    case 6 << 8 | 2:
-        return 9;
-    case 7 << 8 | 2:
-        return 10;
     case 9 << 8 | 2:
+        return 9;
+    case 6 << 8 | 2:
+        return 10;
+    case 7 << 8 | 2:
         return 11;
     case 10 << 8 | 2:
-        return 12;
-    case 13 << 8 | 2:
+        if ((uint64_t)m->awaited > 0ULL) return 12;
         return 13;
-    case 11 << 8 | 3:
+    case 11 << 8 | 2:
         return 14;
-    case 12 << 8 | 3:
+    case 12 << 8 | 2:
         return 15;
-    case 13 << 8 | 4:
+    case 15 << 8 | 2:
         return 16;
-    case 8 << 8 | 4:
+    case 13 << 8 | 3:
         return 17;
-    case 9 << 8 | 4:
+    case 14 << 8 | 3:
         return 18;
-    case 10 << 8 | 4:
+    case 15 << 8 | 4:
         return 19;
-    case 0 << 8 | 5:
+    case 9 << 8 | 4:
         return 20;
-    case 1 << 8 | 5:
+    case 10 << 8 | 4:
         return 21;
-    case 2 << 8 | 5:
+    case 11 << 8 | 4:
         return 22;
-    case 5 << 8 | 5:
+    case 12 << 8 | 4:
         return 23;
-    case 13 << 8 | 5:
+    case 0 << 8 | 5:
         return 24;
-    case 3 << 8 | 5:
+    case 1 << 8 | 5:
         return 25;
-    case 4 << 8 | 5:
+    case 2 << 8 | 5:
         return 26;
-    case 9 << 8 | 5:
+    case 5 << 8 | 5:
         return 27;
-    case 10 << 8 | 5:
+    case 15 << 8 | 5:
         return 28;
-    case 13 << 8 | 6:
+    case 3 << 8 | 5:
         return 29;
+    case 4 << 8 | 5:
+        return 30;
+    case 10 << 8 | 5:
+        return 31;
+    case 11 << 8 | 5:
+        return 32;
+    case 12 << 8 | 5:
+        return 33;
+    case 15 << 8 | 6:
+        return 34;
     }
     return 65535;
 }
@@ -775,7 +784,7 @@ static inline struct sd_record sd_client_line(const struct sd_client *m, uint32_
     return (struct sd_record) {
         .instance = m->instance, .step = m->steps, .event = (uint8_t)event,
         .machine = 6, .before = (uint8_t)m->state, .after = (uint8_t)m->state,
-        .row = 65535, .registers = {0, 0},
+        .row = 65535, .registers = {m->awaited, 0},
     };
 }
 
@@ -826,40 +835,46 @@ static inline uint32_t sd_server_row(const struct sd_server *m, uint32_t event, 
         return 3;
     case 3 << 8 | 1:
         return 4;
-    case 6 << 8 | 1:
+    case 2 << 8 | 2:
         return 5;
-    case 7 << 8 | 1:
+    case 3 << 8 | 2:
         return 6;
-    case 8 << 8 | 1:
+    case 6 << 8 | 2:
         return 7;
-    case 11 << 8 | 1:
+    case 7 << 8 | 2:
         return 8;
-    case 4 << 8 | 2:
+    case 8 << 8 | 2:
         return 9;
-    case 5 << 8 | 2:
+    case 11 << 8 | 2:
         return 10;
-    case 9 << 8 | 4:
-        return 11;
-    case 10 << 8 | 4:
+    case 4 << 8 | 3:
+        if ((uint64_t)m->marked > 0ULL) return 11;
         return 12;
-    case 11 << 8 | 3:
-        return 13;
-    case 6 << 8 | 3:
+    case 5 << 8 | 3:
+        if ((uint64_t)m->marked > 0ULL) return 13;
         return 14;
-    case 7 << 8 | 3:
+    case 9 << 8 | 5:
         return 15;
-    case 8 << 8 | 3:
+    case 10 << 8 | 5:
         return 16;
-    case 11 << 8 | 5:
+    case 11 << 8 | 4:
         return 17;
-    case 6 << 8 | 5:
+    case 6 << 8 | 4:
         return 18;
-    case 7 << 8 | 5:
+    case 7 << 8 | 4:
         return 19;
-    case 8 << 8 | 5:
+    case 8 << 8 | 4:
         return 20;
     case 11 << 8 | 6:
         return 21;
+    case 6 << 8 | 6:
+        return 22;
+    case 7 << 8 | 6:
+        return 23;
+    case 8 << 8 | 6:
+        return 24;
+    case 11 << 8 | 7:
+        return 25;
     }
     return 65535;
 }
@@ -869,7 +884,7 @@ static inline struct sd_record sd_server_line(const struct sd_server *m, uint32_
     return (struct sd_record) {
         .instance = m->instance, .step = m->steps, .event = (uint8_t)event,
         .machine = 7, .before = (uint8_t)m->state, .after = (uint8_t)m->state,
-        .row = 65535, .registers = {0, 0},
+        .row = 65535, .registers = {m->marked, 0},
     };
 }
 

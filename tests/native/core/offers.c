@@ -90,7 +90,7 @@ static void what_is_withdrawn_need_not_fit_into_tcp(void)
     fill_stream(block, 0, sizeof block);
     CHECK_EQUAL(sd_send(pair.client, block, sizeof block, 0), sizeof block);
     uint64_t before_ns = sd_now_ns();
-    sd_offer_withdraw(c, pair.client, SD_CLIENT_EV_EXPIRED, SD_REASON_MOVED_OPTION);
+    sd_offer_withdraw(c, pair.client, SD_CLIENT_EV_LEAVE, SD_REASON_MOVED_OPTION);
     CHECK(sd_now_ns() - before_ns < 1000ull * MS);
     char byte;
     CHECK_EQUAL(sd_recv(pair.client, &byte, 1, 0), SD_PASS); /* the answer, too, comes over the companion */
@@ -111,7 +111,7 @@ static void what_is_withdrawn_goes_first(void)
     struct sd_socket *c = sd_socket_of(pair.client);
     put(pair.client, "abc");
     CHECK_EQUAL(sd_shutdown(pair.client, SHUT_WR), 0);
-    sd_offer_withdraw(c, pair.client, SD_CLIENT_EV_EXPIRED, SD_REASON_MOVED_OPTION);
+    sd_offer_withdraw(c, pair.client, SD_CLIENT_EV_LEAVE, SD_REASON_MOVED_OPTION);
     CHECK_EQUAL(sd_load(&c->mode), SD_MODE_KERNEL);
     CHECK_EQUAL(receive_all(pair.server, 3), 3);
     CHECK_EQUAL(sd_sys_recvfrom(pair.server, got, 1, 0, NULL, NULL), 0);
@@ -150,6 +150,63 @@ static void a_server_that_sends_a_file_first_waits_for_the_offer(void)
     CHECK_EQUAL(sd_recv(pair.client, got, 6, 0), 6);
 }
 
+static struct sd_socket *pending(int fd, struct sd_socket *listener)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    s->rec.peer.port = 1000;
+    memset(&s->rec.local, 0, sizeof s->rec.local);
+    sd_server_start(&s->server);
+    sd_server_step(&s->server, SD_SERVER_EV_ACCEPT_HINTED, 0);
+    s->accepted_from = listener;
+    sd_pin(listener);
+    s->deadline_ns = sd_now_ns() + 3000ull * MS;
+    sd_store_release(&s->mode, SD_MODE_PENDING);
+    return s;
+}
+
+static uint16_t entry(void)
+{
+    return sd_load(&offers->port[1000]);
+}
+
+/* However a server ends that has said that it looks for an offer, it takes that back: the next connection of this port is
+ * another one. */
+static void a_mark_ends_with_who_looks(void)
+{
+    struct pair pair = offered();
+    struct sd_socket *c = sd_socket_of(pair.client);
+    offers = lease.slab = c->slab;
+    struct sd_socket *s = pending(pair.server, c);
+    sd_pending_look(s);
+    CHECK_EQUAL(entry(), SD_PORT_PENDING);
+    sd_pending_expire(s, SD_SERVER_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
+    CHECK_EQUAL(entry(), SD_PORT_DECLINED);
+    s = pending(pair.server, c);
+    sd_pending_look(s);
+    CHECK_EQUAL(entry(), SD_PORT_PENDING); /* what is left of the one before does not decline this one */
+    sd_closing(pair.server);
+    CHECK_EQUAL(entry(), SD_PORT_EMPTY);
+}
+
+/* The server has accepted, looks into this slab, and is busy with other things now. */
+static void an_offer_that_is_looked_for_waits_long(void)
+{
+    struct pair pair = offered();
+    struct sd_socket *c = sd_socket_of(pair.client);
+    sd_client_step(&c->client, SD_CLIENT_EV_AWAITED, 0);
+    put(pair.client, "abc");
+    for (int second = 0; second < 3; second++) {
+        sd_store(&c->unqueued_ns, SD_OFFER_TIMEOUT_NS);
+        c->deadline_ns = 0;
+        CHECK(sd_look_at_companion(c, pair.client) != UINT64_MAX);
+        CHECK_EQUAL(sd_load(&c->mode), SD_MODE_OFFERED);
+        CHECK_EQUAL(sd_load(&c->unqueued_ns), 0);
+    }
+    sd_store(&c->slot->offer, c->offer - SD_OFFER_OFFERED + SD_OFFER_ACCEPTED);
+    sd_look_at_companion(c, pair.client);
+    CHECK_EQUAL(sd_load(&c->mode), SD_MODE_RING);
+}
+
 static void close_fd(int fd)
 {
     sd_sys_close(fd);
@@ -175,6 +232,8 @@ const struct test offer_tests[] = {
     {"what_is_withdrawn_need_not_fit_into_tcp", what_is_withdrawn_need_not_fit_into_tcp},
     {"what_is_withdrawn_goes_first", what_is_withdrawn_goes_first},
     {"a_server_that_sends_a_file_first_waits_for_the_offer", a_server_that_sends_a_file_first_waits_for_the_offer},
+    {"a_mark_ends_with_who_looks", a_mark_ends_with_who_looks},
+    {"an_offer_that_is_looked_for_waits_long", an_offer_that_is_looked_for_waits_long},
     {"a_file_for_nobody_ends", a_file_for_nobody_ends},
     {0},
 };

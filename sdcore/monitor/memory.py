@@ -122,10 +122,8 @@ class Slab:
         size = (end - begin) % 2**64
         if index >= layout.SLOTS or direction not in SIDES or size > layout.RING_BYTES:
             return None
-        ring = layout.RINGS_OFFSET + (2 * index + direction) * layout.RING_BYTES
-        offset = (begin - base) % layout.RING_BYTES
-        first = min(size, layout.RING_BYTES - offset)
-        return os.pread(self.fd, first, ring + offset) + os.pread(self.fd, size - first, ring)
+        pieces = ring_pieces(2 * index + direction, (begin - base) % layout.RING_BYTES, size)
+        return b"".join(os.pread(self.fd, length, offset) for offset, length in pieces)
 
     def waiting_offers(self) -> bool:
         """Whether some connection waits for the server to take it up."""
@@ -202,6 +200,24 @@ def _side_offset(side: int) -> int:
 def _armed_offsets(index: int) -> Iterator[int]:
     """Where the four `armed` words of a connection lie."""
     return (_line_offset(index, direction, line) for direction in SIDES for line in ("data_wait", "room_wait"))
+
+
+def ring_pieces(ring: int, start: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where the bytes of a ring lie in the slab, from offset `start` on: offsets and lengths, in order.
+
+    A ring's first FRONT_BYTES lie apart from the rest, see native/core/ring.h.
+    """
+    while size:
+        near = start < layout.FRONT_BYTES
+        begin = layout.SLAB.offsets["front"] + ring * layout.FRONT_BYTES if near else _rest_offset(ring)
+        length = min(size, (layout.FRONT_BYTES if near else layout.RING_BYTES) - start)
+        yield begin + start, length
+        start = (start + length) % layout.RING_BYTES
+        size -= length
+
+
+def _rest_offset(ring: int) -> int:
+    return layout.RINGS_OFFSET + ring * layout.RING_BYTES
 
 
 def _line_offset(index: int, direction: int, line: str) -> int:

@@ -75,8 +75,10 @@ class MachinePrinter:
         return f"uint{reg.bits}_t"
 
     def fields(self) -> list[str]:
-        """Declarations of the structure's fields."""
-        return ["uint32_t state;", *(f"{self.register_type(reg)} {reg.name};" for reg in self.machine.registers)]
+        """Declarations of the structure's fields, wide ones first: no holes, for a line holds what a call needs."""
+        fields = [(32, "uint32_t state;")]
+        fields += [(reg.bits, f"{self.register_type(reg)} {reg.name};") for reg in self.machine.registers]
+        return [text for _, text in sorted(fields, key=lambda field: -field[0])]
 
     def prototypes(self) -> list[str]:
         """Heads of the functions start and step."""

@@ -14,12 +14,13 @@ from sdcore.protocol.struct_kit import PAGE_BYTES, Const, Field, Struct, numbere
 CACHE_LINE = 64
 
 CONSTANTS = (
-    Const("LAYOUT_VERSION", 4, "Changes with every layout; processes of different versions use kernel TCP."),
+    Const("LAYOUT_VERSION", 5, "Changes with every layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
     Const("SLOTS", 256, "Connections in a slab."),
     Const("RING_BYTES", 2 * 1024 * 1024, "Capacity of one direction; a power of two."),
+    Const("FRONT_BYTES", 33 * 64, "The first bytes of a ring: they lie densely, those of all connections together."),
     Const("RECEIVE_BUFFER_BYTES", 128 * 1024, "What a consumer holds if the program chose only the producer's buffer."),
     Const("SHARED_LOOK_NS", 1_000_000_000, "Who sleeps on an end that several processes share looks again so often."),
     Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long a pending server waits, or an offer out of the backlog."),
@@ -73,8 +74,8 @@ CONSTANTS = (
 
 PRODUCER = Struct(
     "producer",
-    "One line, written by the producer of a direction.",
-    size=64,
+    "Half a line, written by the producer of a direction.",
+    size=32,
     fields=(
         Field("tail", "u64", atomic=True, doc="P: bytes ever put; publishes the ring bytes, base and flags."),
         Field("base", "u64", atomic=True, doc="P: position that lies at ring offset 0; changes only while empty."),
@@ -87,8 +88,8 @@ PRODUCER = Struct(
 
 CONSUMER = Struct(
     "consumer",
-    "One line, written by the consumer of a direction.",
-    size=64,
+    "Half a line, written by the consumer of a direction.",
+    size=32,
     fields=(
         Field("head", "u64", atomic=True, doc="C: bytes ever taken; gives their room back."),
         Field("flags", "u32", atomic=True, doc="C: RX_*."),
@@ -98,8 +99,8 @@ CONSUMER = Struct(
 
 ATTENTION = Struct(
     "attention",
-    "Who waits; one line, read by the peer after each publish, seldom written.",
-    size=64,
+    "Who waits; half a line, read by the peer after each publish, in a line that is its own to write. Seldom written.",
+    size=32,
     fields=(
         Field("armed", "u32", atomic=True, doc="ARM_* bits; 0 is the common case."),
         Field("sleepers", "u32", count=4, atomic=True, doc="Doorbell names of blocked threads; 0 is free."),
@@ -109,12 +110,12 @@ ATTENTION = Struct(
 
 DIRECTION = Struct(
     "direction",
-    "One direction of a connection.",
-    size=256,
+    "One direction of a connection: a line for what the producer does, and one for what the consumer does.",
+    size=128,
     fields=(
         Field("p", "producer"),
-        Field("c", "consumer"),
         Field("data_wait", "attention", doc="C: the consumer waits for data; read by the producer."),
+        Field("c", "consumer"),
         Field("room_wait", "attention", doc="P: the producer waits for room; read by the consumer."),
     ),
 )
@@ -133,7 +134,7 @@ ADDRESS = Struct(
 SLOT = Struct(
     "slot",
     "One connection.",
-    size=640,
+    size=384,
     fields=(
         Field("offer", "u32", atomic=True, doc="Generation and OFFER_*; the only word that both sides swap."),
         Field("done", "u32", atomic=True, doc="Sides that are done with the slot; at 2 it is free again."),
@@ -170,6 +171,7 @@ SLAB = Struct(
         Field("side", "side", count=2, align=64, doc="0: client. 1: server."),
         Field("port", "u16", count=65536, atomic=True, align=4096, doc="Client port to slot + 1; see PORT_*."),
         Field("slot", "slot", count=256, align=4096),
+        Field("front", "u8", count=512 * 33 * 64, align=64, doc="Of ring 2 * s + d, FRONT_BYTES each."),
     ),
 )
 
@@ -272,7 +274,7 @@ REASONS = (
 )
 
 RINGS_OFFSET = round_up(SLAB.size, PAGE_BYTES)
-"""Byte offset of the first ring in a slab; ring d of slot s lies (2 * s + d) * RING_BYTES further on."""
+"""Byte offset of the first ring in a slab; ring d of slot s is (2 * s + d) * RING_BYTES further on, but for its front."""
 
 _NUMBERS = (
     {const.name: const.value for const in CONSTANTS}

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from sdcore.protocol import layout
 
-REWIND_FROM = 2048
+REWIND_FROM = 1024
 REWIND_TO = 32768
 
 

@@ -187,7 +187,7 @@ def put(attacker: Attacker, slot: int, data: bytes) -> None:
     """Send as an honest client would: the server's echo is on its way when the garbage comes."""
     assert attacker.slab is not None
     assert attacker.memory is not None
-    start = layout.RINGS_OFFSET + 2 * slot * layout.RING_BYTES
+    start = layout.SLAB.offsets["front"] + 2 * slot * layout.FRONT_BYTES
     attacker.memory[start : start + len(data)] = data
     attacker.slab.slot[slot].dir[0].p.tail = len(data)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sdcore.monitor.memory import ring_pieces
 from sdcore.protocol import layout, messages
 from tests.monitor.fake import Client, MonitorProcess, Other, Reply, loopback_listener
 
@@ -32,11 +33,10 @@ class Ring:
 
     def put(self, data: bytes, begin: int, base: int) -> None:
         """Lay bytes into the ring as a producer does."""
-        ring = layout.RINGS_OFFSET + (2 * SLOT + DIRECTION) * layout.RING_BYTES
-        offset = (begin - base) % layout.RING_BYTES
-        first = layout.RING_BYTES - offset
-        os.pwrite(self.slab, data[:first], ring + offset)
-        os.pwrite(self.slab, data[first:], ring)
+        rest = data
+        for offset, length in ring_pieces(2 * SLOT + DIRECTION, (begin - base) % layout.RING_BYTES, len(data)):
+            os.pwrite(self.slab, rest[:length], offset)
+            rest = rest[length:]
 
     def ask(self, *connections: socket.socket, **fields: int) -> Reply:
         """Ask the monitor to carry."""

@@ -21,6 +21,7 @@ from tests.property.c_machines import compile_shared
 
 NATIVE = Path(__file__).parents[2] / "sdcore" / "native"
 SIZE = layout.RING_BYTES
+FRONT = layout.FRONT_BYTES
 NO_SUCH_POSITION = -71  # -EPROTO
 FLAGS = ("-O2", "-w", "-std=gnu11", "-D_GNU_SOURCE", "-ftls-model=initial-exec", f"-I{NATIVE}")
 SOURCE = """
@@ -37,14 +38,14 @@ void sd_unpin(struct sd_socket *s) { abort(); }
 static struct sd_direction dir;
 static struct sd_tx tx;
 static struct sd_rx rx;
-static uint8_t *data;
+static uint8_t front[SD_FRONT_BYTES], *rest; /* apart, as in a slab */
 
 void start(uint64_t at)
 {
-    data = data ? data : malloc(SD_RING_BYTES);
+    rest = rest ? rest : malloc(SD_RING_BYTES);
     memset(&dir, 0, sizeof dir);
-    tx = (struct sd_tx){.tail = at, .base = at, .head_seen = at, .data = data, .dir = &dir};
-    rx = (struct sd_rx){.head = at, .base = at, .tail_seen = at, .data = data, .dir = &dir};
+    tx = (struct sd_tx){.tail = at, .base = at, .head_seen = at, .front = front, .rest = rest, .dir = &dir};
+    rx = (struct sd_rx){.head = at, .base = at, .tail_seen = at, .front = front, .rest = rest, .dir = &dir};
     dir.p.tail = dir.p.base = dir.c.head = at;
 }
 void put(const uint8_t *from, size_t n) { sd_ring_put(&tx, tx.tail, from, n); sd_ring_publish(&tx, n); }
@@ -71,6 +72,7 @@ STARTS = st.sampled_from([0, 1, SIZE - 1, 2**32 - 1000, 2**32 - SIZE, 2**62])
 SIZES = st.one_of(
     st.integers(0, 300),
     st.sampled_from([63, 64, 65, 255, 256, 257, REWIND_FROM - 1, REWIND_FROM, REWIND_TO - 1, REWIND_TO]),
+    st.sampled_from([FRONT - 1, FRONT, FRONT + 1]),
     st.sampled_from([SIZE // 2, SIZE // 2 + 1, SIZE - 1, SIZE]),
 )
 STEPS = st.tuples(st.sampled_from(["put", "take", "peek", "room", "bytes", "rewind"]), SIZES)

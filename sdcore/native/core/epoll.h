@@ -67,34 +67,35 @@ struct sd_group;
 
 /* A socket of ours in a set. Free if set is NULL; addresses are stable, see sd_watch_from. */
 struct sd_watch {
-    struct sd_link member; /* of set->watches; a free watch: of the free list */
-    struct sd_link active; /* of set->active: may be ready */
-    struct sd_link direct; /* of set->direct */
-    struct sd_link fresh;  /* of set->fresh: no fence since it asked for its ready byte */
-    struct sd_link timed;  /* of set->timed: its companion is looked at when it is due, or soon */
-    struct sd_watch *kin;  /* next watch of the same socket object; guarded by the registry */
-    struct sd_watch *twin; /* next watch of the same slot in the group */
+    /* one line for what a look at a ready socket asks */
+    _Alignas(64) struct sd_link active; /* of set->active: may be ready */
     _Atomic(struct sd_epoll *) set;
     struct sd_socket *sock;
-    struct sd_group *group;                    /* where its ready byte is expected; NULL if it has none */
-    uint64_t data;                             /* the program's */
-    uint64_t due_ns;                           /* offered or pending: when to look at the companion */
-    uint64_t seen_tail, seen_head, seen_state; /* stamp */
-    uint32_t events;                           /* the program's */
+    uint64_t data;   /* the program's */
+    uint32_t events; /* the program's */
     int32_t fd;
-    uint32_t round; /* of attend_timed that looked at it */
+    bool on_ring;           /* registered by companion; readiness comes from shared memory */
+    bool in_kernel;         /* registered in the kernel at all */
+    bool bare;              /* on the rings without a ready byte: no bell or no place could be had */
+    bool room_wanted;       /* the companion is registered with EPOLLOUT too */
+    bool disarmed;          /* one-shot, reported */
+    bool orphan;            /* its descriptor is closed, a duplicate lives on: see sd_watch_fd */
+    bool parked;            /* taken out of the set by the program, kept for when it comes again; always disarmed too */
+    bool forced;            /* news that no stamp shows */
+    struct sd_link direct;  /* of set->direct */
+    struct sd_link member;  /* of set->watches; a free watch: of the free list */
+    struct sd_link fresh;   /* of set->fresh: no fence since it asked for its ready byte */
+    struct sd_link timed;   /* of set->timed: its companion is looked at when it is due, or soon */
+    struct sd_watch *kin;   /* next watch of the same socket object; guarded by the registry */
+    struct sd_watch *twin;  /* next watch of the same slot in the group */
+    struct sd_group *group; /* where its ready byte is expected; NULL if it has none */
+    uint64_t due_ns;        /* offered or pending: when to look at the companion */
+    uint64_t seen_tail, seen_head, seen_state; /* stamp */
+    uint32_t round;                            /* of attend_timed that looked at it */
+    uint32_t fresh_since;                      /* set->fences then */
     uint16_t slot;
-    bool on_ring;         /* registered by companion; readiness comes from shared memory */
-    bool in_kernel;       /* registered in the kernel at all */
-    bool bare;            /* on the rings without a ready byte: no bell or no place could be had */
-    bool room_wanted;     /* the companion is registered with EPOLLOUT too */
-    bool disarmed;        /* one-shot, reported */
-    bool orphan;          /* its descriptor is closed, a duplicate lives on: see sd_watch_fd */
-    uint32_t fresh_since; /* set->fences then */
-    bool parked;          /* taken out of the set by the program, kept for when it comes again; always disarmed too */
-    bool forced;          /* news that no stamp shows */
-    bool translated;      /* not on the rings: registered with its address as data all the same; see epoll_told.c */
-    bool quiet;           /* translated, and nothing new has come of it yet: */
+    bool translated; /* not on the rings: registered with its address as data all the same; see epoll_told.c */
+    bool quiet;      /* translated, and nothing new has come of it yet: */
     uint64_t told_received, told_sent; /* what the companion may have carried without anything being new */
 };
 

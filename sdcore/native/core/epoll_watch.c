@@ -420,8 +420,8 @@ static uint32_t events_that_hold(struct sd_watch *w)
         sd_move_pressed(w->sock, sd_watch_fd(w));
     if (w->disarmed || sd_load_acquire(&w->sock->mode) == SD_MODE_PENDING)
         return 0;
-    uint32_t ready = sd_readiness(w->sock);
-    if (sd_unlikely(!(ready & POLLOUT)) && (w->events & POLLOUT))
+    uint32_t ready = sd_readiness_of(w->sock, w->events);
+    if ((w->events & POLLOUT) && sd_unlikely(!(ready & POLLOUT)))
         ready = await_room(w, ready);
     else if (sd_unlikely(sd_mode_uses_ring(sd_load(&w->sock->mode)) && sd_move_resends(w->sock)))
         want_room(w); /* nobody else would send again what the peer left to us */
@@ -459,28 +459,52 @@ bool sd_set_any_ready(struct sd_epoll *set)
 
 typedef uint64_t __attribute__((may_alias)) word_of_bytes;
 
-static void take_byte(struct sd_group *group, struct sd_side *side, uint32_t slot)
+/* What a look at the connection of a slot will need comes while we go through the others. */
+static void fetch_ahead(const struct sd_group *group, uint32_t slot)
 {
-    /* acquire: pairs with the release store of the peer, which follows its tail; the look comes after */
-    atomic_exchange_explicit(&side->ready[slot], 0, memory_order_acq_rel);
+    const struct sd_direction *dir = group->slab->slot[slot].dir;
+    __builtin_prefetch(group->mine[slot]);
+    __builtin_prefetch(&dir[0].p);
+    __builtin_prefetch(&dir[1].p);
+}
+
+static void activate_slot(const struct sd_group *group, uint32_t slot)
+{
     for (struct sd_watch *w = group->mine[slot]; w; w = w->twin) {
-        __builtin_prefetch(&w->sock->rx.dir->p);
+        __builtin_prefetch(&w->sock->mode);
+        __builtin_prefetch(&w->sock->rx);
+        __builtin_prefetch(&w->sock->tx.mover);
         sd_watch_activate(w, false);
     }
 }
 
-static void scan_group(struct sd_group *group)
+static uint32_t next_byte(uint64_t *marks)
+{
+    uint32_t byte = (uint32_t)__builtin_ctzll(*marks) / 8;
+    *marks &= ~(0xffull << (byte * 8));
+    return byte;
+}
+
+/* Eight slots, some of which have news that we want. */
+static void take_bytes(const struct sd_group *group, word_of_bytes *ready, uint32_t first, uint64_t marks)
+{
+    /* acquire: pairs with the release store of the peer, which follows its tail; the look comes after */
+    __atomic_fetch_and(ready, ~marks, __ATOMIC_ACQ_REL);
+    for (uint64_t left = marks; left;)
+        fetch_ahead(group, first + next_byte(&left));
+    for (uint64_t left = marks; left;)
+        activate_slot(group, first + next_byte(&left));
+}
+
+static void scan_group(const struct sd_group *group)
 {
     struct sd_side *side = sd_own_side(group->slab, group->side);
     for (uint32_t words = group->words; words; words &= words - 1) {
         uint32_t first = (uint32_t)__builtin_ctz(words) * 8;
-        uint64_t ready = __atomic_load_n((word_of_bytes *)(void *)&side->ready[first], __ATOMIC_RELAXED);
-        ready &= *(word_of_bytes *)&group->wanted[first];
-        while (sd_unlikely(ready)) {
-            uint32_t byte = (uint32_t)__builtin_ctzll(ready) / 8;
-            ready &= ~(0xffull << (byte * 8));
-            take_byte(group, side, first + byte);
-        }
+        word_of_bytes *ready = (word_of_bytes *)(void *)&side->ready[first];
+        uint64_t marks = __atomic_load_n(ready, __ATOMIC_RELAXED) & *(const word_of_bytes *)&group->wanted[first];
+        if (sd_unlikely(marks))
+            take_bytes(group, ready, first, marks);
     }
 }
 

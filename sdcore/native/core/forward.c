@@ -139,10 +139,11 @@ static bool put_through(struct sd_rx *rx, int end)
 {
     while (sd_ring_new_bytes(rx) >= 0) {
         uint64_t offset = (rx->head - rx->base) & SD_RING_MASK;
-        size_t n = sd_min_u64(rx->tail_seen - rx->head, SD_RING_BYTES - offset);
+        size_t n = sd_min_u64(rx->tail_seen - rx->head, sd_ring_piece(offset));
         if (!n)
             return true;
-        long sent = sd_sys_sendto(end, rx->data + offset, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+        const uint8_t *from = sd_ring_at(rx->front, rx->rest, offset);
+        long sent = sd_sys_sendto(end, from, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
         if (sent > 0)
             sd_ring_release(rx, (size_t)sent);
         else if (sent != -EINTR)

@@ -172,11 +172,12 @@ static void resend(struct sd_socket *s, int fd, struct outcome *o)
 {
     struct sd_tx *tx = &s->tx;
     uint64_t offset = (tx->resend_from - tx->base) & SD_RING_MASK;
-    size_t n = sd_min_u64(tx->tail - tx->resend_from, SD_RING_BYTES - offset);
+    size_t n = sd_min_u64(tx->tail - tx->resend_from, sd_ring_piece(offset));
+    const uint8_t *from = sd_ring_at(tx->front, tx->rest, offset);
     long sent = -EAGAIN;
     if (fd >= 0)
         do
-            sent = sd_sys_sendto(fd, tx->data + offset, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+            sent = sd_sys_sendto(fd, from, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
         while (sent == -EINTR);
     o->event = sent > 0 ? SD_MOVER_EV_SENT : sent == -EAGAIN ? SD_MOVER_EV_FULL : SD_MOVER_EV_BREAK;
     if (sent <= 0)

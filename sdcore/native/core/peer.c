@@ -146,7 +146,8 @@ void sd_peer_bury(struct sd_socket *s)
 
 void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, uint32_t side)
 {
-    uint8_t *rings = (uint8_t *)slab + SD_SLAB_RINGS_OFFSET + (size_t)slot * 2 * SD_RING_BYTES;
+    size_t out = 2 * slot + side, in = 2 * slot + !side;
+    uint8_t *rings = (uint8_t *)slab + SD_SLAB_RINGS_OFFSET;
     s->slab = slab;
     s->slot = &slab->slot[slot];
     s->rec.side = side;
@@ -155,9 +156,12 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     struct sd_rx *rx = &s->rx;
     tx->dir = &s->slot->dir[side];
     rx->dir = &s->slot->dir[!side];
-    tx->data = rings + side * (size_t)SD_RING_BYTES;
-    rx->data = rings + !side * (size_t)SD_RING_BYTES;
-    tx->peer_ready = rx->peer_ready = &slab->side[!side].ready[slot];
+    tx->front = slab->front + out * SD_FRONT_BYTES;
+    rx->front = slab->front + in * SD_FRONT_BYTES;
+    tx->rest = rings + out * SD_RING_BYTES;
+    rx->rest = rings + in * SD_RING_BYTES;
+    s->peer_side = &slab->side[!side];
+    s->peer_ready = &s->peer_side->ready[slot];
     tx->tail = tx->base = tx->head_seen = tx->resend_from = 0;
     tx->held_ns = 0;
     rx->head = rx->base = rx->tail_seen = 0;
@@ -185,9 +189,9 @@ static void give_rings_back(struct sd_socket *s)
     const struct sd_tx *tx = &s->tx;
     const struct sd_rx *rx = &s->rx;
     if (tx->tail > KEPT_BYTES)
-        sd_sys_madvise(tx->data + KEPT_BYTES, SD_RING_BYTES - KEPT_BYTES, MADV_REMOVE);
+        sd_sys_madvise(tx->rest + KEPT_BYTES, SD_RING_BYTES - KEPT_BYTES, MADV_REMOVE);
     if (rx->head > KEPT_BYTES)
-        sd_sys_madvise(rx->data + KEPT_BYTES, SD_RING_BYTES - KEPT_BYTES, MADV_REMOVE);
+        sd_sys_madvise(rx->rest + KEPT_BYTES, SD_RING_BYTES - KEPT_BYTES, MADV_REMOVE);
 }
 
 void sd_release_slot(struct sd_socket *s, bool for_peer_too)
@@ -255,19 +259,22 @@ static bool undisturbed(struct sd_socket *s)
            s->teardown.state != SD_TEARDOWN_RESET && !sd_move_uses_companion(s);
 }
 
-/* What ring_readiness answers then. */
-static uint32_t plain_readiness(struct sd_socket *s)
+/* What ring_readiness answers then, of what is wanted: the peer's head lies in a line that nothing else needs. */
+static uint32_t plain_readiness(struct sd_socket *s, uint32_t wanted)
 {
-    uint64_t used = sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head);
     uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s);
-    return (unread >= sd_readable_from(s) ? POLLIN : 0u) | (used <= sd_writable_up_to(sd_window(s)) ? POLLOUT : 0u);
+    uint32_t events = unread >= sd_readable_from(s) ? POLLIN : 0u;
+    if (!(wanted & POLLOUT))
+        return events;
+    uint64_t used = sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head);
+    return events | (used <= sd_writable_up_to(sd_window(s)) ? POLLOUT : 0u);
 }
 
-uint32_t sd_readiness(struct sd_socket *s)
+uint32_t sd_readiness_of(struct sd_socket *s, uint32_t wanted)
 {
     uint32_t mode = sd_load_acquire(&s->mode);
     if (sd_likely(mode == SD_MODE_RING && undisturbed(s)))
-        return plain_readiness(s);
+        return plain_readiness(s, wanted);
     if (mode == SD_MODE_PENDING) {
         sd_pending_look(s);
         mode = sd_load_acquire(&s->mode);

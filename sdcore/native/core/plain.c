@@ -39,6 +39,13 @@ static __attribute__((noinline, cold)) void leave_and_attend(struct sd_socket *s
     sd_unpin(s);
 }
 
+/* With the send token: are sets that are awake all who wait? They need no more than the ready byte. */
+static inline bool only_marks_ready(struct sd_socket *s, struct sd_attention *attention, bool data)
+{
+    return data && sd_load(&attention->armed) == SD_ARM_WATCHED &&
+           !sd_mark_ready(s->peer_side, attention, s->peer_ready);
+}
+
 /* The end of a transfer, with its token: does the peer wait, and leave. */
 static inline void leave_and_notify(struct sd_socket *s, struct sd_thread *self, struct sd_attention *attention,
                                     bool data)
@@ -47,7 +54,7 @@ static inline void leave_and_notify(struct sd_socket *s, struct sd_thread *self,
         atomic_thread_fence(memory_order_seq_cst);
     else
         sd_compiler_fence(); /* pairs with the membarrier in sd_fence_sleeper */
-    if (sd_unlikely(sd_load(&attention->armed)))
+    if (sd_unlikely(sd_load(&attention->armed)) && !only_marks_ready(s, attention, data))
         leave_and_attend(s, self, attention, data);
     else
         leave_as_entered(self, data ? &s->tx.token : &s->rx.token);

@@ -14,20 +14,27 @@ static void copy(uint8_t *to, const uint8_t *from, size_t n)
         __builtin_memcpy(to, from, 64);
         sd_compiler_fence(); /* or the compiler makes the loop a memcpy again */
     }
-    if (n) /* memcpy must not see a NULL, which is allowed when nothing is sent */
-        memcpy(to, from, n);
+    memcpy(to, from, n);
 }
 
-void sd_ring_put_long(uint8_t *ring, uint64_t offset, const uint8_t *from, size_t n)
+void sd_ring_put_long(const struct sd_tx *tx, uint64_t offset, const uint8_t *from, size_t n)
 {
-    size_t first = sd_min_u64(n, SD_RING_BYTES - offset);
-    copy(ring + offset, from, first);
-    copy(ring, from + first, n - first);
+    while (n) {
+        size_t piece = sd_min_u64(n, sd_ring_piece(offset));
+        copy(sd_ring_at(tx->front, tx->rest, offset), from, piece);
+        offset = (offset + piece) & SD_RING_MASK;
+        from += piece;
+        n -= piece;
+    }
 }
 
-void sd_ring_get_long(const uint8_t *ring, uint64_t offset, uint8_t *to, size_t n)
+void sd_ring_get_long(const struct sd_rx *rx, uint64_t offset, uint8_t *to, size_t n)
 {
-    size_t first = sd_min_u64(n, SD_RING_BYTES - offset);
-    copy(to, ring + offset, first);
-    copy(to + first, ring, n - first);
+    while (n) {
+        size_t piece = sd_min_u64(n, sd_ring_piece(offset));
+        copy(to, sd_ring_at(rx->front, rx->rest, offset), piece);
+        offset = (offset + piece) & SD_RING_MASK;
+        to += piece;
+        n -= piece;
+    }
 }

@@ -35,50 +35,56 @@ struct sd_token {
     };
 };
 
+/* Of each end the first line is all that most calls need. */
 struct sd_tx {
     struct sd_token token;
     struct sd_ring_tx m; /* m.free: bytes of room as far as known */
     uint64_t tail;       /* published as direction.p.tail */
     uint64_t base;
+    struct sd_direction *dir;
+    uint8_t *front; /* SD_FRONT_BYTES: see ring.h */
+    uint8_t *rest;  /* SD_RING_BYTES, of which the first SD_FRONT_BYTES are not used */
     uint64_t head_seen;
     struct sd_mover mover;
     uint64_t resend_from; /* mover RESENDING: bytes from here to tail still have to go over the companion */
     uint64_t held_ns;     /* mover HELD: since when; 0 not yet */
-    uint8_t *data;        /* SD_RING_BYTES */
-    struct sd_direction *dir;
-    _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */
 };
 
 struct sd_rx {
     struct sd_token token;
     struct sd_ring_rx m; /* m.avail: bytes known to be there */
-    struct sd_leaver leaver;
-    uint64_t head; /* published as direction.c.head */
+    uint64_t head;       /* published as direction.c.head */
     uint64_t base;
     uint64_t tail_seen;
-    uint8_t *data;
     struct sd_direction *dir;
-    _Atomic uint8_t *peer_ready;
+    uint8_t *front;
+    uint8_t *rest;
+    struct sd_leaver leaver;
 };
 
 struct sd_grant;
 
 struct sd_socket {
-    struct sd_socket_record rec;     /* first: what the monitor reads */
-    _Atomic uint32_t mode;           /* enum sd_mode */
-    _Atomic uint32_t nonblock;       /* O_NONBLOCK of the open file description */
-    _Atomic uint32_t shared;         /* ever inherited over fork: another process may hold references */
-    _Atomic uint32_t gone;           /* companion was seen at end of file (1) or reset (2) */
-    _Atomic uint32_t error;          /* pending errno, reported once (SO_ERROR) */
-    _Atomic uint32_t slow_send;      /* an error pends, the next send is the last, the offer is open: no fast path */
+    struct sd_socket_record rec; /* first: what the monitor reads */
+    /* one line for what every call and every look at readiness asks */
+    _Alignas(64) _Atomic uint32_t mode; /* enum sd_mode */
+    _Atomic uint32_t nonblock;          /* O_NONBLOCK of the open file description */
+    _Atomic uint32_t shared;            /* ever inherited over fork: another process may hold references */
+    _Atomic uint32_t gone;              /* companion was seen at end of file (1) or reset (2) */
+    _Atomic uint32_t error;             /* pending errno, reported once (SO_ERROR) */
+    _Atomic uint32_t slow_send;         /* an error pends, the next send is the last, the offer is open: no fast path */
+    _Atomic uint32_t pins;              /* threads inside a slow path; the object is not reused before they left */
+    _Atomic uint32_t strays;            /* bytes on the companion that nobody announced */
+    _Atomic uint32_t shut;              /* local shutdown: bit 0 read, bit 1 write */
+    _Atomic uint32_t low_mark;          /* SO_RCVLOWAT; 0 and 1 mean one byte */
+    struct sd_teardown teardown;
+    struct sd_side *peer_side;   /* of the slab */
+    _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */
+    struct sd_slab *slab;
     bool last_send;                  /* the peer is closed: Linux takes one more send, then breaks */
     bool refused_send;               /* or it shut both directions and lives on: that send's bytes it must not read */
-    _Atomic uint32_t pins;           /* threads inside a slow path; the object is not reused before they left */
-    _Atomic uint32_t strays;         /* bytes on the companion that nobody announced */
-    _Atomic uint32_t shut;           /* local shutdown: bit 0 read, bit 1 write */
     _Atomic uint32_t send_buffer;    /* SO_SNDBUF as the kernel has it, if the program set it; else 0 */
     _Atomic uint32_t receive_buffer; /* SO_RCVBUF */
-    _Atomic uint32_t low_mark;       /* SO_RCVLOWAT; 0 and 1 mean one byte */
     _Atomic uint32_t stays; /* enum sd_reason: an option keeps it, and what it accepts, in the kernel; 0 none */
     int32_t family;
     uint32_t offer;               /* the offer word as it was made or taken: generation and OFFERED */
@@ -92,8 +98,6 @@ struct sd_socket {
     struct sd_listener listener;
     struct sd_client client;
     struct sd_server server;
-    struct sd_teardown teardown;
-    struct sd_slab *slab;
     struct sd_slot *slot;
     struct sd_grant *grant;          /* client: the lease that the offer was made on */
     struct sd_socket *accepted_from; /* pending: the listening object, pinned */
@@ -102,6 +106,12 @@ struct sd_socket {
     _Alignas(64) struct sd_tx tx;
     _Alignas(64) struct sd_rx rx;
 };
+
+#ifndef SD_RECORD /* its machines have one more field */
+_Static_assert(offsetof(struct sd_tx, rest) == 64, "what most sends need lies in one line");
+_Static_assert(offsetof(struct sd_rx, rest) == 64, "what most receives need lies in one line");
+_Static_assert(offsetof(struct sd_socket, slab) == 256 + 64, "what is looked at together lies in one line");
+#endif
 
 #define SD_INSIDE 2 /* a call that may block, and the same again in a signal handler */
 

@@ -181,8 +181,8 @@ long sd_tx_room(struct sd_socket *s, uint8_t **to)
         if (sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, 1) != SD_RING_TX_DO_LOOK || !look_for_room(s))
             return -EAGAIN;
     uint64_t offset = (tx->tail - tx->base) & SD_RING_MASK;
-    *to = tx->data + offset;
-    return (long)sd_min_u64(tx->m.free, SD_RING_BYTES - offset);
+    *to = sd_ring_at(tx->front, tx->rest, offset);
+    return (long)sd_min_u64(tx->m.free, sd_ring_piece(offset));
 }
 
 void sd_tx_commit(struct sd_socket *s, size_t n)

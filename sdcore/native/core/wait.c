@@ -305,12 +305,7 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
 /* The sets of one side that watch a connection: there is news. */
 static void tell_watchers(struct sd_side *side, struct sd_attention *attention, _Atomic uint8_t *ready)
 {
-    sd_store_release(ready, 1); /* pairs with the exchange in the epoll scan */
-    if (sd_unlikely(sd_g.heavy_fence))
-        atomic_thread_fence(memory_order_seq_cst);
-    else
-        sd_compiler_fence(); /* pairs with the membarrier of a set that goes to sleep */
-    uint64_t wake = sd_load(&side->asleep) & sd_load(&attention->watch);
+    uint64_t wake = sd_mark_ready(side, attention, ready);
     while (sd_unlikely(wake)) {
         unsigned place = (unsigned)__builtin_ctzll(wake);
         uint64_t bit = 1ull << place;
@@ -320,9 +315,9 @@ static void tell_watchers(struct sd_side *side, struct sd_attention *attention, 
     }
 }
 
-static void ring_watchers(struct sd_socket *s, struct sd_attention *attention, _Atomic uint8_t *ready)
+static void ring_watchers(struct sd_socket *s, struct sd_attention *attention)
 {
-    tell_watchers(&s->slab->side[!s->rec.side], attention, ready);
+    tell_watchers(s->peer_side, attention, s->peer_ready);
 }
 
 static void ring_sleepers(struct sd_attention *attention)
@@ -360,7 +355,7 @@ void sd_wake_all(struct sd_socket *s)
         if (sd_load(&lines[i]->armed) & SD_ARM_SLEEPER)
             ring_sleepers(lines[i]);
     sd_wake_own_watchers(s);
-    ring_watchers(s, &s->tx.dir->data_wait, s->tx.peer_ready);
+    ring_watchers(s, &s->tx.dir->data_wait);
 }
 
 /* Waking a producer for every few bytes of room would cost a switch each: wait until it may write. */
@@ -377,7 +372,7 @@ void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint32_t arm
         if ((armed & SD_ARM_WATCHED) && attention == &s->rx.dir->room_wait)
             atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_WATCHED); /* once; first, for who arms anew */
         if (armed & SD_ARM_WATCHED)
-            ring_watchers(s, attention, data ? s->tx.peer_ready : s->rx.peer_ready);
+            ring_watchers(s, attention);
         if (armed & (SD_ARM_SLEEPER | SD_ARM_NAP))
             ring_sleepers(attention);
     }

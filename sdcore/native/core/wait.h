@@ -23,7 +23,12 @@
 /* Events of poll(2) that hold now, of POLLIN POLLOUT POLLPRI POLLERR POLLHUP POLLRDHUP, for a socket in mode RING,
  * OFFERED or PENDING. Reads shared memory without a token; makes no system call. A pending socket is looked up in the
  * listener's slabs first; it may change its mode to KERNEL: test the mode afterwards. */
-SD_API uint32_t sd_readiness(struct sd_socket *s);
+SD_API uint32_t sd_readiness_of(struct sd_socket *s, uint32_t wanted);
+
+static inline uint32_t sd_readiness(struct sd_socket *s)
+{
+    return sd_readiness_of(s, POLLIN | POLLOUT);
+}
 
 /* Looks at the companion (one or two system calls) and acts: peer gone, offer expired or refused, pending resolved.
  * May change the mode. Returns the earliest time (sd_now_ns scale) at which it wants to be called again, or
@@ -73,7 +78,18 @@ SD_API void sd_unwatch(struct sd_socket *s, int place);
 SD_API void sd_leave_slab(struct sd_slab *slab, uint32_t side, int place);
 static inline struct sd_side *sd_own_side(struct sd_slab *slab, uint32_t side)
 {
-    return &slab->side[side]; /* .ready[slot] is 1 after news: clear by atomic exchange, then look; .asleep: our bits */
+    return &slab->side[side]; /* .ready[slot] is 1 after news: clear by an atomic swap, then look; .asleep: our bits */
+}
+
+/* There is news on a connection, for the sets of one side that watch it. Those that sleep: a bit for each place. */
+static inline uint64_t sd_mark_ready(struct sd_side *side, struct sd_attention *attention, _Atomic uint8_t *ready)
+{
+    sd_store_release(ready, 1); /* pairs with the swap in the epoll scan */
+    if (sd_unlikely(sd_g.heavy_fence))
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        sd_compiler_fence(); /* pairs with the membarrier of a set that goes to sleep */
+    return sd_load(&side->asleep) & sd_load(&attention->watch);
 }
 
 /* The looking phase of one wait, from the waiter machine. */

@@ -1,12 +1,13 @@
 /* Generated from sdcore/protocol. Change that, then run: nox -s gen
  * For cffi alone: not a C header.
  */
-#define SD_LAYOUT_VERSION 4
+#define SD_LAYOUT_VERSION 5
 #define SD_SLAB_MAGIC 1396986673
 #define SD_REGION_MAGIC 1396986417
 #define SD_STATUS_MAGIC 1396985905
 #define SD_SLOTS 256
 #define SD_RING_BYTES 2097152
+#define SD_FRONT_BYTES 2112
 #define SD_RECEIVE_BUFFER_BYTES 131072
 #define SD_SHARED_LOOK_NS 1000000000
 #define SD_OFFER_TIMEOUT_NS 1000000000
@@ -63,8 +64,8 @@
 #define SD_STATUS_DENIED 1
 #define SD_STATUS_BAD 2
 #define SD_HELLO_MEMBARRIER 1
-#define SD_SLAB_RINGS_OFFSET 299008
-#define SD_SLAB_BYTES 1074040832
+#define SD_SLAB_RINGS_OFFSET 1314816
+#define SD_SLAB_BYTES 1075056640
 #define SD_NO_ROW 0xFFFFFFFF
 enum sd_sock_state {
     SD_SOCK_NEW = 0,
@@ -133,8 +134,8 @@ struct sd_attention {
 };
 struct sd_direction {
     struct sd_producer p;
-    struct sd_consumer c;
     struct sd_attention data_wait;
+    struct sd_consumer c;
     struct sd_attention room_wait;
     ...;
 };
@@ -167,6 +168,7 @@ struct sd_slab {
     uint32_t revoked;
     struct sd_side side[2];
     struct sd_slot slot[256];
+    uint8_t front[1081344];
     ...;
 };
 struct sd_status {
@@ -577,8 +579,8 @@ enum sd_ring_tx_effect {
     SD_RING_TX_DO_BROKEN_PIPE = 9,
 };
 struct sd_ring_tx {
-    uint32_t state;
     uint64_t free;
+    uint32_t state;
     uint32_t window;
     uint32_t owed;
 };
@@ -614,8 +616,8 @@ enum sd_ring_rx_effect {
     SD_RING_RX_DO_RAISE_RESET = 8,
 };
 struct sd_ring_rx {
-    uint32_t state;
     uint64_t avail;
+    uint32_t state;
     uint8_t shut;
 };
 void sd_ring_rx_start(struct sd_ring_rx *m);
@@ -684,10 +686,10 @@ enum sd_token_owner_effect {
 };
 struct sd_token_owner {
     uint32_t state;
-    uint16_t owner;
-    uint8_t takeovers;
-    uint16_t waiters;
     uint32_t holding;
+    uint16_t owner;
+    uint16_t waiters;
+    uint8_t takeovers;
 };
 void sd_token_owner_start(struct sd_token_owner *m);
 uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t event, uint64_t arg);
@@ -778,8 +780,8 @@ enum sd_mover_effect {
     SD_MOVER_DO_HAND_OVER = 12,
 };
 struct sd_mover {
-    uint32_t state;
     uint64_t left;
+    uint32_t state;
     uint8_t fin;
 };
 void sd_mover_start(struct sd_mover *m);

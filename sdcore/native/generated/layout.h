@@ -8,12 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SD_LAYOUT_VERSION 4u /* Changes with every layout; processes of different versions use kernel TCP. */
+#define SD_LAYOUT_VERSION 5u /* Changes with every layout; processes of different versions use kernel TCP. */
 #define SD_SLAB_MAGIC 1396986673u /* First word of a slab. */
 #define SD_REGION_MAGIC 1396986417u /* First word of a region. */
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
 #define SD_SLOTS 256u /* Connections in a slab. */
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
+#define SD_FRONT_BYTES 2112u /* The first bytes of a ring: they lie densely, those of all connections together. */
 #define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
 #define SD_SHARED_LOOK_NS 1000000000u /* Who sleeps on an end that several processes share looks again so often. */
 #define SD_OFFER_TIMEOUT_NS 1000000000u /* How long a pending server waits, or an offer out of the backlog. */
@@ -70,8 +71,8 @@
 #define SD_STATUS_DENIED 1u /* reason says why, as a REASON_*. */
 #define SD_STATUS_BAD 2u /* The request was malformed or its descriptor is not what it should be. */
 #define SD_HELLO_MEMBARRIER 1u /* Capability bit: membarrier(GLOBAL_EXPEDITED) is registered. */
-#define SD_SLAB_RINGS_OFFSET 299008u /* First ring in a slab; ring d of slot s is number 2 * s + d. */
-#define SD_SLAB_BYTES 1074040832u /* Size of a whole slab. */
+#define SD_SLAB_RINGS_OFFSET 1314816u /* First ring in a slab; ring d of slot s is number 2 * s + d. */
+#define SD_SLAB_BYTES 1075056640u /* Size of a whole slab. */
 
 enum sd_sock_state {
     SD_SOCK_NEW = 0,
@@ -201,7 +202,7 @@ __attribute__((unused)) static const char *const sd_reason_text[29] = {
     "an administrator drained the program, or the one at the other end",
 };
 
-/* One line, written by the producer of a direction. */
+/* Half a line, written by the producer of a direction. */
 struct sd_producer {
     _Atomic uint64_t tail; /* P: bytes ever put; publishes the ring bytes, base and flags. */
     _Atomic uint64_t base; /* P: position that lies at ring offset 0; changes only while empty. */
@@ -209,9 +210,8 @@ struct sd_producer {
     _Atomic uint32_t pid; /* P: a process that holds its end of the companion; a hint. */
     _Atomic uint32_t fd; /* P: the descriptor there; a hint, true only if the addresses fit. */
     _Atomic uint32_t window; /* P: bytes that it lets be under way; 0 stands for RING_BYTES. */
-    uint8_t padding_6[32];
 };
-_Static_assert(sizeof(struct sd_producer) == 64, "size of producer");
+_Static_assert(sizeof(struct sd_producer) == 32, "size of producer");
 _Static_assert(offsetof(struct sd_producer, tail) == 0, "producer.tail");
 _Static_assert(offsetof(struct sd_producer, base) == 8, "producer.base");
 _Static_assert(offsetof(struct sd_producer, flags) == 16, "producer.flags");
@@ -219,43 +219,42 @@ _Static_assert(offsetof(struct sd_producer, pid) == 20, "producer.pid");
 _Static_assert(offsetof(struct sd_producer, fd) == 24, "producer.fd");
 _Static_assert(offsetof(struct sd_producer, window) == 28, "producer.window");
 
-/* One line, written by the consumer of a direction. */
+/* Half a line, written by the consumer of a direction. */
 struct sd_consumer {
     _Atomic uint64_t head; /* C: bytes ever taken; gives their room back. */
     _Atomic uint32_t flags; /* C: RX_*. */
     _Atomic uint32_t buffer; /* C: its receive buffer, if the program chose one; else 0. */
-    uint8_t padding_3[48];
+    uint8_t padding_3[16];
 };
-_Static_assert(sizeof(struct sd_consumer) == 64, "size of consumer");
+_Static_assert(sizeof(struct sd_consumer) == 32, "size of consumer");
 _Static_assert(offsetof(struct sd_consumer, head) == 0, "consumer.head");
 _Static_assert(offsetof(struct sd_consumer, flags) == 8, "consumer.flags");
 _Static_assert(offsetof(struct sd_consumer, buffer) == 12, "consumer.buffer");
 
-/* Who waits; one line, read by the peer after each publish, seldom written. */
+/* Who waits; half a line, read by the peer after each publish, in a line that is its own to write. Seldom written. */
 struct sd_attention {
     _Atomic uint32_t armed; /* ARM_* bits; 0 is the common case. */
     _Atomic uint32_t sleepers[4]; /* Doorbell names of blocked threads; 0 is free. */
     uint8_t padding_2[4];
     _Atomic uint64_t watch; /* Bit b: doorbell slot b of this side watches this connection. */
-    uint8_t padding_3[32];
 };
-_Static_assert(sizeof(struct sd_attention) == 64, "size of attention");
+_Static_assert(sizeof(struct sd_attention) == 32, "size of attention");
 _Static_assert(offsetof(struct sd_attention, armed) == 0, "attention.armed");
 _Static_assert(offsetof(struct sd_attention, sleepers) == 4, "attention.sleepers");
 _Static_assert(offsetof(struct sd_attention, watch) == 24, "attention.watch");
 
-/* One direction of a connection. */
+/* One direction of a connection: a line for what the producer does, and one for what the consumer does. */
 struct sd_direction {
     struct sd_producer p;
-    struct sd_consumer c;
     struct sd_attention data_wait; /* C: the consumer waits for data; read by the producer. */
+    struct sd_consumer c;
     struct sd_attention room_wait; /* P: the producer waits for room; read by the consumer. */
 };
-_Static_assert(sizeof(struct sd_direction) == 256, "size of direction");
+_Static_assert(sizeof(struct sd_direction) == 128, "size of direction");
 _Static_assert(offsetof(struct sd_direction, p) == 0, "direction.p");
+_Static_assert(offsetof(struct sd_direction, data_wait) == 32, "direction.data_wait");
 _Static_assert(offsetof(struct sd_direction, c) == 64, "direction.c");
-_Static_assert(offsetof(struct sd_direction, data_wait) == 128, "direction.data_wait");
-_Static_assert(offsetof(struct sd_direction, room_wait) == 192, "direction.room_wait");
+_Static_assert(offsetof(struct sd_direction, room_wait) == 96, "direction.room_wait");
 
 /* An Internet address and port as seen by the client; IPv4 as v4-mapped. */
 struct sd_address {
@@ -279,7 +278,7 @@ struct sd_slot {
     _Alignas(64) struct sd_direction dir[2]; /* 0: client to server. 1: server to client. */
     uint8_t padding_5[64];
 };
-_Static_assert(sizeof(struct sd_slot) == 640, "size of slot");
+_Static_assert(sizeof(struct sd_slot) == 384, "size of slot");
 _Static_assert(offsetof(struct sd_slot, offer) == 0, "slot.offer");
 _Static_assert(offsetof(struct sd_slot, done) == 4, "slot.done");
 _Static_assert(offsetof(struct sd_slot, local) == 8, "slot.local");
@@ -316,8 +315,9 @@ struct sd_slab {
     uint8_t padding_7[2752];
     _Alignas(4096) _Atomic uint16_t port[65536]; /* Client port to slot + 1; see PORT_*. */
     _Alignas(4096) struct sd_slot slot[256];
+    _Alignas(64) uint8_t front[1081344]; /* Of ring 2 * s + d, FRONT_BYTES each. */
 };
-_Static_assert(sizeof(struct sd_slab) == 299008, "size of slab");
+_Static_assert(sizeof(struct sd_slab) == 1314816, "size of slab");
 _Static_assert(offsetof(struct sd_slab, magic) == 0, "slab.magic");
 _Static_assert(offsetof(struct sd_slab, version) == 4, "slab.version");
 _Static_assert(offsetof(struct sd_slab, lease_id) == 8, "slab.lease_id");
@@ -327,6 +327,7 @@ _Static_assert(offsetof(struct sd_slab, revoked) == 28, "slab.revoked");
 _Static_assert(offsetof(struct sd_slab, side) == 64, "slab.side");
 _Static_assert(offsetof(struct sd_slab, port) == 4096, "slab.port");
 _Static_assert(offsetof(struct sd_slab, slot) == 135168, "slab.slot");
+_Static_assert(offsetof(struct sd_slab, front) == 233472, "slab.front");
 
 /* The monitor's status page. */
 struct sd_status {

@@ -1166,8 +1166,8 @@ __attribute__((unused)) static const char *const sd_ring_tx_state_name[5] = {"OP
 __attribute__((unused)) static const char *const sd_ring_tx_event_name[6] = {"SEND", "CREDIT", "WINDOW", "SHUTDOWN", "MOVE", "BREAK"};
 __attribute__((unused)) static const char *const sd_ring_tx_effect_name[10] = {"", "PUT_ALL", "PUT_FREE", "LOOK", "RETRY", "WAIT_ROOM", "PUBLISH_FIN", "PUBLISH_MOVED", "SEND_COMPANION", "BROKEN_PIPE"};
 struct sd_ring_tx {
-    uint32_t state;
     uint64_t free;
+    uint32_t state;
     uint32_t window;
     uint32_t owed;
     SD_RECORDED
@@ -1312,8 +1312,8 @@ __attribute__((unused)) static const char *const sd_ring_rx_state_name[5] = {"OP
 __attribute__((unused)) static const char *const sd_ring_rx_event_name[7] = {"RECV", "DATA", "FIN", "MOVED", "BREAK", "SHUT", "UNSEE"};
 __attribute__((unused)) static const char *const sd_ring_rx_effect_name[9] = {"", "TAKE_ALL", "TAKE_AVAIL", "LOOK", "RETRY", "WAIT_DATA", "END_OF_STREAM", "RECV_COMPANION", "RAISE_RESET"};
 struct sd_ring_rx {
-    uint32_t state;
     uint64_t avail;
+    uint32_t state;
     uint8_t shut;
     SD_RECORDED
 };
@@ -1571,10 +1571,10 @@ __attribute__((unused)) static const char *const sd_token_owner_event_name[10] =
 __attribute__((unused)) static const char *const sd_token_owner_effect_name[6] = {"", "GRANT", "REPAIR", "QUEUE", "FENCE", "LOOK"};
 struct sd_token_owner {
     uint32_t state;
-    uint16_t owner;
-    uint8_t takeovers;
-    uint16_t waiters;
     uint32_t holding;
+    uint16_t owner;
+    uint16_t waiters;
+    uint8_t takeovers;
     SD_RECORDED
 };
 
@@ -1980,8 +1980,8 @@ __attribute__((unused)) static const char *const sd_mover_state_name[8] = {"RING
 __attribute__((unused)) static const char *const sd_mover_event_name[12] = {"MOVE", "WITHDRAW", "FORWARDS", "LEFT", "LATE", "TRY", "SENT", "FULL", "BREAK", "SEND", "SHUTDOWN", "CLOSE"};
 __attribute__((unused)) static const char *const sd_mover_effect_name[13] = {"", "PUBLISH_MOVED", "PUBLISH_FIN", "LOOK_MOVED", "LOOK_AGAIN", "LOOK_CLOSED", "MARK_CLOSED", "RESEND", "END_COMPANION", "PASS", "WAIT", "BROKEN_PIPE", "HAND_OVER"};
 struct sd_mover {
-    uint32_t state;
     uint64_t left;
+    uint32_t state;
     uint8_t fin;
     SD_RECORDED
 };

@@ -182,12 +182,20 @@ def test_two_structures_cannot_have_one_name() -> None:
         Struct("trial_inner", "Not the same.", 0, (Field("x", "u8"),))
 
 
-def test_lines_written_by_different_sides_do_not_share_a_cache_line() -> None:
-    starts = [layout.DIRECTION.offsets[name] for name in ("p", "c", "data_wait", "room_wait")]
-    assert all(start % layout.CACHE_LINE == 0 for start in starts)
-    assert len({start // layout.CACHE_LINE for start in starts}) == 4
+def test_each_side_finds_in_the_line_that_it_writes_whether_the_other_waits() -> None:
+    line = {name: offset // layout.CACHE_LINE for name, offset in layout.DIRECTION.offsets.items()}
+    assert line["p"] == line["data_wait"]
+    assert line["c"] == line["room_wait"]
+    assert line["p"] != line["c"]
     assert layout.SLOT.offsets["dir"] % layout.CACHE_LINE == 0
-    assert layout.SLOT.size % layout.CACHE_LINE == 0
+    assert layout.SLOT.size % layout.CACHE_LINE == layout.DIRECTION.size % layout.CACHE_LINE == 0
+
+
+def test_the_fronts_of_all_rings_find_room_and_spread_over_the_cache() -> None:
+    front = next(f for f in layout.SLAB.fields if f.name == "front")
+    assert front.count == 2 * layout.SLOTS * layout.FRONT_BYTES
+    assert layout.SLAB.offsets["front"] % layout.CACHE_LINE == layout.FRONT_BYTES % layout.CACHE_LINE == 0
+    assert layout.FRONT_BYTES // layout.CACHE_LINE % 2 == 1, "an even number of lines leaves sets out"
 
 
 def test_slab_and_tables_fit_their_constants() -> None:

@@ -274,7 +274,7 @@ REASONS = (
 )
 
 RINGS_OFFSET = round_up(SLAB.size, PAGE_BYTES)
-"""Byte offset of the first ring in a slab; ring d of slot s is (2 * s + d) * RING_BYTES further on, but for its front."""
+"""Byte offset of the first ring in a slab; ring 2 * s + d is as many times RING_BYTES further on, but for its front."""
 
 _NUMBERS = (
     {const.name: const.value for const in CONSTANTS}

@@ -310,12 +310,15 @@ def _run(
     name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], *, check: bool = True, trace: Any = None,
     lanes: Lanes | None = None,
 ) -> Run:  # fmt: skip
+    from sdsim.aggregate import NotAggregate
     from sdsim.run import Failed
     from sdsim.run import run as simulate
 
     command = f"sdsim replay {_arguments(name, seed, changes)}"
     try:
         return simulate(scenario, seed=seed, check=check, trace=trace, lanes=lanes, command=command)
+    except NotAggregate as refused:
+        _stop(str(refused), 2)
     except Failed as failure:
         _stop(str(failure), 1)
 
@@ -334,6 +337,8 @@ def _show(name: str, seed: int, done: Run) -> None:
     result = done.result
     table = Table(title=f"{name}, seed {seed}", show_header=False)
     rows: list[tuple[str, str]] = [("simulated time", text_of(done.ended_ps))]
+    if done.estimate is not None:
+        rows.append(("in detail", f"{done.estimate.messages} messages; rate within {done.estimate.percent:.1f} %"))
     if result.latencies_ps:
         rows.append(("latency, mean", f"{result.mean_us:.3f} us"))
         rows.append(("latency, p1 / p99", f"{result.percentile_us(1):.3f} / {result.percentile_us(99):.3f} us"))

@@ -80,10 +80,19 @@ class Clock(simpy.Environment):
 
     def run(self, until: SimTime | simpy.Event | None = None) -> Any:
         """Let everything happen, until nothing is left or until a time or an event."""
-        if until is not None:
+        if isinstance(until, simpy.Event):
             return super().run(until)
+        if until is not None and until <= self.now_ps:
+            raise ValueError(f"until ({until}) must be greater than the current simulation time")
+        self._run(float("inf") if until is None else until)
+        if until is not None:
+            self._now, self.now_ps = until, int(until)
+        return None
+
+    def _run(self, until_ps: SimTime) -> None:
+        """Everything before a time."""
         queue: list[tuple[Any, Any, int, Any]] = self._queue
-        while queue:
+        while queue and queue[0][0] < until_ps:
             at_ps, _, _, event = heappop(queue)
             callbacks = event.callbacks
             if callbacks is None:
@@ -94,4 +103,3 @@ class Clock(simpy.Environment):
                 callback(event)
             if not event._ok and not hasattr(event, "_defused"):
                 raise event._value
-        return None

@@ -33,7 +33,7 @@ class Flow:
     def __init__(self, source: Host, target: Host) -> None:
         self.source = source
         self.target = target
-        self.pair: Pair = frozenset((source.name, target.name))
+        self.pair: Pair = source.pair_with(target)
         self.last_ps = 0
 
 

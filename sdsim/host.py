@@ -37,7 +37,14 @@ class Host:
         self.name = world.name("host")
         self.cores = [Core(self, index) for index in range(cores)]
         self.threads: list[Thread] = []
+        self._pairs: dict[Host, frozenset[str]] = {}
         world.at_end(self._nobody_waits)
+
+    def pair_with(self, other: Host) -> frozenset[str]:
+        """The names of two hosts; one object for many connections."""
+        if other not in self._pairs:
+            self._pairs[other] = frozenset((self.name, other.name))
+        return self._pairs[other]
 
     def _nobody_waits(self) -> None:
         """When nothing is left to happen, nobody may sleep for ever, least of all with something to do."""

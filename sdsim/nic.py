@@ -15,7 +15,7 @@ twice; all packets but one do so while another is on the link.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 
 from sdsim.fabric import Fabric, Flow
@@ -83,6 +83,11 @@ class QueuePair:
         on_break: called when it gives up.
     """
 
+    __slots__ = (
+        "_expected", "_flow", "_free_ps", "_naked", "_posted", "_retries", "_timed", "_window", "broken", "closed",
+        "in_flight", "nic", "on_break", "peer", "performed",
+    )  # fmt: skip
+
     def __init__(self, nic: Nic) -> None:
         self.nic = nic
         self.peer: QueuePair
@@ -90,7 +95,7 @@ class QueuePair:
         self.in_flight = 0
         self.on_break: Action = nothing
         self.performed = 0
-        self._window: deque[Work] = deque()
+        self._window: list[Work] = []
         self._posted = self._expected = self._retries = 0
         self._naked = self._timed = False
         self._flow: Flow
@@ -159,7 +164,7 @@ class QueuePair:
             return
         while self._window and self._window[0].number <= number:
             self._retries = 0
-            self._window.popleft().completed()
+            self._window.pop(0).completed()
 
     def _not_in_order(self) -> None:
         if not (self.closed or self.broken):

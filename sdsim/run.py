@@ -7,6 +7,7 @@ from typing import TextIO
 
 from sdcore.protocol.kit import LocalError, PeerError
 from sdsim import faults
+from sdsim.aggregate import Estimate, fill_of, follow, total_of
 from sdsim.costs import costs_of
 from sdsim.lanes import Lanes
 from sdsim.library import NEVER_MAP, Library
@@ -32,12 +33,14 @@ class Run:
     Attributes:
         result: what the workload measured.
         ended_ps: simulated time.
+        estimate: how much was simulated in detail; None: all of it.
     """
 
     world: World
     site: Site
     result: Result
     ended_ps: int
+    estimate: Estimate | None = None
 
 
 def run(
@@ -55,7 +58,9 @@ def run(
 
     Raises:
         Failed: a law was broken.
+        NotAggregate: the scenario asks for the aggregate mode, and cannot have it.
     """
+    total = total_of(scenario) if scenario.aggregate else 0
     world = World(settings or replace(_settings(scenario, seed, check, trace), lanes=lanes))
     place = scenario.site
     site = Site(world, place.hosts, place.cores, rdma=place.rdma, loss=place.loss_percent / 100)
@@ -71,12 +76,15 @@ def run(
     try:
         result = WORKLOADS[scenario.workload.kind](site, make, _workload_options(scenario))
         faults.plan(site, scenario.fault, scenario.chaos)
+        if total:
+            estimate = follow(world, result, total, fill_of(scenario))
+            return Run(world, site, result, max(world.journal.last_ps, result.ended_ps), estimate)
         world.run()
         world.check_end()
     except BROKEN as broken:
         repeat = f"\nrepeat: {command}" if command else ""
         raise Failed(world.report(broken) + repeat) from broken
-    return Run(world, site, result, world.journal.last_ps)
+    return Run(world, site, result, max(world.journal.last_ps, result.ended_ps))
 
 
 def _settings(scenario: Scenario, seed: int | None, check: bool, trace: TextIO | None) -> Settings:

@@ -83,6 +83,16 @@ class Many(Part):
     count: Positive = 10
 
 
+class Mesh(Part):
+    """Connections from each host to the next ones."""
+
+    kind: Literal["mesh"]
+    connections: Positive = 100
+    peers: Positive = 4
+    size: Positive = 8
+    count: Positive = 10
+
+
 class Storm(Part):
     """Connections, one after the other."""
 
@@ -188,7 +198,7 @@ class Chaos(Part):
     until_us: Positive = 1000
 
 
-Workload = Annotated[PingPong | Stream | Many | Storm | Shared | ForkServer, Field(discriminator="kind")]
+Workload = Annotated[PingPong | Stream | Many | Mesh | Storm | Shared | ForkServer, Field(discriminator="kind")]
 Fault = Annotated[Kill | Pause | CrashMonitor | Move | Partition | Hold | Delay | Lose, Field(discriminator="verb")]
 
 
@@ -198,6 +208,7 @@ class Scenario(Part):
     description: str
     profile: str = "paper-2019"
     seed: NotNegative = 1
+    aggregate: bool = False
     site: SitePart = SitePart()
     library: LibraryPart = LibraryPart()
     workload: Workload
@@ -321,7 +332,8 @@ def _allowed(location: tuple[Any, ...], detail: Any) -> str:
 
 
 _WORKLOADS: Final[Mapping[str, type[Part]]] = {
-    "ping-pong": PingPong, "stream": Stream, "many": Many, "storm": Storm, "shared": Shared, "fork-server": ForkServer,
+    "ping-pong": PingPong, "stream": Stream, "many": Many, "mesh": Mesh, "storm": Storm, "shared": Shared,
+    "fork-server": ForkServer,
 }  # fmt: skip
 _FAULTS: Final[Mapping[str, type[Part]]] = {
     "kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move,

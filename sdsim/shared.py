@@ -8,7 +8,6 @@ without them loses wake-ups here as on real hardware. Swaps are seen by all at o
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from sdcore.protocol import layout
@@ -35,7 +34,7 @@ class Word:
     def __init__(self) -> None:
         self.value = 0
         self._seen = 0
-        self._coming: deque[tuple[int, int]] = deque()
+        self._coming: list[tuple[int, int]] = []
 
     def store(self, value: int, visible_ps: int) -> None:
         """Write; others see it from `visible_ps` on."""
@@ -50,8 +49,12 @@ class Word:
     def load(self, now_ps: int) -> int:
         """What another core sees."""
         coming = self._coming
-        while coming and coming[0][0] <= now_ps:
-            self._seen = coming.popleft()[1]
+        if coming and coming[0][0] <= now_ps:
+            come = 1
+            while come < len(coming) and coming[come][0] <= now_ps:
+                come += 1
+            self._seen = coming[come - 1][1]
+            del coming[:come]
         return self._seen
 
 

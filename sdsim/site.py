@@ -68,9 +68,11 @@ class Site:
         if listener is None or listener.closed or not self.nics or not self.monitor_of(there).page.alive:
             return None
         slab = self._far.get((client, listener))
+        if slab is not None:
+            return slab
         held = [one for library in self.libraries if library.accelerated for one in library.listenings]
         mine = [one for one in held if one.kernel is listener]
-        if slab is None and mine:
+        if mine:
             slab = Slab(self.world, FAR_LEASES + len(self._far), True, (self.nics[client.host], self.nics[there]))
             self._far[client, listener] = slab
             self.monitor_of(client.host).all_slabs.append(slab)

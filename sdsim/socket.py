@@ -1,17 +1,12 @@
 """A socket of a process that uses the library: drives `ring_tx`, `ring_rx`, `teardown`, `client` and `server`.
 
 Every decision is a row of a table; this file carries effects out and says what they cost. What it decides itself is
-mechanism: which words to read, whom to ring, where the bytes lie.
-
-    mode NEW       nothing decided yet         mode OFFERED   client: bytes go into the ring, not accepted yet
-    mode RING      the rings move the bytes    mode PENDING   server: hinted, the offer is not found yet
-    mode KERNEL    kernel TCP moves them
+mechanism: which words to read, whom to ring, where the bytes lie. `Mode` says what moves the bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from sdcore.protocol import layout
@@ -21,6 +16,7 @@ from sdcore.protocol.ring import RxDo, RxEvent, RxState, TxDo, TxEvent
 from sdcore.protocol.teardown import TeardownDo, TeardownEvent
 from sdsim.host import Thread
 from sdsim.kernel import End, Reset
+from sdsim.mode import Mode
 from sdsim.news import News
 from sdsim.paths import Path, path_of
 from sdsim.shared import Attention, Direction, Slot
@@ -46,17 +42,6 @@ AGAIN = effects_of((RxDo.RETRY,))
 WAITS = effects_of((RxDo.WAIT_DATA,))
 
 
-class Mode(Enum):
-    """What moves the bytes."""
-
-    NEW = "new"
-    OFFERED = "offered"
-    PENDING = "pending"
-    RING = "ring"
-    KERNEL = "kernel"
-    CLOSED = "closed"
-
-
 class BrokenPipe(Exception):
     """EPIPE."""
 
@@ -71,6 +56,13 @@ class Socket:
         end: the companion, or the kernel connection itself.
         side: 0 client, 1 server.
     """
+
+    __slots__ = (
+        "_data_news", "_room_news", "accepted", "check", "closed_in_order", "costs", "cut", "deadline_ps", "end",
+        "end_of_stream", "ended", "env", "error", "gone", "head", "head_seen", "holders", "into", "last_send",
+        "library", "mode", "name", "out", "path", "peer_dead", "rx", "rx_dir", "shut_write", "side", "slot", "tail",
+        "tail_seen", "teardown", "tokens", "tries", "tx", "tx_dir", "unqueued_ps", "withdraw", "world",
+    )  # fmt: skip
 
     def __init__(self, library: Library, name: str, side: int) -> None:
         self.library = library
@@ -592,9 +584,4 @@ class Socket:
             self.gone = True
 
 
-def decided(socket: Socket) -> bool:
-    """Whether this end knows what moves its bytes."""
-    return socket.mode in (Mode.RING, Mode.KERNEL, Mode.CLOSED)
-
-
-__all__ = ["BrokenPipe", "ClientState", "Mode", "Socket", "Span", "decided"]
+__all__ = ["BrokenPipe", "ClientState", "Mode", "Socket", "Span"]

@@ -6,8 +6,6 @@ way they are `Span`s, of which pieces can be cut; the receiver must get exactly 
 
 from __future__ import annotations
 
-from collections import deque
-
 from sdsim.world import Violation
 
 
@@ -61,12 +59,12 @@ class Span:
 
 
 class Bytes:
-    """Bytes that wait somewhere, first in, first out."""
+    """Bytes that wait somewhere, first in, first out. Those of one stream are one span, so there are few."""
 
     __slots__ = ("size", "spans")
 
     def __init__(self) -> None:
-        self.spans: deque[Span] = deque()
+        self.spans: list[Span] = []
         self.size = 0
 
     def put(self, span: Span) -> None:
@@ -86,7 +84,7 @@ class Bytes:
             first = spans[0]
             part = first.size
             if part <= size:
-                taken.append(spans.popleft())
+                taken.append(spans.pop(0))
             else:
                 part = size
                 taken.append(Span(first.stream, first.start, part))

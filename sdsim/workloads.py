@@ -9,9 +9,10 @@ A workload of your own is a function with the same signature; `docs/howto/simula
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sdcore.monitor.identity import Address
 from sdsim.epoll import EpollSet
 from sdsim.host import Thread
 from sdsim.kernel import Reset
@@ -152,8 +153,34 @@ def many(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
     for number in range(clients):
         share = options["connections"] // clients + (number < options["connections"] % clients)
         client = make(site, number + 1)
-        client.run(1 + number, _asker(site, client, share, options, result), 50 * US)
+        client.run(1 + number, _asker(client, [address] * share, options, result), 50 * US)
     return result
+
+
+def mesh(site: Site, make: MakeLibrary, options: Mapping[str, Any]) -> Result:
+    """Each host has a server with an epoll set, and a client with connections to the servers of the next hosts.
+
+    Options: connections (of each client), peers (hosts that it talks to), size, count (round trips of each connection).
+    """
+    result = Result()
+    for number in range(len(site.hosts)):
+        _mesh_host(site, make, options, number, result)
+    return result
+
+
+def _mesh_host(site: Site, make: MakeLibrary, options: Mapping[str, Any], number: int, result: Result) -> None:
+    server, client = make(site, number), make(site, number)
+    next_hosts = [(number + 1 + peer) % len(site.hosts) for peer in range(options["peers"])]
+    places = [next_hosts[one % len(next_hosts)] for one in range(options["connections"])]
+
+    def serve(thread: Thread) -> Steps:
+        listening = yield from server.listen(thread, site.address(number))
+        yield from _serve_epoll(thread, server, listening, options, result)
+        yield from server.stop_listening(thread, listening)
+        server.exit()
+
+    server.run(0, serve)
+    client.run(1, _asker(client, [site.address(place) for place in places], options, result), 50 * US)
 
 
 def _serve_epoll(
@@ -186,18 +213,19 @@ def _serve_epoll(
 
 
 def _asker(
-    site: Site, client: Library, share: int, options: Mapping[str, Any], result: Result
+    client: Library, addresses: Sequence[Address], options: Mapping[str, Any], result: Result
 ) -> Callable[[Thread], Steps]:
-    size, address = options["size"], site.address()
+    """Open a connection to each address, then keep one message outstanding on each."""
+    size, world = options["size"], client.world
 
     def ask(thread: Thread) -> Steps:
         try:
             sockets = []
-            for _ in range(share):
+            for address in addresses:
                 sockets.append((yield from client.connect(thread, address)))
-            result.began_ps = result.began_ps or site.world.now
+            result.began_ps = result.began_ps or world.now
             for _ in range(options["count"]):
-                began = site.world.now
+                began = world.now
                 for socket in sockets:
                     yield from socket.send(thread, size)
                 for socket in sockets:
@@ -205,8 +233,8 @@ def _asker(
                         raise Reset(socket.name)
                     result.messages += 2
                     result.sent_bytes += 2 * size
-                result.latencies_ps.append(site.world.now - began)
-            result.ended_ps = site.world.now
+                result.latencies_ps.append(world.now - began)
+            result.ended_ps = world.now
             for socket in sockets:
                 yield from socket.close(thread)
         except FAULTS as fault:
@@ -275,6 +303,7 @@ WORKLOADS: Mapping[str, Callable[[Site, MakeLibrary, Mapping[str, Any]], Result]
     "ping-pong": ping_pong,
     "stream": stream,
     "many": many,
+    "mesh": mesh,
     "storm": storm,
     "shared": shared,
     "fork-server": fork_server,

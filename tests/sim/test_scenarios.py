@@ -18,7 +18,7 @@ GOOD = 'description = "x"\n\n[workload]\nkind = "ping-pong"\ncount = 5\n'
         (GOOD + "sise = 3\n", 6, ("sise", "unknown key", "size")),
         (GOOD.replace("5", "0"), 5, ("count", "greater than or equal to 1", "ge 1")),
         (GOOD.replace("5", '"many"'), 5, ("count", "integer")),
-        (GOOD.replace("ping-pong", "ping"), 3, ("workload", "ping-pong, stream, many, storm")),
+        (GOOD.replace("ping-pong", "ping"), 3, ("workload", "ping-pong, stream, many, mesh")),
         (GOOD + '\n[[fault]]\nverb = "kill"\nat_us = 1\n', 7, ("process", "is missing")),
         (GOOD + "[library]\nspins = -1\n", 7, ("spins", "greater than or equal to 0")),
         ('profile = "best"\n' + GOOD, 1, ("best", "paper-2019")),

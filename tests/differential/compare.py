@@ -102,15 +102,16 @@ def closes_under_a_waiter(program: Program, kernel: Sequence[Event]) -> bool:
 def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
     """Whether an end is passed on or inherited by exec after something that the kernel's connection does not know.
 
-    Known differences: an edge of room, for TCP has room where the ring was full, and bytes in the ring of a process
-    that is killed after the move (killed_after_the_peer_moved.txt).
+    Known differences: an edge of room, for TCP has room where the ring was full; an edge told to a process that shares
+    the set, or to a program before; and bytes in the ring of a process that is killed after the move
+    (killed_after_the_peer_moved.txt).
     """
     if not any(step.call in {"post", "exec"} for step in program):
         return False
     edges = any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
-    filled = any(step.call in {"fill", "sendall"} for step in program)
+    otherwise = any(step.call in {"fill", "sendall", "fork", "exec"} for step in program)
     moved = min(n for n, step in enumerate(program) if step.call in {"post", "exec"})
-    return (edges and filled) or any(step.call == "kill" for step in program[moved:])
+    return (edges and otherwise) or any(step.call == "kill" for step in program[moved:])
 
 
 Excuse = Callable[[Program, Sequence[Event]], bool]

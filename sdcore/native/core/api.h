@@ -61,7 +61,8 @@ SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);
 SD_API void sd_stay_in_kernel(int fd, enum sd_reason reason); /* and if not connected yet: never leave it */
 SD_API void sd_leave_by_exec(void); /* last before exec: gives back what this process refers to */
 SD_API void sd_exec_failed(void);
-SD_API void sd_before_exec(void);                 /* moves what a child's program will inherit */
+SD_API void sd_epoll_left(int epfd); /* a set: before it is passed on or inherited by a program that may not know us */
+SD_API void sd_before_exec(void);    /* moves what a child's program will inherit */
 SD_API void sd_before_shell(const char *command); /* of these, only descriptors whose number the command names */
 
 /* privileges.c: before the process drops to another user, root directory or namespace. */

@@ -139,6 +139,7 @@ struct sd_epoll {
     bool poked;         /* nested, and we rang its bell */
     bool stale;         /* inherited over fork, places in slabs are not claimed yet */
     bool closed;
+    bool left;                /* other programs or processes have it, too: they do not know our watches */
     bool turned;              /* a watch went over to the kernel's set: ask it again */
     struct sd_socket *behind; /* one that is elsewhere: follow it when no lock is held */
 };

@@ -568,6 +568,7 @@ void sd_epoll_fork_prepare(void)
 /* From now on another process may take the ready bytes of these sockets. */
 static void share_watches(struct sd_epoll *set)
 {
+    set->left = true;
     for (struct sd_link *at = set->watches.next; at != &set->watches; at = at->next)
         sd_watch_make_direct(sd_container(at, struct sd_watch, member));
 }

@@ -6,11 +6,13 @@
  * sent since (then room may have been missed, and come back), or if it is an error, the end of both directions or urgent.
  * The first that is new ends the comparison. Bytes that lay unread in the ring and were told come once more over the
  * companion; how many is known if this end left the rings by itself. Where anything else has gone over the companion, or
- * another process may take our events, the kernel reports as it does.
+ * another process may take our events, the kernel reports as it does. So it does with a set that others have, too: they
+ * must find the program's data.
  */
 #include <linux/tcp.h>
 #include <netinet/in.h>
 
+#include "core/api.h"
 #include "core/buffers.h"
 #include "core/epoll.h"
 #include "core/move.h"
@@ -34,14 +36,14 @@ static bool read_carried(int fd, struct carried *by)
 }
 
 /* What the kernel could tell is what the rings have told, or what we can tell from it. */
-static bool comparable(const struct sd_watch *w)
+static bool comparable(struct sd_watch *w)
 {
     const struct sd_socket *s = w->sock;
     bool edge = (w->events & EPOLLET) && !(w->events & (EPOLLONESHOT | EPOLLEXCLUSIVE));
     bool alone = !sd_load((_Atomic uint32_t *)&s->shared) && !sd_move_has_strays(s);
     bool unused = !sd_load((_Atomic uint64_t *)&s->rec.kernel_sent_bytes) &&
                   !sd_load((_Atomic uint64_t *)&s->rec.kernel_received_bytes);
-    return edge && alone && unused && !w->forced && !w->room_wanted && !w->disarmed;
+    return edge && alone && unused && !sd_load(&w->set)->left && !w->forced && !w->room_wanted && !w->disarmed;
 }
 
 bool sd_told_all(struct sd_watch *w)
@@ -64,4 +66,24 @@ bool sd_told_is_new(struct sd_watch *w, uint32_t events)
         return false;
     w->quiet = false;
     return true;
+}
+
+void sd_epoll_left(int epfd)
+{
+    if ((uint32_t)epfd >= sd_g.file_count || !sd_load(&sd_g.files[epfd].epoll) || sd_epoll_busy())
+        return;
+    sd_registry_take();
+    struct sd_epoll *set = sd_load(&sd_g.files[epfd].epoll);
+    if (set) {
+        sd_set_take(set);
+        set->left = true;
+        for (struct sd_link *at = set->watches.next; at != &set->watches; at = at->next) {
+            struct sd_watch *w = sd_container(at, struct sd_watch, member);
+            if (w->translated)
+                sd_watch_register(w, w->events, w->data);
+            w->translated = w->quiet = false;
+        }
+        sd_set_drop(set);
+    }
+    sd_registry_drop();
 }

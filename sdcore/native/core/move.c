@@ -2,6 +2,7 @@
 #include "core/move.h"
 
 #include "core/control.h"
+#include "core/api.h"
 #include "core/follow.h"
 #include "core/forward.h"
 #include "core/peer.h"
@@ -670,6 +671,9 @@ void sd_before_exec(void)
         else
             sd_move_close(s, (int)fd);
     }
+    for (uint32_t fd = 0; fd < high; fd++)
+        if (sd_load(&sd_g.files[fd].kind) == SD_FILE_EPOLL && inherited((int)fd))
+            sd_epoll_left((int)fd);
 }
 
 static const char *number_in(const char *text, uint32_t *number)

@@ -8,8 +8,11 @@
 
 long sd_leave_to_kernel(int fd, enum sd_reason reason, bool abandon)
 {
-    if (!sd_socket_of(fd))
+    if (!sd_socket_of(fd)) {
+        if (abandon)
+            sd_epoll_left(fd);
         return 0;
+    }
     long r = sd_move_to_kernel(fd, reason, abandon);
     return r == SD_PASS ? 0 : r;
 }

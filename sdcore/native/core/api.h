@@ -46,6 +46,8 @@ SD_API long sd_send(int fd, const void *buf, size_t n, int flags);
 SD_API long sd_recv(int fd, void *buf, size_t n, int flags);
 SD_API long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags);
 SD_API long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags);
+/* Before a further receive of one call: waits for what there may be, if the call may. -EINTR: a signal came, any. */
+SD_API long sd_wait_for_more(int fd, int flags);
 SD_API long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n);
 SD_API long sd_shutdown(int fd, int how);
 SD_API bool sd_is_over(int fd);                                /* both ends finished: getpeername says ENOTCONN */

@@ -258,9 +258,11 @@ static uint64_t deadline_of(int fd, int option)
     return sd_now_ns() + (uint64_t)timeout.tv_sec * 1000000000u + (uint64_t)timeout.tv_usec * 1000u;
 }
 
+#define UNTIL_A_SIGNAL (UINT64_MAX - 1) /* a deadline that never comes; only a call without one is started again */
+
 /* Wait until trying again is worth while: 0, -EAGAIN after the option's timeout, or -EINTR. The deadline is the call's: the
- * first wait sets it. */
-static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option, uint64_t *deadline)
+ * first wait sets it. `begun`: the call has something to tell, and any signal makes it tell. */
+static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option, bool begun, uint64_t *deadline)
 {
     struct sd_patience patience;
     bool look = sd_load(&s->mode) == SD_MODE_PENDING; /* else the caller has just looked */
@@ -272,7 +274,7 @@ static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option,
             continue;
         if (!*deadline)
             *deadline = deadline_of(fd, option);
-        long r = sd_sleep_on(s, fd, events, *deadline);
+        long r = sd_sleep_on(s, fd, events, begun ? sd_min_u64(*deadline, UNTIL_A_SIGNAL) : *deadline);
         fd = sd_call_fd(s, fd);
         if (r < 0)
             return r;
@@ -308,7 +310,7 @@ static bool blocks(const struct sd_socket *s, int flags)
 long sd_wait_for_room(struct sd_socket *s, int fd)
 {
     if (blocks(s, 0))
-        return wait_until(s, fd, POLLOUT, SO_SNDTIMEO, &(uint64_t){0});
+        return wait_until(s, fd, POLLOUT, SO_SNDTIMEO, false, &(uint64_t){0});
     look_now_and_then(s, fd);
     return -EAGAIN;
 }
@@ -337,7 +339,7 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             looked = true;
             continue;
         }
-        r = wait_until(s, fd, POLLOUT, SO_SNDTIMEO, &deadline);
+        r = wait_until(s, fd, POLLOUT, SO_SNDTIMEO, done > 0, &deadline);
         if (r < 0)
             return done ? done : r;
     }
@@ -569,7 +571,7 @@ static long await_mark(struct sd_socket *s, int fd, const struct cursor *at, lon
 {
     if (!below_mark(s, at, seen) || !sd_mode_uses_ring(sd_load(&s->mode)) || (sd_readiness(s) & POLLIN))
         return -EAGAIN;
-    return wait_until(s, fd, POLLIN, SO_RCVTIMEO, deadline);
+    return wait_until(s, fd, POLLIN, SO_RCVTIMEO, false, deadline);
 }
 
 /* MSG_PEEK with MSG_WAITALL: until more than the `seen` bytes lie there, or some were taken by another thread (0), or no more
@@ -652,7 +654,7 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
             return done ? done : r == -EDEADLK ? -EAGAIN : r;
         if (r < 0 && !blocks(s, flags))
             return done ? done : -EAGAIN;
-        if (r < 0 && (r = wait_until(s, fd, POLLIN, SO_RCVTIMEO, &deadline)) < 0)
+        if (r < 0 && (r = wait_until(s, fd, POLLIN, SO_RCVTIMEO, done > 0, &deadline)) < 0)
             return done ? done : r;
     }
 }
@@ -719,4 +721,22 @@ long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags)
     r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
     sd_call_leave(&call);
     return r;
+}
+
+long sd_wait_for_more(int fd, int flags)
+{
+    struct sd_call call;
+    long r;
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || !blocks(s, flags))
+        return 0;
+    s = entered(&call, fd, &r);
+    if (s) {
+        r = wait_until(s, fd, POLLIN, SO_RCVTIMEO, true, &(uint64_t){0});
+        r = r == 0 && sd_load(&s->mode) == SD_MODE_KERNEL ? SD_PASS : r;
+        sd_call_leave(&call);
+    }
+    if (r == SD_PASS && deadline_of(fd, SO_RCVTIMEO) == UINT64_MAX)
+        r = sd_sys_ppoll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, NULL, NULL);
+    return r == -EINTR ? r : 0;
 }

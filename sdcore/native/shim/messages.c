@@ -179,6 +179,8 @@ static long receive_several(int fd, struct mmsghdr *vec, unsigned int n, int fla
     int each = flags & ~MSG_WAITFORONE;
     unsigned int received = 0;
     while (received < n && received < MESSAGES_MAX) {
+        if (received > 0 && sd_wait_for_more(fd, each) == -EINTR)
+            break;
         long r = receive_one(fd, &vec[received].msg_hdr, each);
         if (r < 0)
             return received > 0 ? (long)received : r;

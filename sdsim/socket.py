@@ -60,8 +60,8 @@ class Socket:
     __slots__ = (
         "_data_news", "_room_news", "accepted", "check", "closed_in_order", "costs", "cut", "deadline_ps", "end",
         "end_of_stream", "ended", "env", "error", "gives_up", "gone", "head", "head_seen", "holders", "into",
-        "last_send", "library", "mode", "name", "out", "path", "peer_dead", "rx", "rx_dir", "shut_write", "side", "slot",
-        "tail", "tail_seen", "teardown", "tokens", "tries", "tx", "tx_dir", "unqueued_ps", "withdraw", "world",
+        "last_send", "library", "mode", "name", "out", "path", "peer_dead", "rx", "rx_dir", "shut_write", "side",
+        "slot", "tail", "tail_seen", "teardown", "tokens", "tries", "tx", "tx_dir", "unqueued_ps", "withdraw", "world",
     )  # fmt: skip
 
     def __init__(self, library: Library, name: str, side: int) -> None:

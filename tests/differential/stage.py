@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.differential.calls import Program, header
+from tests.support.compiler import build_program
 from tests.support.host import Host, Sums
 from tests.support.processes import kill
 
@@ -84,10 +85,7 @@ def build(folder: Path) -> Path:
     """Compile the C half."""
     (folder / "calls.h").write_text("\n".join(header()) + "\n")
     target = folder / "stage"
-    words = ["cc", *FLAGS, f"-I{folder}", f"-I{SOURCES}", *sorted(map(str, SOURCES.glob("*.c"))), "-o", str(target)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return target
+    return build_program(target, sorted(SOURCES.glob("*.c")), (*FLAGS, f"-I{folder}", f"-I{SOURCES}"))
 
 
 class Stage:

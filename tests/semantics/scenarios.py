@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.compiler import build_program
 from tests.support.processes import Outcome, Processes, kill
 
 SOURCES = Path(__file__).parent / "c"
@@ -79,10 +80,7 @@ def variants(scenario: Scenario) -> list[Variant]:
 
 def build(target: Path, *more: str) -> Path:
     """Compile all scenarios into one program, with the warnings of the project."""
-    words = ["cc", *FLAGS, *more, *sorted(map(str, SOURCES.glob("*.c"))), "-o", str(target)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return target
+    return build_program(target, sorted(SOURCES.glob("*.c")), (*FLAGS, *more))
 
 
 def run(

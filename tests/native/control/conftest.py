@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.native.control.driven import Driven
 from tests.native.control.fake_monitor import FakeMonitor
+from tests.support.compiler import build_program
 
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "sdcore" / "native"
@@ -25,10 +25,8 @@ FLAGS = (
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The harness, compiled with the files under test."""
     program = tmp_path_factory.mktemp("control") / "harness"
-    sources = [str(NATIVE / "core" / f"{part}.c") for part in PARTS]
-    here = Path(__file__).parent / "harness.c"
-    subprocess.run(["gcc", *FLAGS, "-o", str(program), str(here), *sources], check=True)
-    return program
+    sources = [NATIVE / "core" / f"{part}.c" for part in PARTS]
+    return build_program(program, [Path(__file__).parent / "harness.c", *sources], FLAGS)
 
 
 @pytest.fixture

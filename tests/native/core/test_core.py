@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.compiler import build_program
+
 HERE = Path(__file__).parent
 PAIRS = HERE.parent / "epoll"
 NATIVE = HERE.parents[2] / "sdcore" / "native"
@@ -21,7 +23,18 @@ LAWS = [
     for name in ("streams", "tokens", "hostile", "moves", "ends", "offers")
     for law in re.findall(r'^    \{"(\w+)",\s+\w+\},$', (HERE / f"{name}.c").read_text(), re.MULTILINE)
 ]
-FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fvisibility=hidden")
+FLAGS = (
+    "-std=gnu11",
+    "-g",
+    "-O1",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-D_GNU_SOURCE",
+    "-fvisibility=hidden",
+    f"-I{NATIVE}",
+    f"-I{PAIRS}",
+)
 # What pair.c wraps, and what the tests here do: they act in the moment between two steps of the core.
 WRAPPED = ("set_announce", "arm", "watch_room", "fence_sleeper", "attend", "release_slot", "leases_of")
 WRAP = "-Wl," + ",".join(f"--wrap=sd_{name}" for name in WRAPPED)
@@ -38,10 +51,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The tests, compiled with the whole core."""
     target = tmp_path_factory.mktemp("core") / f"core-{request.param}"
     sources = [*sorted((NATIVE / "core").glob("*.c")), *sorted(HERE.glob("*.c")), PAIRS / "pair.c"]
-    includes = [f"-I{NATIVE}", f"-I{PAIRS}"]
-    options = [*FLAGS, *includes, *VARIANTS[request.param], WRAP]
-    subprocess.run(["gcc", *options, "-o", str(target), *map(str, sources), "-lpthread"], check=True)
-    return target
+    return build_program(target, sources, (*FLAGS, *VARIANTS[request.param]), (WRAP, "-lpthread"))
 
 
 def run(program: Path, *args: str) -> subprocess.CompletedProcess[str]:

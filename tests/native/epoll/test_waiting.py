@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.compiler import build_program
+
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[2] / "sdcore" / "native"
 LAWS = [
@@ -20,7 +22,18 @@ LAWS = [
     for name in ("events", "sleeps", "lives", "polls")
     for law in re.findall(r'^    \{"(\w+)", \w+\},$', (HERE / f"{name}.c").read_text(), re.MULTILINE)
 ]
-FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fvisibility=hidden")
+FLAGS = (
+    "-std=gnu11",
+    "-g",
+    "-O1",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-D_GNU_SOURCE",
+    "-fvisibility=hidden",
+    f"-I{NATIVE}",
+    f"-I{HERE}",
+)
 # The tests act in the moments of falling asleep; see pair.h.
 WRAP = "-Wl,--wrap=sd_set_announce,--wrap=sd_arm,--wrap=sd_watch_room,--wrap=sd_fence_sleeper"
 VARIANTS = {
@@ -35,10 +48,8 @@ VARIANTS = {
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tests, compiled with the whole core."""
     target = tmp_path_factory.mktemp("waiting") / f"waiting-{request.param}"
-    sources = [str(path) for folder in (NATIVE / "core", HERE) for path in sorted(folder.glob("*.c"))]
-    command = ["gcc", *FLAGS, f"-I{NATIVE}", *VARIANTS[request.param], "-o", str(target), *sources, WRAP, "-lpthread"]
-    subprocess.run(command, check=True)
-    return target
+    sources = [path for folder in (NATIVE / "core", HERE) for path in sorted(folder.glob("*.c"))]
+    return build_program(target, sources, (*FLAGS, *VARIANTS[request.param]), (WRAP, "-lpthread"))
 
 
 def run(program: Path, *args: str) -> subprocess.CompletedProcess[str]:

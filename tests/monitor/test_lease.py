@@ -16,6 +16,7 @@ import pytest
 
 from sdcore.protocol import layout, messages
 from tests.monitor.fake import Client, MonitorProcess, Other, eventually, loopback_listener, map_slab
+from tests.support.processes import free_port
 
 ACCEPTED = layout.OFFER_STATES + layout.OFFER_ACCEPTED
 OFFERED = layout.OFFER_STATES + layout.OFFER_OFFERED
@@ -366,9 +367,9 @@ with Client(Path({str(monitor.path)!r})) as client, socket.socket() as sock:
 """
     with socket.socket() as listener:
         listener.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND: the address need not be ours
-        listener.bind(("192.0.2.1", 0))
+        port = free_port()  # of the loopback too, where a port that the kernel chooses may be a client's
+        listener.bind(("192.0.2.1", port))
         listener.listen()
-        port = listener.getsockname()[1]
         with socket.create_server(("127.0.0.1", port)) as loopback:
             client.listen(listener)
             client.listen(loopback)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sdcore.protocol import layout
 from sdcore.protocol.ring_model import REWIND_FROM, REWIND_TO, Consumer, ImpossiblePositionError, Producer, Shared
-from tests.property.c_machines import compile_shared
+from tests.property.c_machines import compile_shared, fenced
 
 NATIVE = Path(__file__).parents[2] / "sdcore" / "native"
 SIZE = layout.RING_BYTES
@@ -75,24 +75,25 @@ SIZES = st.one_of(
     st.sampled_from([FRONT - 1, FRONT, FRONT + 1]),
     st.sampled_from([SIZE // 2, SIZE // 2 + 1, SIZE - 1, SIZE]),
 )
+CRing = tuple[FFI, Any, Any]
 STEPS = st.tuples(st.sampled_from(["put", "take", "peek", "room", "bytes", "rewind"]), SIZES)
 
 
 @pytest.fixture(scope="module")
-def c_ring(tmp_path_factory: pytest.TempPathFactory) -> tuple[FFI, Any]:
-    """The ring of the core, compiled."""
+def c_ring(tmp_path_factory: pytest.TempPathFactory) -> CRing:
+    """The ring of the core, compiled, and how to make memory for it."""
     source = tmp_path_factory.mktemp("ring") / "ring.c"
     source.write_text(SOURCE)
     ffi = FFI()
     ffi.cdef(DECLARED)
-    return ffi, ffi.dlopen(compile_shared(source, FLAGS))
+    return ffi, fenced(ffi), ffi.dlopen(compile_shared(source, FLAGS))
 
 
 class Both:
     """The reference and the C side by side; every step is compared."""
 
-    def __init__(self, c_ring: tuple[FFI, Any], at: int) -> None:
-        self.ffi, self.c = c_ring
+    def __init__(self, c_ring: CRing, at: int) -> None:
+        self.ffi, self.new, self.c = c_ring
         self.c.start(at)
         self.ring = Shared(tail=at, base=at, head=at)
         self.producer = Producer(self.ring, at, at, at)
@@ -123,11 +124,13 @@ class Both:
     def put(self, size: int) -> None:
         text = self.text(min(size, self.producer.room))
         self.producer.put(text)
-        self.c.put(text, len(text))
+        memory = self.new("uint8_t[]", len(text))  # no byte more
+        self.ffi.memmove(memory, text, len(text))
+        self.c.put(memory, len(text))
 
     def got(self, size: int) -> bytes:
         """What the C ring gives."""
-        memory = self.ffi.new("uint8_t[]", size)
+        memory = self.new("uint8_t[]", size)
         self.c.get(memory, size)
         return bytes(self.ffi.buffer(memory, size)) if size else b""
 
@@ -156,7 +159,7 @@ class Both:
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=STARTS, steps=st.lists(STEPS, max_size=40))
-def test_the_ring_does_what_its_reference_does(c_ring: tuple[FFI, Any], at: int, steps: list[tuple[str, int]]) -> None:
+def test_the_ring_does_what_its_reference_does(c_ring: CRing, at: int, steps: list[tuple[str, int]]) -> None:
     both = Both(c_ring, at)
     for name, size in steps:
         both.step(name, size)
@@ -164,7 +167,7 @@ def test_the_ring_does_what_its_reference_does(c_ring: tuple[FFI, Any], at: int,
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(SIZES, min_size=1, max_size=12))
-def test_what_is_taken_is_what_was_put(c_ring: tuple[FFI, Any], sizes: list[int]) -> None:
+def test_what_is_taken_is_what_was_put(c_ring: CRing, sizes: list[int]) -> None:
     """Each message goes through whole, as a ping-pong does: the ring is empty in between, and rewinds."""
     both = Both(c_ring, 0)
     for size in sizes:
@@ -174,9 +177,7 @@ def test_what_is_taken_is_what_was_put(c_ring: tuple[FFI, Any], sizes: list[int]
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(put=SIZES, taken=SIZES, tail=st.integers(-3, 2 * SIZE), head=st.integers(-3, 2 * SIZE))
-def test_positions_that_cannot_be_are_refused(
-    c_ring: tuple[FFI, Any], put: int, taken: int, tail: int, head: int
-) -> None:
+def test_positions_that_cannot_be_are_refused(c_ring: CRing, put: int, taken: int, tail: int, head: int) -> None:
     both = Both(c_ring, 0)
     for name, size in (("put", put), ("bytes", 0), ("take", taken), ("room", 0)):
         both.step(name, size)

@@ -173,7 +173,7 @@ def loopback_listener(family: int = socket.AF_INET, host: str = "127.0.0.1", **o
     return socket.create_server((host, 0), family=family, **options)
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 2.0) -> bool:
+def eventually(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
     """Whether something becomes true in time."""
     deadline = time.monotonic() + within_s
     while not condition():

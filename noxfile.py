@@ -5,6 +5,7 @@ Words after `--` go to the session's main program: `./run tests -- -k ring -x`.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,10 +18,19 @@ nox.options.error_on_external_run = True
 nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
-SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4")
-# Each file compiles programs, or starts servers, for all its tests.
+# Most tests wait most of their time, for a process to start or for the time after which the kernel gives up. With
+# worksteal each process gets neighbours, which want the same programs and the same answers of the kernel.
+SIDE_BY_SIDE = (f"--numprocesses={min(2 * (os.cpu_count() or 1), 8)}", "--dist=worksteal")
+# Each file starts servers for all its tests, and its clients fill a core.
 FILES_SIDE_BY_SIDE = ("tests/native", "tests/programs", "tests/conformance")
-ONE_BY_ONE = ("tests/faults", "tests/differential", "tests/bench")  # they fill the cores by themselves, or measure
+FILES_AT_ONCE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+# They fill the cores by themselves, or measure.
+FAULTS_ONE_BY_ONE = ("hostile_peer", "monitor_dies", "process_dies", "tree_is_killed")
+ONE_BY_ONE = (
+    *(f"tests/faults/test_{name}.py" for name in FAULTS_ONE_BY_ONE),
+    "tests/differential",
+    "tests/bench",
+)
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHON_DIRS = ("sdcore", "sdsim", "tests", "tools", "examples", "docs", "noxfile.py")
 
@@ -69,8 +79,8 @@ def tests(session: nox.Session) -> None:
         return
     apart = (*FILES_SIDE_BY_SIDE, *ONE_BY_ONE)
     parts = (
-        (*SIDE_BY_SIDE, "tests", *(f"--ignore={folder}" for folder in apart)),
-        (*SIDE_BY_SIDE, "--dist=loadfile", *FILES_SIDE_BY_SIDE),
+        (*SIDE_BY_SIDE, "tests", *(f"--ignore={path}" for path in apart)),
+        (*FILES_AT_ONCE, *FILES_SIDE_BY_SIDE),
         ONE_BY_ONE,
     )
     if [part for part in parts if not passes(session, *part)]:
@@ -147,7 +157,9 @@ def sanitized(session: nox.Session, kind: str, runtime: str, choice: str, **opti
             "tests/property/test_machines_agree.py",
             "tests/property/test_ring_agrees.py",
         )
-        pytest(session, *machines, LD_PRELOAD=path, PYTHONMALLOC="malloc", **options)
+        # These tests compile for themselves, and take the memory that C sees from malloc.
+        compiler = "gcc -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+        pytest(session, *machines, CC=compiler, LD_PRELOAD=path, **options)
     pytest(
         session,
         *("-k", choice, *SIDE_BY_SIDE, "tests/semantics", "tests/faults/test_hostile_peer.py"),

@@ -64,16 +64,24 @@ TOTALS: Final[Mapping[str, Callable[[Mapping[str, Any], int], int]]] = {
     "storm": lambda work, _: 2 * work["pairs"] * work["count"],
     "shared": lambda work, _: work["threads"] * work["count"],
     "fork-server": lambda work, _: 2 * work["clients"] * work["count"],
+    "pipeline": lambda work, _: work["count"],
+    "proxy": lambda work, _: 2 * work["clients"] * work["count"],
 }
 """How many messages a workload brings."""
-ONE_WAY: Final = frozenset({"stream", "shared"})
-"""Workloads in which a sender runs ahead."""
+BUFFERS: Final[Mapping[str, Callable[[Mapping[str, Any]], int]]] = {
+    "stream": lambda work: work["pairs"],
+    "shared": lambda _: 1,
+    "pipeline": lambda work: work["stages"] - 1,
+}
+"""Workloads in which a sender runs ahead, and how many buffers it can fill."""
 
 
 def fill_of(scenario: Scenario) -> int:
     """Bytes that need to have arrived before all buffers are as full as they will be."""
-    pairs = scenario.workload.pairs if scenario.workload.kind == "stream" else 1
-    return 2 * max(BUFFER_BYTES, RING_BYTES) * pairs if scenario.workload.kind in ONE_WAY else 0
+    buffers = BUFFERS.get(scenario.workload.kind)
+    if buffers is None:
+        return 0
+    return 2 * max(BUFFER_BYTES, RING_BYTES) * buffers(scenario.workload.model_dump())
 
 
 def total_of(scenario: Scenario) -> int:

@@ -19,7 +19,7 @@ from sdcore.protocol.lease import LeaseClientDo, LeaseClientEvent, LeaseClientSt
 from sdcore.protocol.listener import ListenerDo, ListenerEvent
 from sdsim.arrival import Arrival
 from sdsim.host import Host, Thread
-from sdsim.kernel import End, Incoming, Kernel, Listener
+from sdsim.kernel import End, Incoming, Kernel, Listener, Reset
 from sdsim.monitor import Monitor
 from sdsim.paths import join, swap_there
 from sdsim.shared import DECLINED, FREE, OFFERED, PENDING, WITHDRAWN, Slab, Slot
@@ -498,11 +498,17 @@ class Attempt:
                     self.library._start_backoff(self.destination)
 
     def _resend(self, thread: Thread) -> Steps:
-        """What lies in the ring goes over the companion, before anything else."""
+        """What lies in the ring goes over the companion, before anything else.
+
+        Where nobody reads any more it is lost, as what the kernel has in its buffers: the program's next call is told.
+        """
         assert self.slot is not None
         assert self.socket.end is not None
-        for span in self.socket.tx_dir.content.take(layout.RING_BYTES):
-            yield from self.library.kernel.send(thread, self.socket.end, span)
+        try:
+            for span in self.socket.tx_dir.content.take(layout.RING_BYTES):
+                yield from self.library.kernel.send(thread, self.socket.end, span)
+        except Reset:
+            self.socket.end.break_off()
 
     def _free_slot(self) -> None:
         slot = self.slot

@@ -120,6 +120,28 @@ class ForkServer(Part):
     count: Positive = 20
 
 
+class Pipeline(Part):
+    """Messages through a row of processes."""
+
+    kind: Literal["pipeline"]
+    stages: Annotated[int, Field(ge=2)] = 4
+    size: Positive = 8
+    count: Positive = 1000
+    work_ns: NotNegative = 0
+
+
+class Proxy(Part):
+    """Requests through a row of servers, each of which asks the next."""
+
+    kind: Literal["proxy"]
+    servers: Positive = 3
+    clients: Positive = 1
+    size: Positive = 64
+    answer: Positive = 1024
+    count: Positive = 1000
+    work_ns: NotNegative = 0
+
+
 class Kill(Part):
     """A process dies at once."""
 
@@ -198,7 +220,9 @@ class Chaos(Part):
     until_us: Positive = 1000
 
 
-Workload = Annotated[PingPong | Stream | Many | Mesh | Storm | Shared | ForkServer, Field(discriminator="kind")]
+Workload = Annotated[
+    PingPong | Stream | Many | Mesh | Storm | Shared | ForkServer | Pipeline | Proxy, Field(discriminator="kind")
+]
 Fault = Annotated[Kill | Pause | CrashMonitor | Move | Partition | Hold | Delay | Lose, Field(discriminator="verb")]
 
 
@@ -333,7 +357,7 @@ def _allowed(location: tuple[Any, ...], detail: Any) -> str:
 
 _WORKLOADS: Final[Mapping[str, type[Part]]] = {
     "ping-pong": PingPong, "stream": Stream, "many": Many, "mesh": Mesh, "storm": Storm, "shared": Shared,
-    "fork-server": ForkServer,
+    "fork-server": ForkServer, "pipeline": Pipeline, "proxy": Proxy,
 }  # fmt: skip
 _FAULTS: Final[Mapping[str, type[Part]]] = {
     "kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move,

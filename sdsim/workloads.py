@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sdcore.monitor.identity import Address
+from sdsim.chains import pipeline, proxy
 from sdsim.epoll import EpollSet
 from sdsim.host import Thread
 from sdsim.kernel import Reset
@@ -307,6 +308,8 @@ WORKLOADS: Mapping[str, Callable[[Site, MakeLibrary, Mapping[str, Any]], Result]
     "storm": storm,
     "shared": shared,
     "fork-server": fork_server,
+    "pipeline": pipeline,
+    "proxy": proxy,
 }
 
 __all__ = ["FAULTS", "WORKLOADS", "Result", "Violation", "many", "ping_pong", "storm", "stream"]

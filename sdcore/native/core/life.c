@@ -111,6 +111,7 @@ static void register_membarrier(void)
 {
     sd_g.no_membarrier = sd_sys_membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) < 0;
     sd_g.heavy_fence = sd_g.heavy_fence || sd_g.no_membarrier;
+    sd_store(&sd_g.unusual, sd_load(&sd_g.unusual) || sd_g.heavy_fence);
 }
 
 void sd_init(void)

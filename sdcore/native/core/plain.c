@@ -1,12 +1,9 @@
-/* The common path of send and recv: what most calls are, and no more.
- *
- * token held? (one compare), is it still the socket, room or bytes? (one compare each), copy, publish, does the peer wait?
- * (one load), leave (one store). Whatever else may be is tried again by the long way in transfer.c, which knows all of it.
- * Nothing here makes a system call, or swaps a word, unless somebody waits or others use the token too.
+/* send and recv for who has not been served at once (plain.h): longer messages, tokens that others use too, no bytes yet.
+ * Whatever else may be is tried again by the long way in transfer.c, which knows all of it.
  */
+#include "core/plain.h"
+
 #include "core/api.h"
-#include "core/ring.h"
-#include "core/thread.h"
 #include "core/transfer.h"
 #include "core/wait.h"
 
@@ -58,6 +55,22 @@ static inline void leave_and_notify(struct sd_socket *s, struct sd_thread *self,
         leave_and_attend(s, self, attention, data);
     else
         leave_as_entered(self, data ? &s->tx.token : &s->rx.token);
+}
+
+ssize_t sd_sent_and_attend(struct sd_socket *s, struct sd_thread *self, size_t n)
+{
+    struct sd_attention *attention = &s->tx.dir->data_wait;
+    if (only_marks_ready(s, attention, true))
+        sd_token_leave_fast(self);
+    else
+        leave_and_attend(s, self, attention, true);
+    return (ssize_t)n;
+}
+
+ssize_t sd_received_and_attend(struct sd_socket *s, struct sd_thread *self, size_t n)
+{
+    leave_and_attend(s, self, &s->rx.dir->room_wait, false);
+    return (ssize_t)n;
 }
 
 /* --- sending --- */

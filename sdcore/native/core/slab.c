@@ -162,6 +162,7 @@ long sd_learn_lease(int fd, const struct sd_msg_lease *lease, enum sd_slab_role 
         return n;
     k->roles |= role;
     sd_g.heavy_fence |= k->lease.slab->heavy_fence != 0;
+    sd_store(&sd_g.unusual, sd_load(&sd_g.unusual) || sd_g.heavy_fence);
     *learnt = &k->lease;
     return 0;
 }

@@ -7,6 +7,8 @@
 #include "shim/libc.h"
 #include "shim/transfer.h"
 
+#include "core/plain.h" /* after shim.h, which says how the system's headers are read */
+
 /* Out-of-band bytes travel in the kernel; its error queue is looked at where it is. */
 static long leave_for_flags(int fd, int flags)
 {
@@ -80,21 +82,27 @@ long sd_sent_vector(int fd, const struct iovec *iov, size_t count, int flags)
     }
 }
 
-/* Each call is two functions: the entry point, which is all that others' descriptors ever see and needs no stack, and the
- * part for sockets of ours, kept out of line. */
+/* Each call is three functions: the entry point, which is all that others' descriptors ever see and needs no stack; the
+ * common path of ours; and the rest of ours. */
 
 /* read of no bytes is 0 at once, whatever the socket's state; recv of no bytes is not. */
-static SD_APART ssize_t read_ours(int fd, void *buf, size_t n)
+static SD_APART ssize_t read_otherwise(int fd, void *buf, size_t n, int flags)
 {
     if (sd_unlikely(n == 0))
         return 0;
-    long r = sd_received(fd, buf, n, 0);
+    long r = sd_received(fd, buf, n, flags);
     return sd_unlikely(r == SD_PASS) ? sd_counted_in(fd, libc.read(fd, buf, n)) : sd_return(r);
+}
+
+static SD_APART ssize_t read_ours(int fd, void *buf, size_t n, struct sd_socket *s)
+{
+    return sd_recv_at_once(fd, s, buf, n, 0, read_otherwise);
 }
 
 ssize_t sd_do_read(int fd, void *buf, size_t n)
 {
-    return sd_likely(!sd_socket_of(fd)) ? libc.read(fd, buf, n) : read_ours(fd, buf, n);
+    struct sd_socket *s = sd_socket_of(fd);
+    return sd_likely(!s) ? libc.read(fd, buf, n) : read_ours(fd, buf, n, s);
 }
 
 SD_EXPORT ssize_t read(int fd, void *buf, size_t n)
@@ -103,15 +111,21 @@ SD_EXPORT ssize_t read(int fd, void *buf, size_t n)
 }
 SD_ALIAS(read, __read);
 
-static SD_APART ssize_t write_ours(int fd, const void *buf, size_t n)
+static SD_APART ssize_t write_otherwise(int fd, const void *buf, size_t n, int flags)
 {
-    long r = sd_sent(fd, buf, n, 0);
-    return sd_unlikely(r == SD_PASS) ? sd_counted_out(fd, libc.write(fd, buf, n)) : sd_return_sent(r, 0);
+    long r = sd_sent(fd, buf, n, flags);
+    return sd_unlikely(r == SD_PASS) ? sd_counted_out(fd, libc.write(fd, buf, n)) : sd_return_sent(r, flags);
+}
+
+static SD_APART ssize_t write_ours(int fd, const void *buf, size_t n, struct sd_socket *s)
+{
+    return sd_send_at_once(fd, s, buf, n, 0, write_otherwise);
 }
 
 ssize_t sd_do_write(int fd, const void *buf, size_t n)
 {
-    return sd_likely(!sd_socket_of(fd)) ? libc.write(fd, buf, n) : write_ours(fd, buf, n);
+    struct sd_socket *s = sd_socket_of(fd);
+    return sd_likely(!s) ? libc.write(fd, buf, n) : write_ours(fd, buf, n, s);
 }
 
 SD_EXPORT ssize_t write(int fd, const void *buf, size_t n)
@@ -120,15 +134,21 @@ SD_EXPORT ssize_t write(int fd, const void *buf, size_t n)
 }
 SD_ALIAS(write, __write);
 
-static SD_APART ssize_t recv_ours(int fd, void *buf, size_t n, int flags)
+static SD_APART ssize_t recv_otherwise(int fd, void *buf, size_t n, int flags)
 {
     long r = sd_received(fd, buf, n, flags);
     return sd_unlikely(r == SD_PASS) ? sd_counted_in(fd, libc.recv(fd, buf, n, flags)) : sd_return(r);
 }
 
+static SD_APART ssize_t recv_ours(int fd, void *buf, size_t n, int flags, struct sd_socket *s)
+{
+    return sd_recv_at_once(fd, s, buf, n, flags, recv_otherwise);
+}
+
 ssize_t sd_do_recv(int fd, void *buf, size_t n, int flags)
 {
-    return sd_likely(!sd_socket_of(fd)) ? libc.recv(fd, buf, n, flags) : recv_ours(fd, buf, n, flags);
+    struct sd_socket *s = sd_socket_of(fd);
+    return sd_likely(!s) ? libc.recv(fd, buf, n, flags) : recv_ours(fd, buf, n, flags, s);
 }
 
 SD_EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
@@ -137,15 +157,21 @@ SD_EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 }
 SD_ALIAS(recv, __recv);
 
-static SD_APART ssize_t send_ours(int fd, const void *buf, size_t n, int flags)
+static SD_APART ssize_t send_otherwise(int fd, const void *buf, size_t n, int flags)
 {
     long r = sd_sent(fd, buf, n, flags);
     return sd_unlikely(r == SD_PASS) ? sd_counted_out(fd, libc.send(fd, buf, n, flags)) : sd_return_sent(r, flags);
 }
 
+static SD_APART ssize_t send_ours(int fd, const void *buf, size_t n, int flags, struct sd_socket *s)
+{
+    return sd_send_at_once(fd, s, buf, n, flags, send_otherwise);
+}
+
 SD_EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-    return sd_likely(!sd_socket_of(fd)) ? libc.send(fd, buf, n, flags) : send_ours(fd, buf, n, flags);
+    struct sd_socket *s = sd_socket_of(fd);
+    return sd_likely(!s) ? libc.send(fd, buf, n, flags) : send_ours(fd, buf, n, flags, s);
 }
 SD_ALIAS(send, __send);
 

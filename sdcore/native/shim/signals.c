@@ -68,6 +68,7 @@ static bool cancel_is_handled(void)
 SD_EXPORT int pthread_cancel(pthread_t thread)
 {
     atomic_store(&sd_g.cancels, true);
+    atomic_store(&sd_g.unusual, true);
     int number = number_of(thread);
     int r = libc.pthread_cancel(thread);
     if (r == 0 && number > 0 && !pthread_equal(thread, pthread_self()) && cancel_is_handled())

@@ -42,7 +42,7 @@ SD_API bool sd_token_enter_second(struct sd_token *token); /* by a thread that i
 SD_API void sd_token_leave_slow(struct sd_token *token);
 SD_API bool sd_token_abandoned(struct sd_token *token);  /* who was inside died there, and nobody has taken it since */
 SD_API void sd_token_taken_over(struct sd_token *token); /* peer.c: who was inside died there */
-SD_API void sd_token_reset(struct sd_token *token);      /* a fresh socket: the calling thread owns it */
+SD_API void sd_token_reset(struct sd_token *token);      /* of a fresh socket: nobody owns it */
 /* What this slot was inside of was left in the middle: its thread died, or left it by longjmp. */
 SD_API void sd_token_disown(struct sd_thread *slot);
 

@@ -364,21 +364,20 @@ void sd_token_leave_slow(struct sd_token *token)
 
 /* --- sockets and threads that begin --- */
 
-/* Without membarrier nobody can be asked to give a token up: then nobody is biased from the beginning. */
+/* It is nobody's until somebody acts: who accepts a connection seldom is who serves it, and a token that has an owner costs
+ * the next one a fence. Without membarrier nobody can be asked to give it up: then nobody is biased from the beginning. */
 void sd_token_reset(struct sd_token *token)
 {
-    struct sd_thread *self = sd_thread_attach();
     uint64_t word = sd_load(&token->word);
-    uint32_t id = self ? self->id : 0;
     struct sd_token_owner was, made, m;
     do {
         was = made = unpacked(word);
-        sd_token_owner_step(&made, SD_TOKEN_OWNER_EV_MADE, id);
+        sd_token_owner_step(&made, SD_TOKEN_OWNER_EV_MADE, 0);
         m = made;
         if (sd_g.no_membarrier)
             sd_token_owner_step(&m, SD_TOKEN_OWNER_EV_UNFENCED, 0);
     } while (!atomic_compare_exchange_weak(&token->word, &word, packed(&m)));
-    sd_record_token(token, &was, &made, SD_TOKEN_OWNER_EV_MADE, id, 0);
+    sd_record_token(token, &was, &made, SD_TOKEN_OWNER_EV_MADE, 0, 0);
     if (sd_g.no_membarrier)
         sd_record_token(token, &made, &m, SD_TOKEN_OWNER_EV_UNFENCED, 0, 0);
 }

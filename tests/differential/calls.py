@@ -96,6 +96,7 @@ CHOICES: dict[str, dict[str, int]] = {
     "control": {"add": 1, "del": 2, "mod": 3},
     "forker": {"fork": 0, "_Fork": 1, "clone": 2},
     "image": {"same": 0, "scrubbed": 1},
+    "splicer": {"into": 0, "out": 1},
 }
 UNIONS: dict[str, dict[str, int]] = {
     "socket_flags": {name: int(number) for name, number in SOCKET_FLAGS.items()},
@@ -122,11 +123,14 @@ CALLS = (
     Call("fill", ("slot", "int")),
     Call("drain", ("slot", "int")),
     Call("sendfile", ("slot", "int")),
+    # By way of a pipe, into a socket or out of one.
+    Call("splice", ("slot", "int", "splicer")),
     Call("shutdown", ("slot", "how")),
     Call("close", ("slot",)),
     Call("dup", ("slot", "slot", "duper")),
     Call("dup2", ("slot", "slot", "duper2")),
     Call("nonblock", ("slot", "int", "setter")),
+    Call("async", ("slot", "int")),  # O_ASYNC; nobody cares for SIGIO
     Call("getfl", ("slot",)),
     Call("setopt", ("slot", "option", "int")),
     Call("getopt", ("slot", "option")),
@@ -142,15 +146,17 @@ CALLS = (
     Call("fork", ("actor", "forker")),
     Call("thread", ("actor",)),
     Call("exec", ("image",)),
+    Call("spawn"),  # a program that inherits what is not close-on-exec, and ends
     Call("exit", ("int",)),
     # What the stage does itself. `kill` names a victim by the actor before it: all of its process goes.
     Call("kill"),
     Call("signal", ("int",)),  # 1: the handler asks that calls go on (SA_RESTART)
     Call("join"),
     Call("sleep", ("int",)),
+    Call("unload"),  # `sdcore drain` of the actor's program
 )
 BY_NAME = {call.name: number for number, call in enumerate(CALLS)}
-BY_THE_STAGE = frozenset({"kill", "signal", "join", "sleep"})
+BY_THE_STAGE = frozenset({"kill", "signal", "join", "sleep", "unload"})
 
 _WIRE = struct.Struct(f"=3i{ARGUMENTS}I")
 
@@ -264,6 +270,7 @@ def header() -> Iterator[str]:
         "waiter",
         "forker",
         "image",
+        "splicer",
     ):
         yield f"enum {kind} {{ {', '.join(f'BY_{name.upper()} = {value}' for name, value in CHOICES[kind].items())} }};"
     yield "enum passed { PASSED_WHOLE, PASSED_LINGER, PASSED_TIME, PASSED_STATE };"

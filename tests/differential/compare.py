@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from tests.differential.calls import CHOICES, EPOLL_FLAGS, Program, Step, written
+from tests.differential.calls import CHOICES, EPOLL_FLAGS, MESSAGE_FLAGS, Program, Step, written
 from tests.differential.stage import Event, Kind, Run
 
 Opening = Callable[[Step, Event], Event]
@@ -99,6 +99,9 @@ def closes_under_a_waiter(program: Program, kernel: Sequence[Event]) -> bool:
     return False
 
 
+MOVING = frozenset({"post", "exec", "spawn", "async", "splice", "unload"})
+
+
 def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
     """Whether an end is passed on or inherited by exec after something that the kernel's connection does not know.
 
@@ -106,16 +109,23 @@ def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
     the set, or to a program before; and bytes in the ring of a process that is killed after the move
     (killed_after_the_peer_moved.txt).
     """
-    if not any(step.call in {"post", "exec"} for step in program):
+    if not any(step.call in MOVING for step in program):
         return False
     edges = any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
-    otherwise = any(step.call in {"fill", "sendall", "fork", "exec"} for step in program)
-    moved = min(n for n, step in enumerate(program) if step.call in {"post", "exec"})
+    otherwise = any(step.call in {"fill", "sendall", "fork", "exec", "spawn"} for step in program)
+    moved = min(n for n, step in enumerate(program) if step.call in MOVING)
     return (edges and otherwise) or any(step.call == "kill" for step in program[moved:])
 
 
+def loses_an_urgent_byte(program: Program, kernel: Sequence[Event]) -> bool:
+    """Whether an end is passed on or inherited with an urgent byte behind others (urgent_byte_and_a_stand_in.txt)."""
+    urgent = MESSAGE_FLAGS["OOB"]
+    sent = [n for n, step in enumerate(program) if step.call == "send" and step.args[2] & urgent]
+    return any(step.call in {"post", "exec", "spawn"} for step in program[min(sent, default=len(program)) :])
+
+
 Excuse = Callable[[Program, Sequence[Event]], bool]
-EXCUSES: tuple[Excuse, ...] = (is_open, closes_under_a_waiter, forgets_over_a_move)
+EXCUSES: tuple[Excuse, ...] = (is_open, closes_under_a_waiter, forgets_over_a_move, loses_an_urgent_byte)
 
 
 def told(program: Program, event: Event) -> str:

@@ -40,7 +40,6 @@ PIECES = (1 << 20, 65_536, 10_007, RING)
 
 DONTWAIT, NOSIGNAL, OOB = (MESSAGE_FLAGS[name] for name in ("DONTWAIT", "NOSIGNAL", "OOB"))
 PEEK, WAITALL, TRUNC = (MESSAGE_FLAGS[name] for name in ("PEEK", "WAITALL", "TRUNC"))
-BOTH_WAYS = 3
 WITHOUT_FLAGS = {"write", "writev", "read", "readv"}
 
 
@@ -125,7 +124,7 @@ def send_some(scene: Scene) -> None:
     actor, slot, thing = found
     size = scene.one_of(SMALL)
     target = other(thing.end)
-    if target in scene.deaf or not scene.fits(target, size):
+    if not scene.fits(target, size):
         return
     sender = scene.one_of(CHOICES["sender"])
     flags = draw_flags(scene, (NOSIGNAL, DONTWAIT, OOB) if scene.wild else (NOSIGNAL, DONTWAIT))
@@ -230,6 +229,29 @@ def send_file(scene: Scene) -> None:
         scene.wake(other(thing.end))
 
 
+def splice_some(scene: Scene) -> None:
+    """Bytes of a pipe into a socket; those of a socket into a pipe, if there are any."""
+    found = scene.pick("stream")
+    if found is None:
+        return
+    actor, slot, thing = found
+    size = scene.one_of(SMALL[1:])
+    target = other(thing.end)
+    if scene.chance(50) and scene.fits(target, size) and not scene.is_awaited(target):
+        scene.add(actor, "splice", slot, size, CHOICES["splicer"]["into"])
+        scene.unread[target] = scene.unread.get(target, 0) + size
+    elif scene.unread.get(thing.end, 0) >= size:
+        scene.add(actor, "splice", slot, size, CHOICES["splicer"]["out"])
+        scene.unread[thing.end] -= size
+
+
+def signal_driven(scene: Scene) -> None:
+    """O_ASYNC on and off."""
+    found = scene.pick("stream", "stream", "listener", "fresh")
+    if found is not None:
+        scene.add(found[0], "async", found[1], scene.one_of((1, 1, 0)))
+
+
 def shut_down(scene: Scene) -> None:
     """shutdown in all forms."""
     found = scene.pick("stream", "stream", "stream", "fresh", "listener")
@@ -239,8 +261,6 @@ def shut_down(scene: Scene) -> None:
     how = scene.one_of((1, 0, 2))
     scene.add(actor, "shutdown", slot, how)
     scene.shut[thing.end] = scene.shut.get(thing.end, 0) | (how + 1)
-    if scene.shut[thing.end] == BOTH_WAYS:
-        scene.deaf.add(thing.end)
     scene.ended.add(thing.end[0])
     scene.wake(thing.end)
     scene.wake(other(thing.end))
@@ -420,6 +440,18 @@ def control_epoll(scene: Scene) -> None:
     scene.add(actor, "epctl", epoll, control, target, scene.one_of(_EPOLL_SETS))
 
 
+def nest_epoll(scene: Scene) -> None:
+    """A set in a set."""
+    found = scene.pick("epoll")
+    if found is None:
+        return
+    actor, inner, _ = found
+    outer = scene.new_slot(actor, Thing("epoll"))
+    scene.add(actor, "epoll", outer)
+    scene.add(actor, "epctl", outer, CHOICES["control"]["add"], inner, EPOLL_FLAGS["IN"])
+    scene.add(actor, "epwait", outer, 6, 0, 0)
+
+
 def wait_epoll(scene: Scene) -> None:
     """epoll_wait in all its names."""
     found = scene.pick("epoll")
@@ -447,6 +479,18 @@ def new_actor(scene: Scene) -> None:
         scene.add(parent, "fork", child, scene.one_of(CHOICES["forker"].values()))
         scene.process_of[child] = child
         scene.slots[child] = dict(scene.slots[scene.process_of[parent]])
+
+
+def spawn(scene: Scene) -> None:
+    """posix_spawn of something that ends."""
+    if scene.idle():
+        scene.add(scene.one_of(scene.idle()), "spawn")
+
+
+def unload(scene: Scene) -> None:
+    """`sdcore drain`, once: it holds for the rest of the program."""
+    if not any(step.call == "unload" for step in scene.steps):
+        scene.add(scene.one_of(list(scene.process_of)), "unload")
 
 
 def end_process(scene: Scene) -> None:
@@ -510,8 +554,18 @@ TAME_MOVES: dict[Move, int] = {
     transfer: 2,
     fill_and_drain: 1,
     lonely_socket: 1,
+    nest_epoll: 1,
 }
-WILD_MOVES: dict[Move, int] = {**TAME_MOVES, pass_on: 4, new_image: 3, send_file: 2}
+WILD_MOVES: dict[Move, int] = {
+    **TAME_MOVES,
+    pass_on: 4,
+    new_image: 3,
+    send_file: 2,
+    splice_some: 2,
+    signal_driven: 1,
+    spawn: 1,
+    unload: 1,
+}
 
 
 def look_at_the_end(scene: Scene) -> None:

@@ -5,9 +5,11 @@ A stage is a process of c/ that lives long and plays many programs; each has pro
 
 from __future__ import annotations
 
+import os
 import select
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +25,7 @@ from tests.support.processes import kill
 
 SOURCES = Path(__file__).parent / "c"
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread")
+UNLOAD_S = 0.5  # connections on which nobody calls stay
 PROGRAM_S = 60.0
 
 _EVENT = struct.Struct("=ii qiiQ8s6i")
@@ -182,7 +185,13 @@ class Theatre:
     def __init__(self, program: Path, host: Host) -> None:
         """Start the built `program` twice; the host's monitor serves."""
         self._host = host
-        self._stages = [Stage(program, host.environment(shim=shim)) for shim in (False, True)]
+        unload = f"env -u LD_PRELOAD {sys.executable} -m sdcore.cli drain %d --timeout {UNLOAD_S}"
+        unload += f" --monitor-dir {host.directory} >/dev/null 2>&1"
+        more = {"PYTHONPATH": os.pathsep.join(sys.path), "STAGE_UNLOAD": unload}
+        self._stages = [
+            Stage(program, host.environment(shim=False)),
+            Stage(program, host.environment(shim=True, **more)),
+        ]
         self.programs = 0
 
     def __enter__(self) -> Theatre:
@@ -205,6 +214,8 @@ class Theatre:
             for stage in self._stages:
                 stage.again()
             raise
+        if any(step.call == "unload" for step in program):
+            self._stages[1].again()  # it holds for all that the conductor forks
         return kernel, library
 
     def sums(self) -> Sums:

@@ -29,6 +29,7 @@ static void catch_signals(bool interrupts)
     struct sigaction restart = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction interrupt = {.sa_handler = on_signal};
 
+    signal(SIGIO, SIG_IGN);
     sigaction(SIGPIPE, &pipe, NULL);
     sigaction(SIGUSR1, &restart, NULL);
     if (interrupts)
@@ -146,6 +147,16 @@ long do_thread(int me, const int32_t *args)
     pthread_attr_destroy(&attributes);
     errno = error;
     return error ? -1 : 0;
+}
+
+long do_spawn(void)
+{
+    char *words[] = {"true", NULL};
+    pid_t pid;
+    int error = posix_spawnp(&pid, words[0], NULL, NULL, words, environ);
+
+    errno = error;
+    return error ? -1 : waitpid(pid, NULL, 0) == pid ? 0 : -1;
 }
 
 /* The same program again, as the same actor: with the same environment, or with none, so without the library. */

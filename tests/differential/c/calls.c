@@ -321,7 +321,58 @@ static long do_sendfile(const struct part *part)
     return sendfile(fd_of(part, 0), file_fd, &start, (size_t)part->args[1]);
 }
 
+#define SPLICE_MOST 16384
+
+static long splice_into(const struct part *part, const int ends[2])
+{
+    static __thread uint8_t bytes[SPLICE_MOST];
+    size_t size = (size_t)part->args[1] < SPLICE_MOST ? (size_t)part->args[1] : SPLICE_MOST;
+
+    pattern(bytes, size, part->number, 0);
+    if (write(ends[1], bytes, size) < 0)
+        return -1;
+    return splice(ends[0], NULL, fd_of(part, 0), NULL, size, 0);
+}
+
+/* How many come at once is a matter of the pages that they lie in: all that were asked for, or until nothing comes. */
+static long splice_out(const struct part *part, const int ends[2])
+{
+    static __thread uint8_t bytes[SPLICE_MOST];
+    long done = 0, got = 1;
+
+    while (done < part->args[1] && got > 0) {
+        got = splice(fd_of(part, 0), NULL, ends[1], NULL, (size_t)(part->args[1] - done), SPLICE_F_NONBLOCK);
+        if (got > 0)
+            received(part->result, bytes, read(ends[0], bytes, sizeof bytes));
+        done += got > 0 ? got : 0;
+    }
+    return done || got == 0 ? done : got;
+}
+
+static long do_splice(const struct part *part)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC))
+        return -1;
+    long r = part->args[2] == BY_INTO ? splice_into(part, ends) : splice_out(part, ends);
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    errno = error;
+    return r;
+}
+
 /* --- settings and questions --- */
+
+static long do_async(const struct part *part)
+{
+    int fd = fd_of(part, 0), flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETOWN, getpid()))
+        return -1;
+    return fcntl(fd, F_SETFL, part->args[1] ? flags | O_ASYNC : flags & ~O_ASYNC);
+}
 
 static long do_nonblock(const struct part *part)
 {
@@ -457,11 +508,13 @@ long perform(const struct part *part, int call)
     case CALL_FILL: return do_fill(part);
     case CALL_DRAIN: return do_drain(part);
     case CALL_SENDFILE: return do_sendfile(part);
+    case CALL_SPLICE: return do_splice(part);
     case CALL_SHUTDOWN: return shutdown(fd_of(part, 0), args[1]);
     case CALL_CLOSE: return close(fd_of(part, 0));
     case CALL_DUP: return do_dup(part);
     case CALL_DUP2: return do_dup2(part);
     case CALL_NONBLOCK: return do_nonblock(part);
+    case CALL_ASYNC: return do_async(part);
     case CALL_GETFL: return do_getfl(part);
     case CALL_SETOPT: return do_setopt(part);
     case CALL_GETOPT: return do_getopt(part);
@@ -476,11 +529,13 @@ long perform(const struct part *part, int call)
     case CALL_FORK: return do_fork(part->me, args);
     case CALL_THREAD: return do_thread(part->me, args);
     case CALL_EXEC: return do_exec(part->me, args);
+    case CALL_SPAWN: return do_spawn();
     case CALL_EXIT: _exit(args[0]);
     case CALL_KILL:
     case CALL_SIGNAL:
     case CALL_JOIN:
-    case CALL_SLEEP: break; /* the conductor's */
+    case CALL_SLEEP:
+    case CALL_UNLOAD: break; /* the conductor's */
     }
     errno = ENOSYS;
     return -1;

@@ -331,6 +331,21 @@ static void do_join(int me, int number)
     settle(me, LATER, was_loose);
 }
 
+/* Under the library alone there is something to unload. */
+static void do_unload(int me, int number)
+{
+    const char *command = getenv("STAGE_UNLOAD");
+    struct result done = {0};
+    char line[1024];
+
+    if (command) {
+        snprintf(line, sizeof line, command, shared->processes[shared->actors[me].process].pid);
+        if (system(line) < 0)
+            broken("system");
+    }
+    report(RETURNED, number, &done);
+}
+
 static void do_sleep(int number, int milliseconds)
 {
     struct result done = {0};
@@ -346,6 +361,7 @@ static bool by_the_conductor(int me, int number, const struct step *step)
     case CALL_SIGNAL: do_signal(me, number, step->args[0]); return true;
     case CALL_JOIN: do_join(me, number); return true;
     case CALL_SLEEP: do_sleep(number, step->args[0]); return true;
+    case CALL_UNLOAD: do_unload(me, number); return true;
     default: return false;
     }
 }

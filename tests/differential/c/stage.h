@@ -24,6 +24,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -123,6 +124,7 @@ void actor_resume(int me);             /* the same, after exec */
 long do_fork(int me, const int32_t *args);
 long do_thread(int me, const int32_t *args);
 long do_exec(int me, const int32_t *args);
+long do_spawn(void);
 
 /* --- calls.c, watch.c --- */
 

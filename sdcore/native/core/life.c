@@ -600,6 +600,26 @@ void sd_fork_child(void)
 
 /* --- exec --- */
 
+/* The kernel closes it, and knows nothing of what lies unread in the ring: a peer that has moved hears of it by TCP alone. */
+static void reset_if_unread(struct sd_socket *s, int fd)
+{
+    bool closes = sd_sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
+    if (!closes || !sd_mode_uses_ring(sd_load(&s->mode)) || lingers(fd) >= 0)
+        return;
+    if (sd_load_acquire(&s->rx.dir->p.tail) == sd_own_head(s))
+        return;
+    reset_companion(fd);
+    sd_store(&sd_g.files[fd].resets, true);
+}
+
+static void reset_no_more(int fd)
+{
+    struct linger off = {0};
+    if (!atomic_exchange(&sd_g.files[fd].resets, false))
+        return;
+    sd_sys_setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+}
+
 /* The next program knows nothing of our references, and the kernel closes or keeps the companions by itself: to the rest
  * of the family it is as if this process had ended. A last reference stays: if exec fails, there is no way back from a
  * close. */
@@ -614,6 +634,8 @@ void sd_leave_by_exec(void)
         note_bytes(s);
         if (drop_unless_last(s))
             atomic_store(&sd_g.files[fd].left, true);
+        else
+            reset_if_unread(s, fd);
     }
     sd_record_end();
 }
@@ -626,5 +648,7 @@ void sd_exec_failed(void)
         struct sd_socket *s = sd_socket_of(fd);
         if (s && atomic_exchange(&sd_g.files[fd].left, false))
             atomic_fetch_add(&s->rec.refs, 1);
+        if (s)
+            reset_no_more(fd);
     }
 }

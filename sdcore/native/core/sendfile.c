@@ -25,19 +25,31 @@ static long read_piece(const struct source *source, uint8_t *to, size_t n)
     return got;
 }
 
+/* With the send token: reads into the ring, which may lie in several places, up to a piece. */
+static long put_piece(struct sd_socket *s, const struct source *source, size_t n)
+{
+    uint8_t *to;
+    size_t done = 0;
+    n = sd_min_u64(n, PIECE_BYTES);
+    while (done < n) {
+        long r = sd_tx_room(s, &to);
+        if (r > 0)
+            r = read_piece(source, to, sd_min_u64((uint64_t)r, n - done));
+        if (r <= 0)
+            return done ? (long)done : r;
+        sd_tx_commit(s, (size_t)r);
+        done += (size_t)r;
+    }
+    return (long)done;
+}
+
 /* One piece. Bytes, 0 at the end of the file, -EAGAIN for no room, SD_PASS when the connection is kernel TCP now. */
 static long send_piece(struct sd_socket *s, const struct source *source, size_t n)
 {
-    uint8_t *to;
     sd_look_before_sending(s);
     if (!sd_token_enter(&s->tx.token))
         return -EDEADLK; /* a signal handler inside the call that it interrupted */
-    long r = sd_tx_room(s, &to);
-    if (r > 0) {
-        r = read_piece(source, to, sd_min_u64(sd_min_u64((uint64_t)r, n), PIECE_BYTES));
-        if (r > 0)
-            sd_tx_commit(s, (size_t)r);
-    }
+    long r = put_piece(s, source, n);
     sd_token_leave(&s->tx.token);
     if (r > 0)
         sd_notify(s, &s->tx.dir->data_wait, true);

@@ -159,6 +159,7 @@ struct sd_watch;
 struct sd_file {
     _Atomic uint16_t kind;
     _Atomic bool left;                /* exec is under way: our reference is given back already */
+    _Atomic bool resets;              /* exec is under way: the kernel resets the connection as it closes it */
     uint32_t counted;                 /* while this process forks: index + 1 of the object counted for the child */
     _Atomic(struct sd_socket *) sock; /* kind SOCKET */
     _Atomic(struct sd_epoll *) epoll; /* kind EPOLL */

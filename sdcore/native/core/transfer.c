@@ -496,13 +496,15 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
     return r == -ECONNRESET ? reset_error(s) : r;
 }
 
-/* A receive would find no byte and take the error, which belongs to the next call. */
-static bool only_error_left(int fd)
+/* A receive would find no byte, and take the error, or pass over the urgent byte: both belong to the next call. */
+static bool adds_nothing(int fd, int flags)
 {
-    struct pollfd p = {.fd = fd};
+    struct pollfd p = {.fd = fd, .events = POLLPRI};
     int there = 0;
     sd_sys_ioctl(fd, FIONREAD, &there);
-    return there <= 0 && sd_sys_ppoll(&p, 1, &(struct timespec){0}, NULL) == 1 && (p.revents & POLLERR);
+    if (there > 0)
+        return false;
+    return (flags & MSG_DONTWAIT) || sd_sys_ppoll(&p, 1, &(struct timespec){0}, NULL) == 1;
 }
 
 /* The rest of what the program wants after the connection moved in the middle of it. */
@@ -512,7 +514,7 @@ static long recv_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, i
     fd = sd_call_hold(s, fd);
     while (c->left) {
         size_t run = cursor_run(c, c->left);
-        if (run && only_error_left(fd))
+        if (run && adds_nothing(fd, flags))
             break;
         long r = run ? sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL) : 0;
         if (r > 0) {

@@ -153,7 +153,7 @@ def recv_some(scene: Scene) -> None:
         flags = 0
     unread = scene.unread.get(thing.end, 0)
     if not flags & DONTWAIT and not thing.nonblock and (not unread or (flags & WAITALL and unread < size)):
-        if scene.chance(60):
+        if not size or scene.chance(60):  # Linux wakes a receive of no bytes at whatever happens, when it happens
             flags |= DONTWAIT
             receiver = "recv" if receiver in WITHOUT_FLAGS else receiver
         else:

@@ -40,6 +40,7 @@ PIECES = (1 << 20, 65_536, 10_007, RING)
 
 DONTWAIT, NOSIGNAL, OOB = (MESSAGE_FLAGS[name] for name in ("DONTWAIT", "NOSIGNAL", "OOB"))
 PEEK, WAITALL, TRUNC = (MESSAGE_FLAGS[name] for name in ("PEEK", "WAITALL", "TRUNC"))
+BOTH_WAYS = 3
 WITHOUT_FLAGS = {"write", "writev", "read", "readv"}
 
 
@@ -124,7 +125,7 @@ def send_some(scene: Scene) -> None:
     actor, slot, thing = found
     size = scene.one_of(SMALL)
     target = other(thing.end)
-    if not scene.fits(target, size):
+    if (scene.wild and target in scene.deaf) or not scene.fits(target, size):
         return
     sender = scene.one_of(CHOICES["sender"])
     flags = draw_flags(scene, (NOSIGNAL, DONTWAIT, OOB) if scene.wild else (NOSIGNAL, DONTWAIT))
@@ -235,9 +236,8 @@ def splice_some(scene: Scene) -> None:
     if found is None:
         return
     actor, slot, thing = found
-    size = scene.one_of(SMALL[1:])
-    target = other(thing.end)
-    if scene.chance(50) and scene.fits(target, size) and not scene.is_awaited(target):
+    size, target = scene.one_of(SMALL[1:]), other(thing.end)
+    if scene.chance(50) and scene.fits(target, size) and target not in scene.deaf and not scene.is_awaited(target):
         scene.add(actor, "splice", slot, size, CHOICES["splicer"]["into"])
         scene.unread[target] = scene.unread.get(target, 0) + size
     elif scene.unread.get(thing.end, 0) >= size:
@@ -261,6 +261,8 @@ def shut_down(scene: Scene) -> None:
     how = scene.one_of((1, 0, 2))
     scene.add(actor, "shutdown", slot, how)
     scene.shut[thing.end] = scene.shut.get(thing.end, 0) | (how + 1)
+    if scene.shut[thing.end] == BOTH_WAYS:
+        scene.deaf.add(thing.end)
     scene.ended.add(thing.end[0])
     scene.wake(thing.end)
     scene.wake(other(thing.end))
@@ -458,8 +460,7 @@ def wait_epoll(scene: Scene) -> None:
     if found is None:
         return
     actor, slot, _ = found
-    timeout = scene.one_of((0, 0, 0, 0, 10, -1))
-    scene.add(actor, "epwait", slot, 6, timeout, scene.one_of(CHOICES["waiter"].values()))
+    scene.add(actor, "epwait", slot, 6, scene.one_of((0, 0, 0, 0, 10, -1)), scene.one_of(CHOICES["waiter"].values()))
 
 
 # --- processes and threads ---

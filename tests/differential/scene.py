@@ -38,6 +38,7 @@ class Scene:
     unread: dict[tuple[int, int], int] = field(default_factory=dict)
     ended: set[int] = field(default_factory=set)  # pairs of which one end at least has said its last word
     shut: dict[tuple[int, int], int] = field(default_factory=dict)  # directions, as bits
+    deaf: set[tuple[int, int]] = field(default_factory=set)  # shut both ways: a known difference where it moves
     names: list[int] = field(default_factory=list)  # family of each
     actors: int = FIRST_ACTORS
     pairs: int = 0

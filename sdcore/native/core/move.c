@@ -351,6 +351,8 @@ static void become_kernel(struct sd_socket *s)
     int fd = sd_fd_of(s);
     if ((sd_load(&s->shut) & 1) && fd >= 0)
         sd_sys_shutdown(fd, SHUT_RD);
+    if ((sd_load(&s->shut) & 2) && fd >= 0 && mover_state(s) == SD_MOVER_OVER)
+        sd_sys_shutdown(fd, SHUT_WR); /* a connection that stands in has not heard of it */
     sd_peer_to_kernel(s);
     sd_store(&s->rec.ring_sent_bytes, s->tx.tail);
     sd_store(&s->rec.ring_received_bytes, s->rx.head);

@@ -23,7 +23,7 @@ from sdsim.shared import Attention, Direction, Slot
 from sdsim.stepper import effects_of
 from sdsim.stream import Span, Stream
 from sdsim.token import Token
-from sdsim.units import NS
+from sdsim.units import NS, PAGE_BYTES
 from sdsim.waiting import wait
 from sdsim.world import Steps, Violation
 
@@ -34,6 +34,8 @@ RING_BYTES = layout.RING_BYTES
 TX_FIN, TX_CLOSED, TX_RESET, TX_MOVED = layout.TX_FIN, layout.TX_CLOSED, layout.TX_RESET, layout.TX_MOVED
 OFFER_LOOK_PS = layout.OFFER_LOOK_NS * NS
 OFFER_TIMEOUT_PS = layout.OFFER_TIMEOUT_NS * NS
+ADDRESS_BYTES = 8
+"""A page that is mapped comes as its address."""
 ROOM_WAKE_BYTES = RING_BYTES // 4
 ALL_PUT = effects_of((TxDo.PUT_ALL,))
 ALL_TAKEN = effects_of((RxDo.TAKE_ALL,))
@@ -260,7 +262,7 @@ class Socket:
     def _fetch(self, size: int) -> int:
         """Time for bytes that the peer has just written."""
         if size >= self.library.map_from_bytes:
-            return self.costs.map(size)
+            return self.costs.map(size) + self.costs.fetch(ADDRESS_BYTES * (size // PAGE_BYTES))
         return self.costs.copy(size) + self.costs.fetch(size)
 
     def publish_flags(self, flags: int) -> None:

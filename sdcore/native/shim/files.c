@@ -90,7 +90,12 @@ SD_EXPORT ssize_t splice(int in_fd, off64_t *in_at, int out_fd, off64_t *out_at,
     if (r != SD_PASS)
         return sd_return(r);
     r = sd_leave_to_kernel(out_fd, SD_REASON_MOVED_SPLICE, false);
-    return r < 0 ? sd_return(r) : splice_by_kernel(in_fd, in_at, out_fd, out_at, n, flags);
+    if (r == 0 && sd_socket_of(out_fd))
+        r = sd_send(out_fd, NULL, 0, MSG_DONTWAIT); /* what only we know of its end */
+    if (r == -EPIPE || r == -ECONNRESET)
+        return sd_return_sent(r, 0);
+    return r < 0 && r != SD_PASS && r != -EAGAIN ? sd_return(r)
+                                                 : splice_by_kernel(in_fd, in_at, out_fd, out_at, n, flags);
 }
 
 /* --- asynchronous I/O --- */

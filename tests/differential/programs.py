@@ -484,13 +484,13 @@ def new_actor(scene: Scene) -> None:
 
 def spawn(scene: Scene) -> None:
     """posix_spawn of something that ends."""
-    if scene.idle():
+    if scene.idle() and scene.chance(30):
         scene.add(scene.one_of(scene.idle()), "spawn")
 
 
 def unload(scene: Scene) -> None:
     """`sdcore drain`, once: it holds for the rest of the program."""
-    if not any(step.call == "unload" for step in scene.steps):
+    if scene.chance(10) and not any(step.call == "unload" for step in scene.steps):
         scene.add(scene.one_of(list(scene.process_of)), "unload")
 
 

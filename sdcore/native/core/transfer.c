@@ -201,6 +201,16 @@ static long no_token(void)
     return -EAGAIN;
 }
 
+/* The last send takes all that fits: the rest would not be asked for. */
+static long put_last(struct sd_socket *s, struct cursor *c, long done)
+{
+    long r = done;
+    while (r > 0 && c->left)
+        if ((r = put_some(s, c)) > 0)
+            done += r;
+    return done;
+}
+
 /* One attempt, taking and leaving the token. */
 static long send_once(struct sd_socket *s, struct cursor *c)
 {
@@ -215,6 +225,8 @@ static long send_once(struct sd_socket *s, struct cursor *c)
     size_t wanted = c->left;
     sd_window_follow(s);
     long r = sd_load(&s->error) ? take_error(s) : put_some(s, c);
+    if (sd_unlikely(s->last_send))
+        r = put_last(s, c, r);
     sd_token_leave(&s->tx.token);
     settle_violation(s);
     if (r > 0)

@@ -98,7 +98,7 @@ static __attribute__((noinline)) long send_otherwise(int fd, struct sd_socket *s
 /* Others use the token, too: it is entered by a swap, or in turn. */
 static __attribute__((noinline)) long send_in_turn(int fd, struct sd_socket *s, const void *buf, size_t n, int flags)
 {
-    if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)) || !sd_token_enter(&s->tx.token))
+    if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)) || !sd_token_enter_in_turn(&s->tx.token))
         return send_otherwise(fd, s, buf, n, flags);
     if (!put_plain(fd, s, buf, n)) {
         sd_token_leave(&s->tx.token);
@@ -173,7 +173,7 @@ static __attribute__((noinline)) long recv_otherwise(int fd, struct sd_socket *s
 static __attribute__((noinline)) long recv_in_turn(int fd, struct sd_socket *s, void *buf, size_t n, int flags)
 {
     bool empty = false;
-    if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)) || !sd_token_enter(&s->rx.token))
+    if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)) || !sd_token_enter_in_turn(&s->rx.token))
         return recv_otherwise(fd, s, buf, n, flags, false);
     size_t taken = get_plain(fd, s, buf, n, &empty);
     if (!taken) {

@@ -94,14 +94,18 @@ static inline void sd_token_leave_fast(struct sd_thread *self)
 #endif
 }
 
-/* Enter: afterwards this thread alone acts. False if no thread slot can be had. */
-static inline bool sd_token_enter(struct sd_token *token)
+/* As sd_token_enter, for who has seen that sd_token_enter_fast does not do. */
+static inline bool sd_token_enter_in_turn(struct sd_token *token)
 {
-    if (sd_likely(sd_token_enter_fast(token)))
-        return true;
     uintptr_t frame;
     sd_note_frame(&frame);
     return sd_token_enter_slow(token, frame);
+}
+
+/* Enter: afterwards this thread alone acts. False if no thread slot can be had. */
+static inline bool sd_token_enter(struct sd_token *token)
+{
+    return sd_likely(sd_token_enter_fast(token)) || sd_token_enter_in_turn(token);
 }
 
 static inline void sd_token_leave(struct sd_token *token)

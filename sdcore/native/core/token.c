@@ -51,13 +51,12 @@ static uint64_t packed(const struct sd_token_owner *m)
            m->holding;
 }
 
-/* One step from `word`; its effects, or LOST if the word is another one by now. A step that changes nothing is not
- * swapped: what it says holds while the word stands, and it was read after our own `busy` was written. */
-static uint32_t decide(struct sd_token *token, uint64_t word, uint32_t event, uint32_t arg)
+/* A step that was taken from `word` on a copy, and its effects: LOST if the word is another one by now. A step that changes
+ * nothing is not swapped: what it says holds while the word stands, and it was read after our own `busy` was written. */
+static uint32_t publish(struct sd_token *token, uint64_t word, struct sd_token_owner m, uint32_t event, uint32_t arg,
+                        uint32_t effects)
 {
     const struct sd_token_owner was = unpacked(word);
-    struct sd_token_owner m = was;
-    uint32_t effects = sd_token_owner_step(&m, event, arg);
     assert(effects != SD_NO_ROW);
     uint64_t next = packed(&m);
     if (next == word) {
@@ -70,6 +69,14 @@ static uint32_t decide(struct sd_token *token, uint64_t word, uint32_t event, ui
         return LOST;
     sd_record_token(token, &was, &m, event, arg, effects);
     return effects;
+}
+
+/* One step from `word`. */
+static uint32_t decide(struct sd_token *token, uint64_t word, uint32_t event, uint32_t arg)
+{
+    struct sd_token_owner m = unpacked(word);
+    uint32_t effects = sd_token_owner_step(&m, event, arg);
+    return publish(token, word, m, event, arg, effects);
 }
 
 static bool asks_for(uint32_t effects, uint32_t effect)
@@ -294,9 +301,10 @@ static bool ask(struct sd_thread *self, struct sd_token *token, int place)
     uint32_t event =
         look(token, word, self, false) == SEEN_OUTSIDE ? SD_TOKEN_OWNER_EV_WANT_IDLE : SD_TOKEN_OWNER_EV_WANT;
     struct sd_token_owner m = unpacked(word);
-    if (asks_for(sd_token_owner_step(&m, event, self->id), SD_TOKEN_OWNER_DO_QUEUE))
+    uint32_t effects = sd_token_owner_step(&m, event, self->id);
+    if (asks_for(effects, SD_TOKEN_OWNER_DO_QUEUE))
         return queue_up(self, token, place, word, event);
-    uint32_t effects = decide(token, word, event, self->id);
+    effects = publish(token, word, m, event, self->id, effects);
     if (asks_for(effects, SD_TOKEN_OWNER_DO_REPAIR))
         sd_token_taken_over(token);
     return asks_for(effects, SD_TOKEN_OWNER_DO_GRANT);
@@ -324,8 +332,23 @@ static bool enter_at(struct sd_thread *self, struct sd_token *token, int place)
     return true;
 }
 
+/* Inside of nothing, as most who enter are. Who has no slot is not free: see sd_nobody. */
+static bool is_free(const struct sd_thread *self)
+{
+    for (int i = 0; i < SD_BUSY; i++)
+        if (sd_load(&((struct sd_thread *)self)->busy[i]))
+            return false;
+    return true;
+}
+
 bool sd_token_enter_slow(struct sd_token *token, uintptr_t frame)
 {
+    if (sd_likely(is_free(sd_self))) {
+        sd_self->frame = frame;
+        while (!ask(sd_self, token, 0))
+            ;
+        return true;
+    }
     struct sd_thread *self = sd_thread_attach();
     if (!self)
         return false;

@@ -332,7 +332,7 @@ static void obey(const char *word, char *a, char *b, char *c)
     else if (!strcmp(word, "sandbox"))
         do_sandbox();
     else if (!strcmp(word, "heavy"))
-        printf("%s\n", sd_g.heavy_fence ? "yes" : "no");
+        printf("%s\n", sd_g.heavy_fence && sd_load(&sd_g.unusual) ? "yes" : "no");
     else if (!strcmp(word, "overlay"))
         do_overlay();
     else if (!strcmp(word, "overlaid"))

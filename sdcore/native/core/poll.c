@@ -105,8 +105,19 @@ static long take_kernel(struct sd_poll *poll)
     return ready;
 }
 
+/* A server may refuse what it never accepted: only the companion tells, and nobody looks there if others are ready. */
+static void look_at_offers(struct sd_poll *poll)
+{
+    for (nfds_t i = 0; i < poll->n; i++) {
+        struct sd_socket *s = ours(poll->want[i].fd);
+        if (sd_unlikely(s && sd_load(&s->mode) == SD_MODE_OFFERED))
+            sd_look_at_companion(s, poll->want[i].fd);
+    }
+}
+
 static long look_all(struct sd_poll *poll)
 {
+    look_at_offers(poll);
     long ready = look_ring(poll);
     if (!poll->plain)
         return ready;

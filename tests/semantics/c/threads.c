@@ -259,6 +259,47 @@ SCENARIO(cancel_in_recv, RING)
     SHOW(send(fd, "x", 1, 0));
 }
 
+/* The first byte makes this thread the one that uses the connection without further ado. */
+static void *receive_when_cancelled(void *argument)
+{
+    int *fd = argument;
+    char byte;
+
+    await_queued(*fd, 2);
+    MUST(recv(*fd, &byte, 1, 0));
+    pthread_cancel(pthread_self());
+    recv(*fd, &byte, 1, 0);
+    return NULL;
+}
+
+static void *send_when_cancelled(void *argument)
+{
+    int *fd = argument;
+
+    MUST(send(*fd, "x", 1, 0));
+    pthread_cancel(pthread_self());
+    send(*fd, "y", 1, 0);
+    return NULL;
+}
+
+/* A call is a cancellation point also where it has nothing to wait for: its byte stays where it is. */
+SCENARIO(cancelled_before_a_call_that_need_not_wait, RING)
+{
+    int fd = pair();
+    char byte = 0;
+
+    peer_text("ab");
+    pthread_t thread = thread_start(receive_when_cancelled, &fd);
+    SHOW_BOOL(thread_join(thread) == PTHREAD_CANCELED);
+    SHOW(recv(fd, &byte, 1, 0));
+    SHOW(byte);
+    thread = thread_start(send_when_cancelled, &fd);
+    SHOW_BOOL(thread_join(thread) == PTHREAD_CANCELED);
+    SHOW(send(fd, "z", 1, 0));
+    SHOW_PEER(peer(OP_QUEUED, 2));
+    SHOW_PEER(peer(OP_RECV_ONCE, 8));
+}
+
 static void *churn(void *argument)
 {
     struct job *job = argument;

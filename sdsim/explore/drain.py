@@ -78,7 +78,7 @@ class DrainModel:
     def steps(self, w: World) -> Iterator[tuple[Act, World]]:
         """What each may do next."""
         if w.mortal and not w.dead:
-            yield Act("monitor", "dies"), replace(w, dead=True, todo=())
+            yield Act("monitor", "dies", chance=True), replace(w, dead=True, todo=())
         if not w.dead:
             yield from self._monitor(w)
         if 0 <= w.client < OFFERED:

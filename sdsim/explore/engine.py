@@ -8,7 +8,8 @@ visited once, nearest first, so the first fault found has the shortest history. 
     liveness    a world from which no done world can be reached any more, whatever happens
 
 Liveness in this sense covers endless waiting and endless circling: a set of worlds that can only be left by luck is
-fine (the schedule is fair), one that cannot be left at all is not.
+fine (the schedule is fair), one that cannot be left at all is not. A death is no luck: what only goes on because
+somebody dies stands still.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from sdsim.stepper import Program, compiled
 
 @dataclass(frozen=True)
 class Act:
-    """One step: who does what, for the chart."""
+    """One step: who does what, for the chart. `chance`: a misfortune that may come and that nobody can wait for."""
 
     who: str
     what: str
+    chance: bool = False
 
 
 class Model(Protocol):
@@ -92,6 +94,7 @@ class Explorer:
         self.depths = array("q")
         self.edges_from = array("q")
         self.edges_to = array("q")
+        self.steps = 0
 
     def run(self) -> Found:
         """Visit every world; stops at the first fault of safety."""
@@ -100,7 +103,7 @@ class Explorer:
         if complete:
             fault = self._liveness()
         depth = max(self.depths, default=0)
-        return Found(self.model.name, len(self.worlds), len(self.edges_to), depth, fault, complete)
+        return Found(self.model.name, len(self.worlds), self.steps, depth, fault, complete)
 
     def _search(self) -> Fault | None:
         for world in self.model.first():
@@ -121,10 +124,12 @@ class Explorer:
         any_step = False
         try:
             for act, following in self.model.steps(world):
-                any_step = True
                 target = self._visit(following, number, act)
-                self.edges_from.append(number)
-                self.edges_to.append(target)
+                self.steps += 1
+                if not act.chance:
+                    any_step = True
+                    self.edges_from.append(number)
+                    self.edges_to.append(target)
         except ProtocolError as error:
             return Fault(f"no row: {error}", self._history(number))
         if not any_step and not self.model.done(world):

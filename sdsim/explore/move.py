@@ -137,7 +137,7 @@ class MoveModel:
         if not w.open:
             return
         if w.closes:
-            yield Act("producer", "dies"), replace(w, dead=True, open=False, producer=())
+            yield Act("producer", "dies", chance=True), replace(w, dead=True, open=False, producer=())
         if w.producer:
             effect, rest = w.producer[0], w.producer[1:]
             what = effect if isinstance(effect, str) else f"does {effect.name}"

@@ -54,7 +54,14 @@ class Message(Enum):
 
 @dataclass(frozen=True)
 class Connection:
-    """One connection. `at` is the listener that accepted it, or BACKLOG, or NOWHERE."""
+    """One connection.
+
+    Attributes:
+        slot: the client holds a slot.
+        carries, server_carries: what the ends were told to use, USE_RING or USE_KERNEL.
+        server_closes: its program has closed it.
+        at: the listener that accepted it, or BACKLOG, or NOWHERE.
+    """
 
     port: Port = Port.EMPTY
     word: Word = Word.FREE
@@ -62,10 +69,14 @@ class Connection:
     awaited: int = 0
     client_todo: Todo = ()
     client_dead: bool = False
+    slot: bool = False
+    carries: Effect | None = None
     at: int = NOWHERE
     server: ServerState = S.IDLE
     marked: int = 0
     server_todo: Todo = ()
+    server_carries: Effect | None = None
+    server_closes: bool = False
     message: Message = Message.UNSENT
     accepts: int = 0
 
@@ -85,6 +96,9 @@ _SWAPS: dict[Effect | str, dict[Port, Port]] = {
     ServerDo.UNMARK: {Port.PENDING: Port.EMPTY},
     ServerDo.DECLARE_DECLINED: {Port.EMPTY: Port.DECLINED, Port.PENDING: Port.DECLINED},
 }
+
+
+_READS: dict[Effect | None, Message] = {ServerDo.USE_RING: Message.RING, ServerDo.USE_KERNEL: Message.KERNEL}
 
 
 class OfferModel:
@@ -110,8 +124,11 @@ class OfferModel:
             yield World((Connection(port), *rest))
 
     def wrong(self, w: World) -> str | None:
-        """Both ends agree, nothing is lost, nothing is accepted twice, no mark outlives what it stands for."""
+        """Both ends agree, nothing is lost, nothing is accepted twice, no mark or slot outlives what it stands for."""
         for number, c in enumerate(w.connections, 1):
+            server_closed = c.server is S.CLOSED and not c.server_closes
+            if c.client is C.CLOSED or server_closed or self._idle_slot(c):
+                return f"connection {number}: closed, and nobody closed it, or a slot is held that nobody uses"
             if c.message is Message.LOST and not self._dead(w, c):
                 return f"connection {number}: the client's message is lost"
             if c.accepts > 1:
@@ -130,6 +147,10 @@ class OfferModel:
     def _dead(self, w: World, c: Connection) -> bool:
         return c.client_dead or c.at in w.dead or len(w.dead) == self.listeners or c.server is S.CLOSED
 
+    def _idle_slot(self, c: Connection) -> bool:
+        """The dead may leave theirs to the monitor."""
+        return c.slot and c.client in (C.IDLE, C.KERNEL) and not (c.client_todo or c.client_dead)
+
     def _settled(self, w: World, c: Connection) -> bool:
         ends = c.client in (C.ESTABLISHED, C.KERNEL) and c.server in (S.ESTABLISHED, S.KERNEL)
         return ends and not c.client_todo and not c.server_todo and not self._dead(w, c)
@@ -144,11 +165,11 @@ class OfferModel:
                 yield act, self._with(w, number, new)
             if not c.client_dead and w.deaths < self.deaths:
                 dead = self._with(w, number, replace(c, client_dead=True, client_todo=()))
-                yield Act(self.parties[number], "is killed"), replace(dead, deaths=w.deaths + 1)
+                yield Act(self.parties[number], "is killed", chance=True), replace(dead, deaths=w.deaths + 1)
         if w.deaths < self.deaths:
             for listener in set(range(self.listeners)) - w.dead:
                 name = self.parties[self.count + listener]
-                yield Act(name, "is killed"), replace(w, dead=w.dead | {listener}, deaths=w.deaths + 1)
+                yield Act(name, "is killed", chance=True), replace(w, dead=w.dead | {listener}, deaths=w.deaths + 1)
 
     # The client -------------------------------------------------------------------------------------------------------
 
@@ -163,15 +184,16 @@ class OfferModel:
                     yield Act(name, f"does {text}"), new
             return
         for event in self._client_events(w, c):
-            yield self._feed_client(c, event, name)
-        if c.message is Message.UNSENT and c.client in (C.OFFERED, C.ESTABLISHED):
+            yield self._feed_client(replace(c, slot=c.slot or event is ClientEvent.CONNECT_LEASED), event, name)
+        if c.message is Message.UNSENT and (c.client is C.OFFERED or c.carries is ClientDo.USE_RING):
             yield Act(name, "sends into the ring"), replace(c, message=Message.RING)
-        if c.message is Message.UNSENT and c.client is C.KERNEL and c.at != NOWHERE:
+        if c.message is Message.UNSENT and c.carries is ClientDo.USE_KERNEL and c.at != NOWHERE:
             yield Act(name, "sends by the kernel"), replace(c, message=Message.KERNEL)
 
     def _client_events(self, w: World, c: Connection) -> Iterator[ClientEvent]:
         if c.client is C.IDLE:
             yield ClientEvent.CONNECT_LEASED
+            yield ClientEvent.NO_SLOT
         if c.client is C.OFFERED:
             yield ClientEvent.EXPIRED
             if c.word is Word.ACCEPTED:
@@ -185,7 +207,10 @@ class OfferModel:
         act = Act(name, f"client: {c.client.name} {event.name} -> {state.name}{names}")
         assert isinstance(state, ClientState)
         awaited = min(PATIENCE, *registers)
-        return act, replace(c, client=state, awaited=awaited, client_todo=(*effects, *c.client_todo))
+        carries = None if state is C.IDLE else c.carries
+        return act, replace(
+            c, client=state, awaited=awaited, carries=carries, client_todo=(*effects, *c.client_todo)
+        )  # fmt: skip
 
     def _client_does(self, c: Connection, item: Effect | str) -> Iterator[Connection]:
         def then(event: Event | str) -> Todo:
@@ -195,6 +220,7 @@ class OfferModel:
             at = BACKLOG if c.at == NOWHERE else c.at
             for event in (ClientEvent.KERNEL_OPEN, ClientEvent.KERNEL_SLOW):
                 yield replace(c, at=at, client_todo=(*c.client_todo, event))
+            yield replace(c, client_todo=(*c.client_todo, ClientEvent.KERNEL_FAILED))
         elif item is ClientDo.MAKE_OFFER:
             yield replace(c, word=Word.OFFERED, client_todo=then(ENTER_PORT))
         elif item == ENTER_PORT and c.port is Port.EMPTY:
@@ -213,7 +239,10 @@ class OfferModel:
         elif item is ClientDo.FREE_SLOT:
             lost = Message.LOST if c.message is Message.RING else c.message
             port = Port.EMPTY if c.port is Port.OURS else c.port
-            yield replace(c, word=Word.FREE, port=port, message=lost)
+            yield replace(c, word=Word.FREE, port=port, message=lost, slot=False)
+        elif item in (ClientDo.USE_RING, ClientDo.USE_KERNEL):
+            assert isinstance(item, Effect)
+            yield replace(c, carries=item)
         else:
             yield c
 
@@ -243,13 +272,12 @@ class OfferModel:
         if c.server is S.PENDING:
             yield Act(name, "looks again"), replace(c, server_todo=(ServerDo.LOOK_UP,))
             yield self._feed_server(c, ServerEvent.EXPIRED, name)
-            yield self._feed_server(c, ServerEvent.CLOSE, name)
+            yield self._feed_server(replace(c, server_closes=True), ServerEvent.CLOSE, name)
             if c.message is Message.KERNEL:
                 yield self._feed_server(c, ServerEvent.COMPANION_DATA, name)
             if c.client_dead:
                 yield self._feed_server(c, ServerEvent.COMPANION_EOF, name)
-        reads = {S.ESTABLISHED: Message.RING, S.KERNEL: Message.KERNEL}
-        if c.message is reads.get(c.server):
+        if c.message is _READS.get(c.server_carries):
             yield Act(name, "reads the message"), replace(c, message=Message.READ)
 
     def _feed_server(self, c: Connection, event: Event, name: str) -> tuple[Act, Connection]:
@@ -265,6 +293,8 @@ class OfferModel:
         def then(event: Event) -> Todo:
             return (event, *c.server_todo)
 
+        if item in (ServerDo.USE_RING, ServerDo.USE_KERNEL):
+            return replace(c, server_carries=item)
         if item is ServerDo.LOOK_UP:
             return replace(c, server_todo=then(ServerEvent.FOUND if offered else ServerEvent.ABSENT))
         if item is ServerDo.TRY_TAKE:

@@ -87,7 +87,7 @@ class TeardownModel:
             state = end.machine[0]
             if state is not S.CLOSED:
                 yield self._feed(w, me, E.CLOSE, int(end.unread))
-                yield Act(self.parties[me], "is killed"), self._with(w, me, replace(end, dead=True))
+                yield Act(self.parties[me], "is killed", chance=True), self._with(w, me, replace(end, dead=True))
                 if state in (S.OPEN, S.PEER_SHUT, S.DEAF):
                     yield self._feed(w, me, E.SHUT_WR, 0)
                 yield self._feed(w, me, E.SHUT_RD, 0)

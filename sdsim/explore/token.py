@@ -121,7 +121,7 @@ class TokenModel:
             for place in self._visible_next(t):
                 yield Act(name, f"{t.buffer[place][0]} becomes visible"), self._commit(w, me, place)
             if alive > 1 and len(w.threads) - alive < self.deaths and not t.reborn and (t.at != "outside" or t.left):
-                yield Act(name, "dies"), self._die(w, me)
+                yield Act(name, "dies", chance=True), self._die(w, me)
 
     # Memory -----------------------------------------------------------------------------------------------------------
 

@@ -27,8 +27,9 @@ from sdcore.protocol.transport import (
     MoverState,
 )
 from sdsim.explore.chart import as_mermaid, as_text
-from sdsim.explore.engine import Found, explore, tables
+from sdsim.explore.engine import Found, Table, explore, tables
 from sdsim.explore.models import MODELS
+from sdsim.mutate import mutants_of
 from tests.sim.changes import changed
 
 QUICK = ("offer", "ring", "token", "teardown", "move", "drain")
@@ -45,6 +46,40 @@ def test_no_order_of_events_breaks_a_law(name: str) -> None:
     assert result.fault is None
     assert result.complete
     assert result.worlds > 300
+
+
+UNNOTICED = {
+    "client": {("deleted", "OFFERED EXPIRED [awaited > 0]")},  # less patient, and right
+    "server": {
+        ("leads to PENDING", "IDLE ACCEPT_HINTED LOOK_UP"),  # looks as well, without a mark
+        ("effects dropped", "ARRIVING ABSENT"),  # no mark: the client is less patient
+        ("effects dropped", "PENDING COMPANION_EOF"),  # the client is dead
+        ("deleted", "TAKING SWAP_WON [marked > 0]"),  # a mark in another slab, and there is one
+        ("deleted", "TAKING SWAP_LOST [marked > 0]"),
+        ("effects dropped", "DECLINING DECLINE_LOST"),  # it looks again anyhow
+    },
+}
+"""Changes of rows that the world of one client and one listener cannot notice."""
+
+
+@pytest.mark.parametrize("machine", [CLIENT, SERVER], ids=lambda machine: machine.name)
+def test_every_other_change_of_a_row_of_a_handshake_breaks_a_law(machine: Machine) -> None:
+    model = MODELS["offer"][1](tables({}))
+    explore(model)
+    taken = {row for table in vars(model).values() if isinstance(table, Table) for row in table.rows}
+    judged = [mutant for mutant in mutants_of(machine) if mutant.row in taken]
+    assert len(judged) > 40
+    survivors = {(mutant.kind, str(mutant.row)) for mutant in judged if found("offer", mutant.table).fault is None}
+    for kind, row in survivors:
+        assert any(kind == expected and row.startswith(start) for expected, start in UNNOTICED[machine.name]), row
+    assert len(survivors) == len(UNNOTICED[machine.name])
+
+
+def test_waiting_for_a_death_is_standing_still() -> None:
+    stuck = changed(CLIENT, ClientState.OFFERED, ClientEvent.COMPANION_DATA, without(ClientDo.TRY_WITHDRAW))
+    fault = found("offer", stuck).fault
+    assert fault is not None
+    assert "liveness" in fault.what or "deadlock" in fault.what
 
 
 def without(effect: object) -> object:

@@ -312,6 +312,25 @@ SCENARIO(write_after_peer_closed_then_read, ANY)
     SHOW(send(fd, "x", 1, MSG_NOSIGNAL));
 }
 
+/* What made a connection fast before its peer closed must not make it deaf to that afterwards. */
+SCENARIO(one_more_send_to_a_peer_that_closed, RING)
+{
+    int fd = pair();
+    char byte;
+
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < 3; i++)
+        SHOW(send(fd, "a", 1, 0));
+    peer(OP_QUEUED, 3);
+    SHOW_PEER(peer(OP_RECV_ONCE, 3));
+    SHOW_PEER(peer(OP_CLOSE, 0));
+    SHOW(recv(fd, &byte, 1, 0));
+    SHOW(send(fd, "b", 1, 0));
+    sleep_ms(50);
+    SHOW(send(fd, "c", 1, 0));
+    SHOW(send(fd, "d", 1, 0));
+}
+
 SCENARIO(every_call_raises_sigpipe, RING)
 {
     int fd = pair();

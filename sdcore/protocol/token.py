@@ -67,7 +67,7 @@ class TokenDo(Effect):
 
 
 owner = Reg("owner", bits=16, doc="number of the thread that holds the token, or held it last; 0 nobody")
-takeovers = Reg("takeovers", bits=8, doc="how often it changed hands; counts while it may be biased")
+takeovers = Reg("takeovers", bits=8, doc="how often it changed hands, or was lost; counts while it may be biased")
 waiters = Reg("waiters", bits=16, doc="threads in the queue, dead ones too")
 holding = Reg("holding", bits=32, doc="grants and deaths in the queue so far: the ticket of the first of the queue")
 S, E, D = TokenState, TokenEvent, TokenDo
@@ -81,6 +81,7 @@ FIRST_IS_GONE = {waiters: waiters - 1, **NEXT}
 TO_FIRST = {owner: arg, **FIRST_IS_GONE}
 TAKEN_OVER = {**TO_FIRST, takeovers: takeovers + 1}
 OFTEN = takeovers >= TAKEOVERS_BIASED - 1
+NOBODYS_YET = (owner == 0) & (takeovers == 0)  # a loss counts as a takeover: what died inside has to be repaired
 
 
 def handed_on(event: TokenEvent, do: TokenDo | tuple[TokenDo, ...]) -> tuple[Row, ...]:
@@ -97,6 +98,7 @@ TOKEN_OWNER = Machine(
     S, E, D, registers=(owner, takeovers, waiters, holding), rows=(
     # state   event       if             set          do                   next
     Row(S.HELD, E.UNFENCED,  ALWAYS,       {},           NOTHING,             S.SHARED),
+    Row(S.HELD, E.WANT,      NOBODYS_YET,  TO_NEWCOMER,  D.GRANT,             S.HELD),
     Row(S.HELD, E.WANT,      owner == 0,   TO_NEWCOMER,  (D.GRANT, D.REPAIR), S.HELD),
     Row(S.HELD, E.WANT,      ALWAYS,       ONE_MORE,     D.QUEUE,             S.REVOKING),
     # Seen outside without a fence: worth nothing, except for the owner itself, who knows.
@@ -117,6 +119,7 @@ TOKEN_OWNER = Machine(
     *handed_on(E.OWNER_DIED, (D.GRANT, D.REPAIR)),
     Row(S.REVOKED, E.WAITER_DIED, waiters > 1, FIRST_IS_GONE, NOTHING, S.REVOKED),
 
+    Row(S.SHARED, E.WANT,        NOBODYS_YET & (waiters == 0),  TO_NEWCOMER, D.GRANT,             S.SHARED),
     Row(S.SHARED, E.WANT,        (owner == 0) & (waiters == 0), TO_NEWCOMER, (D.GRANT, D.REPAIR), S.SHARED),
     Row(S.SHARED, E.WANT,        ALWAYS,                      ONE_MORE,      D.QUEUE,             S.SHARED),
     Row(S.SHARED, E.WANT_IDLE,   waiters == 0,                TO_NEWCOMER,   D.GRANT,             S.SHARED),
@@ -128,6 +131,7 @@ TOKEN_OWNER = Machine(
 
     *(Row(state, E.MADE, ALWAYS, FRESH, NOTHING, S.HELD) for state in S),
     *(row for state in S for row in (
+        Row(state, E.OWNER_LOST, (owner == arg) & (takeovers == 0), {owner: 0, takeovers: 1}, NOTHING, state),
         Row(state, E.OWNER_LOST, owner == arg, {owner: 0}, NOTHING, state),
         *ignored(state, E.OWNER_LOST),
     )),

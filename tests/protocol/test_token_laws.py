@@ -28,6 +28,7 @@ class TokenLaws(RuleBasedStateMachine):
         self.token = TOKEN_OWNER.start()
         self.inside: int | None = None
         self.died_inside = False
+        self.fresh = True
         self.queue: deque[int] = deque()
 
     @property
@@ -42,7 +43,8 @@ class TokenLaws(RuleBasedStateMachine):
         if D.GRANT in effects:
             assert self.inside is None
             assert not self.died_inside or D.REPAIR in effects
-            self.inside, self.died_inside = thread, False
+            assert not (self.fresh and D.REPAIR in effects), "nobody was inside, so nothing is half done"
+            self.inside, self.died_inside, self.fresh = thread, False, False
         if D.QUEUE in effects:
             assert before + len(self.queue) == self.token.regs["holding"] + self.token.regs["waiters"] - 1
             self.queue.append(thread)
@@ -106,6 +108,7 @@ class TokenLaws(RuleBasedStateMachine):
         last = self.token.regs["holding"] + len(self.queue)
         self.feed(E.MADE, owner)
         self.queue.clear()
+        self.fresh = True
         assert self.token.regs["holding"] > last - 1
         if unfenced:
             self.feed(E.UNFENCED, 0)

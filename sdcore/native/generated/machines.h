@@ -1616,6 +1616,7 @@ static inline uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t ev
     case SD_TOKEN_OWNER_EV_WANT:
         switch (m->state) {
         case SD_TOKEN_OWNER_HELD:
+            if (((uint64_t)m->owner == 0ULL) && ((uint64_t)m->takeovers == 0ULL)) { m->owner = (uint16_t)(arg); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT; } /* HELD WANT [owner == 0 && takeovers == 0] owner = arg; holding = holding + 1; GRANT -> HELD */
             if ((uint64_t)m->owner == 0ULL) { m->owner = (uint16_t)(arg); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; } /* HELD WANT [owner == 0] owner = arg; holding = holding + 1; GRANT REPAIR -> HELD */
             m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); m->state = SD_TOKEN_OWNER_REVOKING; return SD_TOKEN_OWNER_DO_QUEUE; /* HELD WANT waiters = waiters + 1; QUEUE -> REVOKING */
         case SD_TOKEN_OWNER_REVOKING:
@@ -1623,6 +1624,7 @@ static inline uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t ev
         case SD_TOKEN_OWNER_REVOKED:
             m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* REVOKED WANT waiters = waiters + 1; QUEUE -> REVOKED */
         case SD_TOKEN_OWNER_SHARED:
+            if ((((uint64_t)m->owner == 0ULL) && ((uint64_t)m->takeovers == 0ULL)) && ((uint64_t)m->waiters == 0ULL)) { m->owner = (uint16_t)(arg); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT; } /* SHARED WANT [(owner == 0 && takeovers == 0) && waiters == 0] owner = arg; holding = holding + 1; GRANT -> SHARED */
             if (((uint64_t)m->owner == 0ULL) && ((uint64_t)m->waiters == 0ULL)) { m->owner = (uint16_t)(arg); m->holding = (uint32_t)((uint64_t)m->holding + 1ULL); return SD_TOKEN_OWNER_DO_GRANT | (uint32_t)SD_TOKEN_OWNER_DO_REPAIR << 8; } /* SHARED WANT [owner == 0 && waiters == 0] owner = arg; holding = holding + 1; GRANT REPAIR -> SHARED */
             m->waiters = (uint16_t)((uint64_t)m->waiters + 1ULL); return SD_TOKEN_OWNER_DO_QUEUE; /* SHARED WANT waiters = waiters + 1; QUEUE -> SHARED */
         }
@@ -1693,15 +1695,19 @@ static inline uint32_t sd_token_owner_step(struct sd_token_owner *m, uint32_t ev
     case SD_TOKEN_OWNER_EV_OWNER_LOST:
         switch (m->state) {
         case SD_TOKEN_OWNER_HELD:
+            if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) { m->owner = (uint16_t)(0ULL); m->takeovers = (uint8_t)(1ULL); return 0; } /* HELD OWNER_LOST [owner == arg && takeovers == 0] owner = 0; takeovers = 1; -> HELD */
             if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* HELD OWNER_LOST [owner == arg] owner = 0; -> HELD */
             return 0; /* HELD OWNER_LOST -> HELD */
         case SD_TOKEN_OWNER_REVOKING:
+            if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) { m->owner = (uint16_t)(0ULL); m->takeovers = (uint8_t)(1ULL); return 0; } /* REVOKING OWNER_LOST [owner == arg && takeovers == 0] owner = 0; takeovers = 1; -> REVOKING */
             if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* REVOKING OWNER_LOST [owner == arg] owner = 0; -> REVOKING */
             return 0; /* REVOKING OWNER_LOST -> REVOKING */
         case SD_TOKEN_OWNER_REVOKED:
+            if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) { m->owner = (uint16_t)(0ULL); m->takeovers = (uint8_t)(1ULL); return 0; } /* REVOKED OWNER_LOST [owner == arg && takeovers == 0] owner = 0; takeovers = 1; -> REVOKED */
             if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* REVOKED OWNER_LOST [owner == arg] owner = 0; -> REVOKED */
             return 0; /* REVOKED OWNER_LOST -> REVOKED */
         case SD_TOKEN_OWNER_SHARED:
+            if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) { m->owner = (uint16_t)(0ULL); m->takeovers = (uint8_t)(1ULL); return 0; } /* SHARED OWNER_LOST [owner == arg && takeovers == 0] owner = 0; takeovers = 1; -> SHARED */
             if ((uint64_t)m->owner == arg) { m->owner = (uint16_t)(0ULL); return 0; } /* SHARED OWNER_LOST [owner == arg] owner = 0; -> SHARED */
             return 0; /* SHARED OWNER_LOST -> SHARED */
         }

@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 3017191494u /* checksum of the tables */
+#define SD_RECORD_TABLES 2967292456u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -1249,74 +1249,80 @@ static inline uint32_t sd_token_owner_row(const struct sd_token_owner *m, uint32
     case 1 << 8 | 0:
         return 0;
     case 2 << 8 | 0:
-        if ((uint64_t)m->owner == 0ULL) return 1;
-        return 2;
+        if (((uint64_t)m->owner == 0ULL) && ((uint64_t)m->takeovers == 0ULL)) return 1;
+        if ((uint64_t)m->owner == 0ULL) return 2;
+        return 3;
     case 3 << 8 | 0:
-        if ((uint64_t)m->owner == arg) return 3;
-        return 4;
-    case 2 << 8 | 1:
+        if ((uint64_t)m->owner == arg) return 4;
         return 5;
-    case 3 << 8 | 1:
+    case 2 << 8 | 1:
         return 6;
-    case 4 << 8 | 1:
+    case 3 << 8 | 1:
         return 7;
-    case 5 << 8 | 1:
+    case 4 << 8 | 1:
         return 8;
+    case 5 << 8 | 1:
+        return 9;
     case 8 << 8 | 1:
-        if ((uint64_t)m->waiters > 1ULL) return 9;
+        if ((uint64_t)m->waiters > 1ULL) return 10;
         break;
     case 2 << 8 | 2:
-        return 10;
-    case 3 << 8 | 2:
         return 11;
-    case 4 << 8 | 2:
+    case 3 << 8 | 2:
         return 12;
+    case 4 << 8 | 2:
+        return 13;
     case 6 << 8 | 2:
-        if ((uint64_t)m->takeovers >= 3ULL) return 13;
-        if ((uint64_t)m->waiters > 1ULL) return 14;
-        return 15;
+        if ((uint64_t)m->takeovers >= 3ULL) return 14;
+        if ((uint64_t)m->waiters > 1ULL) return 15;
+        return 16;
     case 7 << 8 | 2:
-        if ((uint64_t)m->takeovers >= 3ULL) return 16;
-        if ((uint64_t)m->waiters > 1ULL) return 17;
-        return 18;
+        if ((uint64_t)m->takeovers >= 3ULL) return 17;
+        if ((uint64_t)m->waiters > 1ULL) return 18;
+        return 19;
     case 8 << 8 | 2:
-        if ((uint64_t)m->waiters > 1ULL) return 19;
+        if ((uint64_t)m->waiters > 1ULL) return 20;
         break;
     case 2 << 8 | 3:
-        if (((uint64_t)m->owner == 0ULL) && ((uint64_t)m->waiters == 0ULL)) return 20;
-        return 21;
-    case 3 << 8 | 3:
-        if ((uint64_t)m->waiters == 0ULL) return 22;
+        if ((((uint64_t)m->owner == 0ULL) && ((uint64_t)m->takeovers == 0ULL)) && ((uint64_t)m->waiters == 0ULL)) return 21;
+        if (((uint64_t)m->owner == 0ULL) && ((uint64_t)m->waiters == 0ULL)) return 22;
         return 23;
-    case 4 << 8 | 3:
-        return 24;
-    case 6 << 8 | 3:
+    case 3 << 8 | 3:
+        if ((uint64_t)m->waiters == 0ULL) return 24;
         return 25;
-    case 7 << 8 | 3:
+    case 4 << 8 | 3:
         return 26;
+    case 6 << 8 | 3:
+        return 27;
+    case 7 << 8 | 3:
+        return 28;
     case 8 << 8 | 3:
-        if ((uint64_t)m->waiters > 1ULL) return 27;
+        if ((uint64_t)m->waiters > 1ULL) return 29;
         break;
     case 0 << 8 | 0:
-        return 28;
-    case 0 << 8 | 1:
-        return 29;
-    case 0 << 8 | 2:
         return 30;
-    case 0 << 8 | 3:
+    case 0 << 8 | 1:
         return 31;
-    case 9 << 8 | 0:
-        if ((uint64_t)m->owner == arg) return 32;
+    case 0 << 8 | 2:
+        return 32;
+    case 0 << 8 | 3:
         return 33;
+    case 9 << 8 | 0:
+        if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) return 34;
+        if ((uint64_t)m->owner == arg) return 35;
+        return 36;
     case 9 << 8 | 1:
-        if ((uint64_t)m->owner == arg) return 34;
-        return 35;
-    case 9 << 8 | 2:
-        if ((uint64_t)m->owner == arg) return 36;
-        return 37;
-    case 9 << 8 | 3:
+        if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) return 37;
         if ((uint64_t)m->owner == arg) return 38;
         return 39;
+    case 9 << 8 | 2:
+        if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) return 40;
+        if ((uint64_t)m->owner == arg) return 41;
+        return 42;
+    case 9 << 8 | 3:
+        if (((uint64_t)m->owner == arg) && ((uint64_t)m->takeovers == 0ULL)) return 43;
+        if ((uint64_t)m->owner == arg) return 44;
+        return 45;
     }
     return 65535;
 }

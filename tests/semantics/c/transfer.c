@@ -627,3 +627,29 @@ SCENARIO(calls_on_a_closed_descriptor, ANY)
     SHOW(getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &size));
     SHOW(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 0));
 }
+
+#define PIECE 101 /* divides no power of two: some piece lies across every end there is */
+
+/* More than a buffer holds, in short pieces, and the reader always behind: each kind of end is crossed by a piece. */
+SCENARIO(short_pieces_round_and_round, ANY | ONCE)
+{
+    int fd = pair(), damaged = 0;
+    long count = 60000 * PIECE, sent = 0, received = 0;
+    unsigned char bytes[PIECE];
+
+    peer_start(OP_RECV_SLOW, count, 0);
+    for (; sent < count; sent += PIECE) {
+        fill_pattern(bytes, PIECE, (uint64_t)sent);
+        MUST(send(fd, bytes, PIECE, 0));
+    }
+    SHOW_PEER(order_finish());
+    peer_start(OP_SEND, count, 0);
+    while (received < count) {
+        long n = MUST(recv(fd, bytes, PIECE, 0));
+        damaged += pattern_damage(bytes, (size_t)n, (uint64_t)received);
+        received += n;
+    }
+    SHOW(received);
+    SHOW(damaged);
+    SHOW_PEER(order_finish());
+}

@@ -248,7 +248,7 @@ static bool worth_trying(struct sd_socket *s, uint32_t events)
 {
     if ((events & POLLIN) && sd_likely(data_came(s)))
         return true;
-    return (sd_readiness(s) & (events | POLLERR | POLLHUP)) || sd_load_acquire(&s->mode) == SD_MODE_KERNEL;
+    return (sd_readiness_of(s, events) & (events | POLLERR | POLLHUP)) || sd_load_acquire(&s->mode) == SD_MODE_KERNEL;
 }
 
 /* Nothing is there and the call does not block: a program that only polls must still learn that its peer died, and now. True
@@ -583,7 +583,7 @@ static bool below_mark(const struct sd_socket *s, const struct cursor *c, long d
  * the look is what it is. */
 static long await_mark(struct sd_socket *s, int fd, const struct cursor *at, long seen, uint64_t *deadline)
 {
-    if (!below_mark(s, at, seen) || !sd_mode_uses_ring(sd_load(&s->mode)) || (sd_readiness(s) & POLLIN))
+    if (!below_mark(s, at, seen) || !sd_mode_uses_ring(sd_load(&s->mode)) || (sd_readiness_of(s, POLLIN) & POLLIN))
         return -EAGAIN;
     return wait_until(s, fd, POLLIN, SO_RCVTIMEO, false, deadline);
 }

@@ -258,7 +258,7 @@ static long nap(struct sd_socket *s, uint32_t events, uint64_t deadline_ns)
         return 0;
     uint32_t word = atomic_fetch_or(armed, SD_ARM_NAP) | SD_ARM_NAP;
     sd_fence_sleeper();
-    if ((sd_readiness(s) & (events | POLLERR | POLLHUP)) || sd_load(&s->mode) != SD_MODE_RING)
+    if ((sd_readiness_of(s, events) & (events | POLLERR | POLLHUP)) || sd_load(&s->mode) != SD_MODE_RING)
         return 0;
     long r = sd_syscall(SYS_futex, armed, FUTEX_WAIT, word, &t, NULL, 0);
     return r == -EINTR || r == -ETIMEDOUT ? r : 0;
@@ -289,7 +289,7 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
     if (slot && sd_slab_shared(s->slab))
         look_ns = sd_min_u64(look_ns, sd_now_ns() + SD_SHARED_LOOK_NS);
     long r = 0;
-    if (!(sd_readiness(s) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL)
+    if (!(sd_readiness_of(s, events) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL)
         r = block(s, fd, events, bell, sd_min_u64(deadline_ns, look_ns), placed);
     if (bell && slot && s->slot == slot)
         sd_disarm(s, events, bell->name);

@@ -71,8 +71,8 @@
 #define SD_STATUS_DENIED 1u /* reason says why, as a REASON_*. */
 #define SD_STATUS_BAD 2u /* The request was malformed or its descriptor is not what it should be. */
 #define SD_HELLO_MEMBARRIER 1u /* Capability bit: membarrier(GLOBAL_EXPEDITED) is registered. */
-#define SD_SLAB_RINGS_OFFSET 1314816u /* First ring in a slab; ring d of slot s is number 2 * s + d. */
-#define SD_SLAB_BYTES 1075056640u /* Size of a whole slab. */
+#define SD_SLAB_RINGS_OFFSET 1380352u /* First ring in a slab; ring d of slot s is number 2 * s + d. */
+#define SD_SLAB_BYTES 1075122176u /* Size of a whole slab. */
 
 enum sd_sock_state {
     SD_SOCK_NEW = 0,
@@ -231,7 +231,7 @@ _Static_assert(offsetof(struct sd_consumer, head) == 0, "consumer.head");
 _Static_assert(offsetof(struct sd_consumer, flags) == 8, "consumer.flags");
 _Static_assert(offsetof(struct sd_consumer, buffer) == 12, "consumer.buffer");
 
-/* Who waits; half a line, read by the peer after each publish, in a line that is its own to write. Seldom written. */
+/* Who waits; half a line, read by the peer after each publish, seldom written. */
 struct sd_attention {
     _Atomic uint32_t armed; /* ARM_* bits; 0 is the common case. */
     _Atomic uint32_t sleepers[4]; /* Doorbell names of blocked threads; 0 is free. */
@@ -243,18 +243,21 @@ _Static_assert(offsetof(struct sd_attention, armed) == 0, "attention.armed");
 _Static_assert(offsetof(struct sd_attention, sleepers) == 4, "attention.sleepers");
 _Static_assert(offsetof(struct sd_attention, watch) == 24, "attention.watch");
 
-/* One direction of a connection: a line for what the producer does, and one for what the consumer does. */
+/* One direction of a connection. */
 struct sd_direction {
     struct sd_producer p;
-    struct sd_attention data_wait; /* C: the consumer waits for data; read by the producer. */
-    struct sd_consumer c;
+    uint8_t padding_1[32];
+    _Alignas(64) struct sd_attention data_wait; /* C: the consumer waits for data; read by the producer. */
+    uint8_t padding_2[32];
+    _Alignas(128) struct sd_consumer c;
     struct sd_attention room_wait; /* P: the producer waits for room; read by the consumer. */
+    uint8_t padding_4[64];
 };
-_Static_assert(sizeof(struct sd_direction) == 128, "size of direction");
+_Static_assert(sizeof(struct sd_direction) == 256, "size of direction");
 _Static_assert(offsetof(struct sd_direction, p) == 0, "direction.p");
-_Static_assert(offsetof(struct sd_direction, data_wait) == 32, "direction.data_wait");
-_Static_assert(offsetof(struct sd_direction, c) == 64, "direction.c");
-_Static_assert(offsetof(struct sd_direction, room_wait) == 96, "direction.room_wait");
+_Static_assert(offsetof(struct sd_direction, data_wait) == 64, "direction.data_wait");
+_Static_assert(offsetof(struct sd_direction, c) == 128, "direction.c");
+_Static_assert(offsetof(struct sd_direction, room_wait) == 160, "direction.room_wait");
 
 /* An Internet address and port as seen by the client; IPv4 as v4-mapped. */
 struct sd_address {
@@ -274,16 +277,15 @@ struct sd_slot {
     _Atomic uint32_t done; /* Sides that are done with the slot; at 2 it is free again. */
     struct sd_address local; /* The client's end. */
     struct sd_address peer; /* The server's end. */
-    uint8_t padding_4[8];
-    _Alignas(64) struct sd_direction dir[2]; /* 0: client to server. 1: server to client. */
-    uint8_t padding_5[64];
+    uint8_t padding_4[72];
+    _Alignas(128) struct sd_direction dir[2]; /* 0: client to server. 1: server to client. */
 };
-_Static_assert(sizeof(struct sd_slot) == 384, "size of slot");
+_Static_assert(sizeof(struct sd_slot) == 640, "size of slot");
 _Static_assert(offsetof(struct sd_slot, offer) == 0, "slot.offer");
 _Static_assert(offsetof(struct sd_slot, done) == 4, "slot.done");
 _Static_assert(offsetof(struct sd_slot, local) == 8, "slot.local");
 _Static_assert(offsetof(struct sd_slot, peer) == 32, "slot.peer");
-_Static_assert(offsetof(struct sd_slot, dir) == 64, "slot.dir");
+_Static_assert(offsetof(struct sd_slot, dir) == 128, "slot.dir");
 
 /* What one side of a slab announces to the other. */
 struct sd_side {
@@ -317,7 +319,7 @@ struct sd_slab {
     _Alignas(4096) struct sd_slot slot[256];
     _Alignas(64) uint8_t front[1081344]; /* Of ring 2 * s + d, FRONT_BYTES each. */
 };
-_Static_assert(sizeof(struct sd_slab) == 1314816, "size of slab");
+_Static_assert(sizeof(struct sd_slab) == 1380352, "size of slab");
 _Static_assert(offsetof(struct sd_slab, magic) == 0, "slab.magic");
 _Static_assert(offsetof(struct sd_slab, version) == 4, "slab.version");
 _Static_assert(offsetof(struct sd_slab, lease_id) == 8, "slab.lease_id");
@@ -327,7 +329,7 @@ _Static_assert(offsetof(struct sd_slab, revoked) == 28, "slab.revoked");
 _Static_assert(offsetof(struct sd_slab, side) == 64, "slab.side");
 _Static_assert(offsetof(struct sd_slab, port) == 4096, "slab.port");
 _Static_assert(offsetof(struct sd_slab, slot) == 135168, "slab.slot");
-_Static_assert(offsetof(struct sd_slab, front) == 233472, "slab.front");
+_Static_assert(offsetof(struct sd_slab, front) == 299008, "slab.front");
 
 /* The monitor's status page. */
 struct sd_status {

@@ -110,9 +110,10 @@ ATTENTION = Struct(
     ),
 )
 
-# Three lines, and the pairs that a processor fetches together apart by writer. Who waits for room stands in the line that
-# the consumer itself has just written. Who waits for data does not stand in the producer's: the consumer polls that one, so
-# the producer's look there would miss after each store (a round trip between two cores took 0.8 us, 0.65 like this).
+# Three lines, and the pairs that a processor fetches together apart by writer. Who waits for room stands in the line
+# that the consumer itself has just written. Who waits for data does not stand in the producer's: the consumer polls
+# that one, so the producer's look there would miss after each store (a round trip between two cores took 0.8 us, 0.65
+# like this).
 DIRECTION = Struct(
     "direction",
     "One direction of a connection.",

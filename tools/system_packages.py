@@ -7,6 +7,7 @@ used, since this runs before anything is installed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POLICY = Path("/usr/sbin/policy-rc.d")
+TURNS = Path("/run/lock/sdcore-system-packages")
+APT_WAITS = ("-o", "DPkg::Lock::Timeout=300")  # in seconds, for programs that take no turns here
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
@@ -108,12 +111,18 @@ def services_stay_stopped() -> Iterator[None]:
 
 
 def install(packages: list[str]) -> None:
-    """Install with apt; raises CalledProcessError with apt's own words on the terminal."""
+    """Install with apt; raises CalledProcessError with apt's own words on the terminal.
+
+    Waits for others that install: sessions may run side by side, and apt itself fails where another one is at work.
+    """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
-    with services_stay_stopped():
-        subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *APT_WAITS, *packages]
+    TURNS.parent.mkdir(parents=True, exist_ok=True)
+    with TURNS.open("w") as turns:
+        fcntl.flock(turns, fcntl.LOCK_EX)
+        with services_stay_stopped():
+            subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
+            subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
 def main(groups: list[str]) -> int:

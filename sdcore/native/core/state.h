@@ -92,6 +92,7 @@ struct sd_socket {
     uint64_t deadline_ns;         /* pending: when to give up; offered: when to look at the backlog; 0 not started */
     _Atomic uint64_t unqueued_ns; /* offered: for how long the connection was seen out of the server's backlog */
     _Atomic uint64_t checked_ns;  /* when the companion was last looked at */
+    _Atomic uint64_t answered;    /* our tail when a reader last polled with success: transfer.c */
     uint64_t listener_id;         /* listening: at the monitor */
     uint64_t leases_seen;         /* listening/pending: status page lease generation of the last look */
     _Atomic int32_t deferral;     /* listening: TCP_DEFER_ACCEPT as the program set it; see listener.c */

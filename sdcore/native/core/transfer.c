@@ -272,6 +272,20 @@ static uint64_t deadline_of(int fd, int option)
 
 #define UNTIL_A_SIGNAL (UINT64_MAX - 1) /* a deadline that never comes; only a call without one is started again */
 
+#define GATHER_PAUSES 8 /* some 350 ns */
+
+/* Bytes came while we polled for them. If we have sent nothing since the last time, the peer does not wait for an answer but
+ * sends on: a reader as fast as the sender would take each message alone, and the line with the sender's tail would go back
+ * and forth for each. So let some more come. */
+static void gather(struct sd_socket *s)
+{
+    uint64_t tail = sd_own_tail(s);
+    bool answers = tail != sd_load(&s->answered);
+    sd_store(&s->answered, tail);
+    for (int i = 0; i < GATHER_PAUSES && !answers; i++)
+        sd_cpu_pause();
+}
+
 /* Wait until trying again is worth while: 0, -EAGAIN after the option's timeout, or -EINTR. The deadline is the call's: the
  * first wait sets it. `begun`: the call has something to tell, and any signal makes it tell. */
 static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option, bool begun, uint64_t *deadline)
@@ -280,8 +294,11 @@ static long wait_until(struct sd_socket *s, int fd, uint32_t events, int option,
     bool look = sd_load(&s->mode) == SD_MODE_PENDING; /* else the caller has just looked */
     sd_patience_start(&patience);
     for (;; look = true) {
-        if (look && worth_trying(s, events))
+        if (look && worth_trying(s, events)) {
+            if (patience.m.state == SD_WAITER_SPINNING && (events & POLLIN))
+                gather(s);
             return 0;
+        }
         if (sd_patience_more(&patience))
             continue;
         if (!*deadline)

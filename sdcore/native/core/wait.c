@@ -22,7 +22,7 @@
 #define CALIBRATION_NS    1000000u
 #define YIELD_LONG_NS     2000u    /* a yield that took longer let somebody else run */
 #define YIELD_LOST_NS     1000000u /* longer still: not to our peer, who answers and waits; who sleeps is run sooner */
-#define YIELD_LOST_PAUSE  32       /* times what a lost one took is how long we do without: 3 % of the time are lost */
+#define YIELD_LOST_PAUSE  32 /* times what a lost one took is how long we do without, at most: 3 % are lost then */
 #define YIELD_PAUSE_US    1000000u /* and not longer: we may have been stopped */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
 #define DRAIN_MOST        64
@@ -489,21 +489,27 @@ static inline uint64_t ticks(void)
 
 /* A yield gives the core away for a whole slice where others have work of their own. Who sleeps instead is run as soon as
  * he is woken: then do that, and try a yield again after a time that makes the lost one small. */
-static __thread uint64_t pause_ends __attribute__((tls_model("initial-exec"))); /* in ticks; 0: no pause */
+static __thread struct {
+    uint64_t ends;  /* in ticks; 0: no pause */
+    uint32_t times; /* what the last lost one took */
+} lost __attribute__((tls_model("initial-exec")));
 
 static uint32_t adapted_yields(void)
 {
-    if (sd_likely(!pause_ends))
+    if (sd_likely(!lost.ends))
         return YIELDS;
-    if ((int64_t)(ticks() - pause_ends) < 0)
+    if ((int64_t)(ticks() - lost.ends) < 0)
         return 0;
-    pause_ends = 0;
+    lost.ends = 0;
     return YIELDS;
 }
 
+/* Who loses one now and then, among others that wait as we do, is served best by trying again soon; who loses each, beside
+ * programs with work of their own, by trying seldom. */
 static void yield_was_lost(uint64_t cost, uint64_t ticks_of_us)
 {
-    pause_ends = (ticks() + sd_min_u64(cost * YIELD_LOST_PAUSE, YIELD_PAUSE_US * ticks_of_us)) | 1;
+    lost.times = lost.times ? (uint32_t)sd_min_u64(2u * lost.times, YIELD_LOST_PAUSE) : 1;
+    lost.ends = (ticks() + sd_min_u64(cost * lost.times, YIELD_PAUSE_US * ticks_of_us)) | 1;
 }
 
 void sd_patience_start(struct sd_patience *p)
@@ -538,8 +544,10 @@ static void yield_once(struct sd_patience *p)
         return;
     uint64_t cost = ticks() - before;
     uint64_t scaled = cost * 1000; /* to compare with ns times ticks of a us: a division takes longer than the rest */
-    if (sd_likely(scaled <= YIELD_LONG_NS * rate))
+    if (sd_likely(scaled <= YIELD_LONG_NS * rate)) {
+        lost.times /= 2;
         return;
+    }
     uint64_t most = YIELDS_CONTENDED;
     if (scaled > YIELD_LOST_NS * rate) {
         most = 0;

@@ -289,7 +289,8 @@ def conform(logs: tuple[Path, ...]) -> None:
         click.echo(f"{machine:18}{lines:>12} lines")
     click.echo(
         f"a possible history: {sum(found.lines.values())} lines of {found.processes} processes, {found.rows} different "
-        f"rows, {found.connections} connections: of {found.whole} both ends, {found.withdrawn} offers taken back"
+        f"rows, {found.connections} connections: of {found.whole} both ends, {found.withdrawn} offers taken back, "
+        f"{found.unserved} never seen by a server"
     )
     if found.again:
         click.echo(f"{found.again} steps were taken again, since a killed process had only announced them")

@@ -75,6 +75,11 @@ class Connection:
         """Both ends are in the log."""
         return all(self.sides.values())
 
+    @property
+    def unserved(self) -> bool:
+        """The client is alone in the log, and did not take its offer back."""
+        return bool(self.sides[0]) and not self.sides[1] and self.client_won is None
+
 
 @dataclass(eq=False, slots=True)
 class Part:

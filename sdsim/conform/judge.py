@@ -22,6 +22,7 @@ class Verdict:
         rows: of the tables that were taken, of all that the C code could take.
         whole: connections with both ends in the logs.
         withdrawn: connections whose client took its offer back before a server had it.
+        unserved: connections whose client closed with its offer standing, and whose server ended before it accepted.
         again: steps that were taken again, since a killed process had only announced them.
         failed: errno that cut a recording short; 0 none.
     """
@@ -33,6 +34,7 @@ class Verdict:
     connections: int
     whole: int
     withdrawn: int
+    unserved: int
     again: int
     failed: int
 
@@ -70,6 +72,7 @@ def judge(paths: Sequence[Path]) -> Verdict:
         connections=len(joint.connections),
         whole=sum(connection.whole for connection in joint.connections),
         withdrawn=sum(connection.client_won is not None for connection in joint.connections),
+        unserved=sum(connection.unserved for connection in joint.connections),
         again=history.again,
         failed=next((log.head.failed for log in logs if log.head.failed), 0),
     )

@@ -22,12 +22,13 @@ LINES_MIN = 1_000_000 if LONG else 80_000
 long_run = pytest.mark.timeout(600 if LONG else 120)
 
 
-def judged(host: RecordingHost) -> Verdict:
-    """Judge what was recorded; of every connection both ends must be there."""
+def judged(host: RecordingHost, unserved_most: int = 0) -> Verdict:
+    """Judge what was recorded; of every connection both ends must be there, but for some whose server was stopped."""
     host.wait_alone()
     verdict = judge([host.log])
     assert verdict.failed == 0
-    assert verdict.connections == verdict.whole + verdict.withdrawn > 0
+    assert verdict.connections == verdict.whole + verdict.withdrawn + verdict.unserved > 0
+    assert verdict.unserved <= unserved_most
     assert verdict.again == 0
     return verdict
 
@@ -53,7 +54,8 @@ def test_nginx_with_two_workers(recorded: RecordingHost, processes: Processes, t
         for path, *header in (("on/1000000",), ("off/100", "-H", "Connection: close")):
             words = [wrk, "-t2", "-c10", f"-d{seconds}s", *header, f"http://127.0.0.1:{port}/{path}"]
             assert "Socket errors" not in processes.check(words, recorded.environment(shim=True), timeout_s=60)
-    assert judged(recorded).connections > 20
+    # wrk stops amid its requests, and nginx is stopped at once: a connection may stay in the backlog
+    assert judged(recorded, unserved_most=10).connections > 20
 
 
 @long_run

@@ -41,6 +41,8 @@ def test_shared_memory_carries_every_measure(
     name: str, route: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = (4,) if measures.MEASURES[name].connections != (None,) else (None,)
+    if name == "memory":
+        few = (200,)  # four lie in pages that are there already
     monkeypatch.setitem(measures.MEASURES, name, replace(measures.MEASURES[name], connections=few))
     cell = measured(route, name, tmp_path)
     for _ in range(2):  # a host that stalls for longer than an offer lasts is no fault of ours

@@ -47,8 +47,9 @@ SD_API bool sd_offer_accepted(struct sd_socket *s);
 SD_API void sd_offer_withdraw(struct sd_socket *s, int fd, enum sd_client_event why, enum sd_reason reason);
 /* accept.c: look for the offer of a pending socket once; afterwards the mode tells. */
 SD_API void sd_pending_look(struct sd_socket *s);
+/* accept.c: it closes, pending or not; with both tokens. */
+SD_API void sd_pending_closed(struct sd_socket *s);
 /* accept.c: give up waiting for the offer. */
-SD_API void sd_pending_closed(struct sd_socket *s); /* with both tokens: it closes, pending or not */
 SD_API void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enum sd_reason reason);
 
 /* wait.c: threads of ours that sleep on this connection shall look again (after shutdown). */

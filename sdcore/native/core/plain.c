@@ -79,11 +79,7 @@ ssize_t sd_received_and_attend(struct sd_socket *s, struct sd_thread *self, size
 static inline bool put_plain(int fd, struct sd_socket *s, const void *buf, size_t n)
 {
     struct sd_tx *tx = &s->tx;
-    /* the mode changes only under both tokens: look again now that we hold one */
-    bool plain = is_still(fd, s) && !sd_load(&s->slow_send) && !sd_ring_may_rewind(tx) &&
-                 !(sd_load(&tx->dir->data_wait.armed) & SD_ARM_POKE) && tx->m.free >= n &&
-                 sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, n) == SD_RING_TX_DO_PUT_ALL;
-    if (sd_unlikely(!plain))
+    if (sd_unlikely(sd_ring_may_rewind(tx) || !sd_may_send_at_once(fd, s, n)))
         return false;
     sd_ring_put(tx, tx->tail, buf, n);
     sd_ring_publish(tx, n);

@@ -183,7 +183,7 @@ struct sd_globals {
     uint32_t cpus;              /* processors this process may run on */
     bool no_membarrier;         /* membarrier(GLOBAL_EXPEDITED) is missing here */
     bool heavy_fence;           /* some process that we share a slab with lacks it: publish with a full fence */
-    _Atomic bool unusual;       /* one of these two: the common path is not for this process */
+    _Atomic bool unusual;       /* heavy_fence or cancels: the common path is not for this process */
     _Atomic bool cancels;       /* a thread was cancelled: every -EINTR goes out, where the shim may act on it */
     _Atomic uint32_t
         connects;             /* calls of connect: listeners here may have become readable, before the caller goes on */

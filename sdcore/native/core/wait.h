@@ -21,7 +21,7 @@
 #include "core/sys.h"
 
 /* Events of poll(2) that hold now, of POLLIN POLLOUT POLLPRI POLLERR POLLHUP POLLRDHUP, for a socket in mode RING,
- * OFFERED or PENDING. Reads shared memory without a token; makes no system call. A pending socket is looked up in the
+ * OFFERED or PENDING; POLLOUT maybe only if it is wanted, for that needs a line that the peer writes at each receive. Reads shared memory without a token; makes no system call. A pending socket is looked up in the
  * listener's slabs first; it may change its mode to KERNEL: test the mode afterwards. */
 SD_API uint32_t sd_readiness_of(struct sd_socket *s, uint32_t wanted);
 

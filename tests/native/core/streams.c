@@ -213,8 +213,20 @@ static void a_time_limit_beyond_all_time_is_none(void)
     join(&l);
 }
 
+/* Room is known from the peer's head, in a line that the peer writes at each receive: who polls for bytes leaves it. */
+static void who_asks_for_bytes_is_told_nothing_of_room(void)
+{
+    struct pair pair = make_pair();
+    struct sd_socket *s = sd_socket_of(pair.client);
+    CHECK_EQUAL(sd_readiness(s), POLLOUT);
+    CHECK_EQUAL(sd_readiness_of(s, POLLIN), 0);
+    CHECK_EQUAL(sd_send(pair.server, "a", 1, 0), 1);
+    CHECK_EQUAL(sd_readiness_of(s, POLLIN), POLLIN);
+}
+
 const struct test stream_tests[] = {
     {"bytes_arrive_once_and_in_order", bytes_arrive_once_and_in_order},
+    {"who_asks_for_bytes_is_told_nothing_of_room", who_asks_for_bytes_is_told_nothing_of_room},
     {"flows_block_and_wake_in_both_directions", flows_block_and_wake_in_both_directions},
     {"positions_go_beyond_32_bits", positions_go_beyond_32_bits},
     {"nothing_is_asked_and_nothing_happens", nothing_is_asked_and_nothing_happens},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,21 @@ def test_servers_are_kept_from_starting_and_a_foreign_policy_stays(
     with system_packages.services_stay_stopped():
         assert policy.read_text() == "theirs"
     assert policy.read_text() == "theirs"
+
+
+def test_who_installs_at_the_same_time_takes_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    at_work: list[str] = []
+    most: list[int] = []
+
+    def slowly(*_words: object, **_options: object) -> None:
+        at_work.append("apt")
+        most.append(len(at_work))
+        time.sleep(0.02)
+        at_work.pop()
+
+    monkeypatch.setattr(system_packages, "POLICY", tmp_path / "policy")
+    monkeypatch.setattr(system_packages, "TURNS", tmp_path / "locks" / "turns")
+    monkeypatch.setattr("subprocess.run", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(system_packages.install, [["a"], ["b"], ["c"]])) == [None] * 3
+    assert most == [1] * 6

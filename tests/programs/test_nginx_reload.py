@@ -58,7 +58,7 @@ class Nginx:
         self.log = partial(processes.log, launched)
         assert launched.wait(10) == 0, self.log()
         wait_listening(self.port)
-        wait_until(lambda: bool(self._pid_file.read_text()), "the master has written its number")
+        wait_until(lambda: bool(self._noted_master()), "the master has written its number")
         self.master = self.session = int(self._pid_file.read_text())
         wait_until(lambda: len(children(self.master)) == 2, "two workers")
 
@@ -77,14 +77,21 @@ class Nginx:
 
     def upgrade(self) -> None:
         """Start the binary again beside the running one, then end the old one."""
-        old, new_pid_file = self.master, self._pid_file
+        old = self.master
         os.kill(old, signal.SIGUSR2)
-        wait_until(lambda: new_pid_file.exists() and new_pid_file.read_text() not in ("", f"{old}\n"), "a new binary")
-        self.master = int(new_pid_file.read_text())
+        wait_until(lambda: self._noted_master() not in ("", f"{old}\n"), "a new binary")
+        self.master = int(self._pid_file.read_text())
         wait_until(lambda: len(children(self.master)) == 2, "the new binary has two workers")
         os.kill(old, signal.SIGWINCH)
         wait_until(lambda: children(old) <= {self.master}, "the old workers have gone", 20)
         end(old)
+
+    def _noted_master(self) -> str:
+        """What the file of the master's number says; nothing while there is none, between two binaries."""
+        try:
+            return self._pid_file.read_text()
+        except FileNotFoundError:
+            return ""
 
     def stop(self) -> None:
         """End the master that is in charge now; nothing alarming may have been logged."""

@@ -203,7 +203,14 @@ class History:
     def _wait(self, instance: Instance, line: Line) -> None:
         if line.step < instance.step:
             raise Offence(f"step {line.step} was there already; {instance.step} is the next")
+        other = instance.early.get(line.step)
+        if other is not None and not self._was_killed(other):
+            raise Offence(f"step {line.step} was there already, and waits for step {instance.step}")
         instance.early[line.step] = line
+
+    def _was_killed(self, line: Line) -> bool:
+        """Whether the process that wrote a line was killed, and so may not have done what the line says."""
+        return (line.chunk.log, line.chunk.process) not in self.ended
 
     def _key(self, line: Line) -> Key:
         return line.chunk.log, line.instance, 0 if line.flags & record.SHARED else line.chunk.process
@@ -224,7 +231,10 @@ class History:
         waits = self._waiting[line.chunk.log, line.chunk.process, line.chunk.tid]
         waits.append(key)
         if len(waits) > WAITS:
-            del self.instances[waits.popleft()]
+            over = self.instances.pop(waits.popleft())
+            for early in over.early.values():
+                self.current = early
+                raise _missing(over, early)
 
     def _inherited(self, line: Line) -> Instance:
         """The child's copy of what the parent had when it forked."""
@@ -248,8 +258,7 @@ class History:
     def _repeats(self, instance: Instance, line: Line) -> bool:
         """A killed process wrote a line and did not do what it says: the step is taken again, from where it began."""
         last = instance.last
-        killed = (last.chunk.log, last.chunk.process) not in self.ended
-        if line.step != instance.step - 1 or not killed or last.chunk.process == line.chunk.process:
+        if line.step != instance.step - 1 or not self._was_killed(last) or last.chunk.process == line.chunk.process:
             return False
         instance.step, instance.state = line.step, last.before
         instance.registers = (last.register_0, last.register_1)
@@ -304,11 +313,15 @@ class History:
         killed = {chunk for chunk in self.parents if chunk not in self.ended}
         for instance in self.instances.values():
             for line in instance.early.values():
-                raise _at(line, f"the steps from {instance.step} to {line.step - 1} before it are missing")
+                raise _at(line, str(_missing(instance, line)))
         for token in self.tokens.values():
             for line in token.early.values():
                 if not any(log == line.chunk.log for log, _ in killed):
                     raise _at(line, "no line leads to the word that this one found")
+
+
+def _missing(instance: Instance, line: Line) -> Offence:
+    return Offence(f"the steps from {instance.step} to {line.step - 1} before it are missing")
 
 
 def _stands(instance: Instance, line: Line) -> Offence:

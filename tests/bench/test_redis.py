@@ -43,6 +43,23 @@ def test_a_benchmark_that_refuses_is_an_error(tmp_path: Path) -> None:
         redis.benchmark(os.environ, port, Load(1, 1, 1, ("nothing",)), None)
 
 
+@pytest.mark.parametrize("rate", ["1000.5", "inf"])
+def test_a_rate_that_its_clock_cannot_tell_is_an_error(
+    rate: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "redis-benchmark"
+    answer = f'"test","rps","avg_latency_ms","p50_latency_ms","p99_latency_ms"\nGET,{rate},1,1,1'
+    program.write_text(f"#!/bin/sh\ncat << END\n{answer}\nEND\n")
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    monkeypatch.setenv("PATH", environment["PATH"])
+    if rate == "inf":
+        with pytest.raises(WorkerError, match="3 requests are too few"):
+            redis.benchmark(environment, 1, Load(1, 1, 3), None)
+    else:
+        assert redis.benchmark(environment, 1, Load(1, 1, 3), None)["get"].requests_per_s == 1000.5
+
+
 def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert redis.missing() == "redis-server"

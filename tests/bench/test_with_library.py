@@ -81,7 +81,7 @@ def test_the_bench_stops_its_monitor(runtime_dir: Path) -> None:
 
 @pytest.fixture
 def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "LOADS", tuple(Load(clients, 4, 2000, demo.TESTS) for clients in (1, 5)))
+    monkeypatch.setattr(demo, "LOADS", tuple(Load(clients, 4, 20_000, demo.TESTS) for clients in (1, 5)))
 
 
 def run_demo(output: Path) -> Result:

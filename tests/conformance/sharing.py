@@ -42,13 +42,17 @@ if os.fork() == 0:
     both(socket.create_connection(listener.getsockname()))
     again = socket.create_connection(listener.getsockname())  # with what the process inherited of its parent's leases
     again.sendall(WORD)
-    assert again.recv(1) == b"y"
+    for _ in range(TIMES):  # a wait for each
+        assert again.recv(1) == b"y"
+        again.sendall(b"z")
     again.close()
     sys.exit(0)
 both(listener.accept()[0])
 last = listener.accept()[0]
-last.sendall(b"y")
-while last.recv(4096):
-    pass
+assert last.recv(len(WORD), socket.MSG_WAITALL) == WORD
+for _ in range(TIMES):
+    last.sendall(b"y")
+    assert last.recv(1) == b"z"
+assert last.recv(1) == b""
 last.close()
 assert os.wait()[1] == 0

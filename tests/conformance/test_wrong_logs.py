@@ -12,7 +12,7 @@ import pytest
 
 from sdcore.protocol import record
 from sdcore.protocol.machines import MACHINES
-from sdsim.conform.history import NUMBERS, TOKEN, Offence
+from sdsim.conform.history import NUMBERS, TOKEN, WAITS, Offence
 from sdsim.conform.judge import judge
 from sdsim.conform.log import NO_EVENTS, BadLog, Line
 from tests.conformance.recording import Copy, RecordingHost, lines
@@ -77,6 +77,24 @@ def test_a_line_that_belongs_elsewhere(field: str, good: Path, steps: list[Line]
     for line in random.Random(field).sample(numbered, TRIALS):
         copy = Copy.of(good)
         copy.add(line.chunk.number, line.mark, field, 1)
+        assert PLACE.search(refusal(copy.write(tmp_path)))
+
+
+@pytest.mark.parametrize("place", [0, -2], ids=["first", "before the last"])
+def test_a_step_of_a_wait_that_was_over_long_ago(place: int, good: Path, steps: list[Line], tmp_path: Path) -> None:
+    """Only the last few waits of a thread are kept; one that goes must not take along what is wrong with it."""
+    waits: dict[int, list[Line]] = {}
+    for line in steps:
+        if line.machine == NUMBERS["waiter"]:
+            waits.setdefault(line.instance, []).append(line)
+    by_thread: dict[int, list[list[Line]]] = {}
+    for wait in waits.values():
+        by_thread.setdefault(wait[0].chunk.tid, []).append(wait)
+    old = [wait for of_thread in by_thread.values() for wait in of_thread[: -2 * WAITS] if len(wait) > 1]
+    assert len(old) >= TRIALS
+    for wait in random.Random(place).sample(old, TRIALS):
+        copy = Copy.of(good)
+        copy.add(wait[place].chunk.number, wait[place].mark, "step", 1)
         assert PLACE.search(refusal(copy.write(tmp_path)))
 
 

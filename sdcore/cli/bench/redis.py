@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import shutil
 import socket
@@ -87,7 +88,7 @@ def benchmark(environment: Mapping[str, str], port: int, load: Load, core: int |
     """Run redis-benchmark once; an answer for each test, by its name in small letters. Blocks until it is done.
 
     Raises:
-        WorkerError: it failed, took too long, or said something unknown.
+        WorkerError: it failed, took too long or not as much as its clock can tell, or said something unknown.
     """
     words = ["redis-benchmark", "-h", ADDRESS, "-p", str(port), "-c", str(load.clients), "-P", str(load.pipeline)]
     words += ["-n", str(load.requests), "-t", ",".join(load.tests), "--csv"]
@@ -107,6 +108,8 @@ def benchmark(environment: Mapping[str, str], port: int, load: Load, core: int |
     if done.returncode != 0 or not all(test in answers for test in load.tests):
         said = (done.stderr or done.stdout).strip().splitlines()
         raise WorkerError(f"redis-benchmark ended with {done.returncode}: {said[-1] if said else 'nothing said'}")
+    if any(math.isinf(answer.requests_per_s) for answer in answers.values()):  # its clock counts milliseconds
+        raise WorkerError(f"{load.requests} requests are too few: redis-benchmark was done within a millisecond")
     return answers
 
 

@@ -172,7 +172,7 @@ void fill_pattern(unsigned char *bytes, size_t count, uint64_t position);
 int pattern_damage(const unsigned char *bytes, size_t count, uint64_t position);
 long send_all(int fd, uint64_t position, long count); /* blocking; the pattern from position */
 long recv_all(int fd, uint64_t position, long count, int *damaged);
-long fill_until_full(int fd, uint64_t position); /* nonblocking sends until EAGAIN; bytes taken */
+long fill_until_full(int fd, uint64_t position); /* until not even a byte is taken at once, but EAGAIN; bytes taken */
 void duplex(int fd, long count, long result[2], int *damaged);
 void await_queued(int fd, int count);  /* until FIONREAD says count; at most two seconds */
 bool await_events(int fd, int events); /* poll for up to two seconds */

@@ -55,26 +55,40 @@ long recv_all(int fd, uint64_t position, long count, int *damaged)
     return transfer(false, fd, position, count, damaged);
 }
 
-long fill_until_full(int fd, uint64_t position)
+/* One send of the pattern that shall not wait; 0 if it is refused. */
+static long send_if_room(int fd, uint64_t position, size_t count)
 {
     unsigned char buffer[5000];
-    long done = 0;
-    int refused = 0;
 
-    for (;;) {
-        fill_pattern(buffer, sizeof buffer, position + (uint64_t)done);
-        ssize_t sent = send(fd, buffer, sizeof buffer, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno == EAGAIN) {
-            if (++refused > 2 && !poll(&(struct pollfd){fd, POLLOUT, 0}, 1, 0))
-                return done;
-            sleep_ms(20); /* kernel buffers grow late: full means still full after a while, also where poll says so */
-            continue;
-        }
-        refused = 0;
-        if (sent < 0)
-            broken("fill_until_full");
-        done += sent;
+    fill_pattern(buffer, count, position);
+    ssize_t sent = send(fd, buffer, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN)
+        broken("send_if_room");
+    return sent < 0 ? 0 : sent;
+}
+
+/* Kernel buffers grow late: full means still full after a while, for one byte too, also where poll says so. */
+static long send_one_after_a_while(int fd, uint64_t position)
+{
+    for (int tries = 0; tries < 3 || poll(&(struct pollfd){fd, POLLOUT, 0}, 1, 0); tries++) {
+        sleep_ms(20);
+        if (send_if_room(fd, position, 1))
+            return 1;
     }
+    return 0;
+}
+
+long fill_until_full(int fd, uint64_t position)
+{
+    long done = 0, sent;
+
+    do {
+        sent = send_if_room(fd, position + (uint64_t)done, 5000);
+        if (!sent)
+            sent = send_one_after_a_while(fd, position + (uint64_t)done);
+        done += sent;
+    } while (sent);
+    return done;
 }
 
 struct sending {

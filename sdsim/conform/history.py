@@ -195,6 +195,8 @@ class History:
         else:
             key = line.chunk.log, line.instance, 0 if line.flags & record.SHARED else line.chunk.process
             instance = self.instances.get(key) or self._inherited(line)
+            if line.machine != instance.last.machine:
+                raise Offence(f"the instance is a {MACHINES[instance.last.machine].name}")
             if line.step == instance.step or self._repeats(instance, line):
                 self._advance(instance, line)
             else:

@@ -80,6 +80,16 @@ def test_a_line_that_belongs_elsewhere(field: str, good: Path, steps: list[Line]
         assert PLACE.search(refusal(copy.write(tmp_path)))
 
 
+def test_each_line_of_one_machine_that_is_given_to_the_next(good: Path, steps: list[Line], tmp_path: Path) -> None:
+    """Whether the next one's table has such a row, too, makes no difference."""
+    alike = {(line.machine, line.before, line.event, line.row): line for line in steps if line.machine != TOKEN}
+    assert len(alike) > TRIALS
+    for line in alike.values():
+        copy = Copy.of(good)
+        copy.add(line.chunk.number, line.mark, "machine", 1)
+        assert PLACE.search(refusal(copy.write(tmp_path)))
+
+
 @pytest.mark.parametrize("place", [0, -2], ids=["first", "before the last"])
 def test_a_step_of_a_wait_that_was_over_long_ago(place: int, good: Path, steps: list[Line], tmp_path: Path) -> None:
     """Only the last few waits of a thread are kept; one that goes must not take along what is wrong with it."""

@@ -66,7 +66,9 @@ def test_replica_and_save_in_the_background(
     wait_until(lambda: primary.info(env, "rdb_bgsave_in_progress") == "0", "the save is done", 20)
     assert primary.info(env, "rdb_last_bgsave_status") == "ok"
     assert writers.wait(30) == 0, processes.log(writers)
-    assert primary.cli(env, "wait", "1", "10000") == "1"
+    wait_until(
+        lambda: primary.info(env, "master_repl_offset") == replica.info(plain, "slave_repl_offset"), "it has all", 20
+    )
     for question in (("dbsize",), ("get", "key:7"), ("debug", "digest")):
         assert primary.cli(env, *question) == replica.cli(plain, *question)
     assert (primary.folder / "dump.rdb").stat().st_size > 10_000

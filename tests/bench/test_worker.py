@@ -37,6 +37,13 @@ def test_the_bare_ring_finishes_every_size(measure: str, size: str, tmp_path: Pa
     assert client.count == server.count == 60
 
 
+@pytest.mark.parametrize("measure", ["threads", "family"])
+def test_users_in_turn_finish_on_the_bare_ring(measure: str, tmp_path: Path) -> None:
+    with pair(measure, "bare", tmp_path, "--yield") as both:
+        client, server = both.results()
+    assert client.count == server.count == 60
+
+
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 @pytest.mark.parametrize(
     "measure", ["connect", "idle", "threads", "family", "beside", "first-owner", "first-thread", "first-child"]

@@ -165,3 +165,18 @@ def test_a_sender_that_waits_for_room_is_told(shim: bool, host: Host, processes:
     report = json.loads(ends.log(ends.living).splitlines()[-1])
     assert report["end"] in case.endings, report
     assert report["at"] - killed < NOTICE_S + MARGIN_S
+
+
+def test_of_a_long_message_each_piece_comes_though_the_sender_dies_in_the_last(
+    host: Host, processes: Processes
+) -> None:
+    """All but the last two, which are one: so who polls on another core copies the first while the others are put."""
+    port = free_port()
+    receiver = processes.start(script("torn_receiver.py", str(port)), host.environment(True))
+    wait_listening(port, receiver)
+    sender = processes.start(script("torn_sender.py", str(port)), host.environment(True))
+    assert sender.wait(20) == -signal.SIGSEGV, processes.log(sender)
+    assert receiver.wait(20) == 0, processes.log(receiver)
+    assert processes.log(receiver).split() == [str(192 * 1024), "True"]
+    host.wait_alone()
+    assert host.sums().tcp_bytes == 0

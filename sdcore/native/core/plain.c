@@ -81,8 +81,13 @@ static inline bool put_plain(int fd, struct sd_socket *s, const void *buf, size_
     struct sd_tx *tx = &s->tx;
     if (sd_unlikely(sd_ring_may_rewind(tx) || !sd_may_send_at_once(fd, s, n)))
         return false;
-    sd_ring_put(tx, tx->tail, buf, n);
-    sd_ring_publish(tx, n);
+    for (const uint8_t *from = buf; n;) {
+        size_t piece = sd_piece(n);
+        sd_ring_put(tx, tx->tail, from, piece);
+        sd_ring_publish(tx, piece);
+        from += piece;
+        n -= piece;
+    }
     return true;
 }
 
@@ -178,6 +183,20 @@ static __attribute__((noinline)) long recv_in_turn(int fd, struct sd_socket *s, 
     }
     if (leave_taken(s, NULL, taken < n))
         return (long)taken + sd_recv_behind_plain(fd, (uint8_t *)buf + taken, n - taken, flags);
+    return (long)taken;
+}
+
+long sd_recv_awaited(int fd, struct sd_socket *s, void *buf, size_t n, bool *behind)
+{
+    bool empty;
+    struct sd_thread *self = sd_token_enter_fast(&s->rx.token);
+    if (sd_unlikely(!self))
+        return 0;
+    size_t taken = get_plain(fd, s, buf, n, &empty);
+    if (sd_likely(taken))
+        *behind = leave_taken(s, self, taken < n);
+    else
+        sd_token_leave_fast(self);
     return (long)taken;
 }
 

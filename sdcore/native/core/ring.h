@@ -26,6 +26,15 @@
 
 #define SD_COPY_SHORT 256 /* below, memcpy uses no string move */
 
+/* A message of more than two pieces is published piece by piece: who polls on another core copies the first ones out while
+ * we copy the others in. Who sleeps is woken once, by the whole. */
+#define SD_PIECE_BYTES 32768
+
+static inline size_t sd_piece(size_t n)
+{
+    return n > 2 * SD_PIECE_BYTES ? SD_PIECE_BYTES : n;
+}
+
 /* More than a few bytes, none, or past the end of the front or of the ring. */
 SD_API void sd_ring_put_long(const struct sd_tx *tx, uint64_t offset, const uint8_t *from, size_t n);
 SD_API void sd_ring_get_long(const struct sd_rx *rx, uint64_t offset, uint8_t *to, size_t n);

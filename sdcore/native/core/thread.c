@@ -115,10 +115,8 @@ static bool slot_claim(uint32_t slot, uint64_t who)
     return true;
 }
 
-struct sd_thread *sd_thread_attach(void)
+struct sd_thread *sd_thread_attach_first(void)
 {
-    if (sd_has_slot())
-        return sd_self;
     if (!sd_g.threads)
         return NULL;
     uint32_t tid = (uint32_t)sd_sys_gettid();

@@ -30,12 +30,18 @@ static inline bool sd_has_slot(void)
     return sd_self != &sd_nobody;
 }
 
-SD_API struct sd_thread *sd_thread_attach(void);           /* gives this thread a slot; NULL if none is free */
+SD_API struct sd_thread *sd_thread_attach_first(void);     /* gives this thread a slot; NULL if none is free */
 SD_API uint64_t sd_thread_who(uint32_t pid, uint32_t tid); /* `who` of a thread of this PID namespace */
 SD_API bool sd_thread_is_ours(struct sd_thread *thread);   /* is it one of this process? */
 SD_API bool sd_thread_lives(struct sd_thread *thread);
 SD_API struct sd_thread *
 sd_thread_next(struct sd_thread *after); /* of those ever used; NULL: no more. From NULL: the first */
+
+/* This thread's slot, given now if it has none; NULL if none is free. */
+static inline struct sd_thread *sd_thread_attach(void)
+{
+    return sd_likely(sd_has_slot()) ? sd_self : sd_thread_attach_first();
+}
 
 SD_API bool sd_token_enter_slow(struct sd_token *token, uintptr_t frame); /* frame: stack pointer of who enters */
 SD_API bool sd_token_enter_second(struct sd_token *token); /* by a thread that is inside of another one already */

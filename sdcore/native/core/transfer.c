@@ -143,6 +143,16 @@ static void publish(struct sd_socket *s, size_t n)
         sd_ring_publish(&s->tx, n);
 }
 
+static void put_and_publish(struct sd_socket *s, struct cursor *c, size_t n)
+{
+    while (n) {
+        size_t piece = sd_piece(n);
+        put(&s->tx, c, piece);
+        publish(s, piece);
+        n -= piece;
+    }
+}
+
 /* Puts what fits. Bytes put, 0 for no room, -EPIPE or the pending error, or SD_PASS: the companion takes it. */
 static long put_some(struct sd_socket *s, struct cursor *c)
 {
@@ -153,10 +163,7 @@ static long put_some(struct sd_socket *s, struct cursor *c)
         size_t n = sd_min_u64(c->left, tx->m.free);
         switch (sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, c->left)) {
         case SD_RING_TX_DO_PUT_ALL:
-        case SD_RING_TX_DO_PUT_FREE:
-            put(tx, c, n);
-            publish(s, n);
-            return (long)n;
+        case SD_RING_TX_DO_PUT_FREE: put_and_publish(s, c, n); return (long)n;
         case SD_RING_TX_DO_LOOK:
             if (!look_for_room(s))
                 return 0;
@@ -650,16 +657,14 @@ static bool look_once(struct sd_socket *s, int fd, long r, int flags, bool *look
     return look_now_and_then(s, fd);
 }
 
-/* `empty`: the caller has just looked, and there is nothing, nor anything to say about the connection. */
-static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, bool empty)
+/* The deadline is 0 if the call has not slept yet. */
+static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, uint64_t deadline)
 {
     long done = 0;
-    uint64_t deadline = 0;
     bool looked = false;
     for (;; fd = sd_call_fd(s, fd)) {
         struct cursor at = *c; /* a look begins anew each time */
-        long r = empty || sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
-        empty = false;
+        long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
         if (sd_unlikely(r == -EAGAIN && sd_move_has_strays(s)))
             r = recv_strays(s, fd, &at, flags);
         if (r == SD_PASS && done)
@@ -697,16 +702,17 @@ static long await_byte(struct sd_socket *s, int fd, int flags)
     struct iovec one = {.iov_base = &byte, .iov_len = 1};
     struct cursor c;
     cursor_start(&c, &one, 1);
-    long r = recv_loop(s, fd, &c, (flags & ~(MSG_TRUNC | MSG_WAITALL)) | MSG_PEEK, false);
+    long r = recv_loop(s, fd, &c, (flags & ~(MSG_TRUNC | MSG_WAITALL)) | MSG_PEEK, 0);
     bool waited = blocks(s, flags) && (r == -EAGAIN || r == -EINTR);
     return r > 0 || waited ? 0 : r;
 }
 
-static long recv_entered(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags, bool empty)
+static long recv_entered(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags,
+                         uint64_t deadline)
 {
     struct cursor c;
     cursor_start(&c, iov, count);
-    long r = c.left ? recv_loop(s, fd, &c, flags, empty) : await_byte(s, fd, flags);
+    long r = c.left ? recv_loop(s, fd, &c, flags, deadline) : await_byte(s, fd, flags);
     return closed_meanwhile(s, fd, r) ? sd_call_recv(s, fd, iov, count, flags) : r;
 }
 
@@ -722,22 +728,35 @@ long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg
         return r;
     if (msg_flags)
         *msg_flags = 0;
-    r = recv_entered(s, fd, iov, count, flags, false);
+    r = recv_entered(s, fd, iov, count, flags, 0);
     sd_call_leave(&call);
     return r;
+}
+
+/* The caller has just looked, and there is nothing, nor anything to say about the connection. What most waits end with is
+ * taken as if the call began then. Bytes, -errno, or 0: there is more to it. */
+static long wait_and_take(struct sd_socket *s, int fd, const struct iovec *iov, uint64_t *deadline, bool *behind)
+{
+    long r = wait_until(s, fd, POLLIN, SO_RCVTIMEO, false, deadline);
+    return r < 0 ? r : sd_recv_awaited(fd, s, iov->iov_base, iov->iov_len, behind);
 }
 
 long sd_recv_slow(int fd, void *buf, size_t n, int flags, bool empty)
 {
     const struct iovec iov = {.iov_base = buf, .iov_len = n};
     struct sd_call call;
+    uint64_t deadline = 0;
+    bool behind = false;
     long r;
     struct sd_socket *s = entered(&call, fd, &r);
     if (!s)
         return sd_socket_of(fd) ? r : -EBADF; /* it was there when the call began */
-    r = recv_entered(s, fd, &iov, 1, flags, empty);
+    bool waits = empty && blocks(s, flags) && !sd_move_has_strays(s);
+    r = waits ? wait_and_take(s, fd, &iov, &deadline, &behind) : 0;
+    if (r == 0)
+        r = recv_entered(s, fd, &iov, 1, flags, deadline);
     sd_call_leave(&call);
-    return r;
+    return behind ? r + sd_recv_behind_plain(fd, (uint8_t *)buf + r, n - (size_t)r, flags) : r;
 }
 
 long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags)

@@ -9,6 +9,10 @@
 SD_API long sd_send_slow(int fd, const void *buf, size_t n, int flags);
 SD_API long sd_recv_slow(int fd, void *buf, size_t n, int flags, bool empty);
 
+/* Inside a call, after a wait: what sd_recv takes at once, or 0: there is more to it. `behind`: something may lie behind the
+ * last byte that the ring gave. */
+SD_API long sd_recv_awaited(int fd, struct sd_socket *s, void *buf, size_t n, bool *behind);
+
 /* What lies behind the last byte that the ring will give, without waiting; 0 if there is nothing. */
 SD_API long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags);
 

@@ -22,8 +22,8 @@ static const struct measurement {
     {"many", many_server, many_client, NULL, NULL},
     {"memory", memory_server, memory_client, NULL, NULL},
     {"idle", idle_server, idle_client, NULL, NULL},
-    {"threads", roundtrip_server, threads_client, NULL, NULL},
-    {"family", roundtrip_server, family_client, NULL, NULL},
+    {"threads", roundtrip_server, threads_client, bare_roundtrip_server, threads_client},
+    {"family", roundtrip_server, family_client, bare_roundtrip_server, family_client},
     {"beside", roundtrip_server, beside_client, NULL, NULL},
     {"first-owner", first_owner_server, connect_client, NULL, NULL},
     {"first-thread", first_thread_server, connect_client, NULL, NULL},
@@ -34,7 +34,7 @@ static const char USAGE[] =
     "usage: sd-bench-worker server|client MEASURE [options]\n"
     "  MEASURE            roundtrip, stream, connect, many, memory, idle, threads, family, beside,\n"
     "                     first-owner, first-thread or first-child\n"
-    "  --transport NAME   tcp (default), unix, bare (roundtrip and stream only)\n"
+    "  --transport NAME   tcp (default), unix, bare (roundtrip, stream, threads, family)\n"
     "  --address A        HOST:PORT (tcp; port 0 lets the kernel choose), or a path\n"
     "  --size BYTES       of a message (default 8)\n"
     "  --count N          timed operations (default 1000)\n"

@@ -2,7 +2,8 @@
  * One connection, several users: threads or a parent and its child in turn, a connection that its acceptor hands on, and
  * a round trip that shares its core with busy loops.
  *
- * In turn: a word in memory says whose turn it is; who waits for his yields, on every transport alike.
+ * In turn: a word in memory says whose turn it is; who waits for his yields, on every transport alike. On one core these
+ * yields are part of what is measured: the bare ring, whose users need no token but the turn, shows how much.
  * First use: the server accepts, waits until the bytes are there, and times one receive and one send: its own, those of a
  * thread that it makes for it, or of a child. What making them takes is not in it.
  */
@@ -26,6 +27,7 @@ struct common {
     _Atomic uint64_t sample_ns; /* first use */
     uint64_t last;
     int fd;
+    struct pipe_end *bare; /* instead of the descriptor */
     size_t size;
 };
 
@@ -40,6 +42,10 @@ static struct common *must_share(void)
 
 static void ask(struct common *c, char *buf)
 {
+    if (c->bare) {
+        bare_ask(c->bare, buf, c->size);
+        return;
+    }
     send_whole(c->fd, buf, c->size);
     recv_whole(c->fd, buf, c->size);
 }
@@ -84,7 +90,10 @@ static struct common *connected(const struct options *o)
 {
     struct common *c = must_share();
 
-    c->fd = net_connect(o);
+    if (o->transport == BARE)
+        c->bare = bare_connect(o);
+    else
+        c->fd = net_connect(o);
     c->size = o->size;
     c->last = o->warmup + 2 * o->count;
     return c;

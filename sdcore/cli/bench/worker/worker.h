@@ -85,6 +85,11 @@ void beside_client(const struct options *o, struct result *r);
 void first_owner_server(const struct options *o, struct result *r);
 void first_thread_server(const struct options *o, struct result *r);
 void first_child_server(const struct options *o, struct result *r);
+/* bare.c: the client's ends, in memory that its children share, for who has the turn; and a message there and back. */
+struct pipe_end;
+struct pipe_end *bare_connect(const struct options *o);
+void bare_ask(struct pipe_end *e, char *buf, size_t size);
+
 void bare_roundtrip_server(const struct options *o, struct result *r);
 void bare_roundtrip_client(const struct options *o, struct result *r);
 void bare_stream_server(const struct options *o, struct result *r);

@@ -573,24 +573,31 @@ void sd_fork_failed(void)
     }
 }
 
-static void forget_own_bells(void)
+/* What rings has no name, and serves the child as well: a socket of its own would take longer than all else that its first
+ * message needs. */
+static void forget_own_bell(void)
 {
-    int fd = atomic_exchange(&sd_g.bell_out_fd, -1);
-    struct sd_bell out = {.fd = fd};
-    sd_bell_close(&out);
     struct sd_bell mine = {.fd = sd_has_slot() ? sd_self->bell_fd : -1};
     sd_self = &sd_nobody; /* the slot is the parent's */
     sd_bell_close(&mine);
+}
+
+/* The parent may have made a new PID namespace for us. There it has the number 0, and who is our parent after its death the
+ * number 1; and a parent that called itself 1 has taken us along. */
+static bool counts_as_parent(void)
+{
+    return sd_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0) == (long)sd_g.pid;
 }
 
 void sd_fork_child(void)
 {
     sd_lock_drop(&making.lock, &making.fork_mask);
     sd_kept_fork_child();
+    if (!counts_as_parent())
+        sd_store(&sd_g.pid_space, 0); /* to be asked for: a look into /proc takes 30 us in a new process */
     sd_g.pid = (uint32_t)sd_sys_getpid();
     sd_record_fork_child();
-    sd_store(&sd_g.pid_space, 0); /* the parent may have made a new one for us */
-    forget_own_bells();
+    forget_own_bell();
     if (!sd_g.disabled)
         register_membarrier();
     sd_control_fork_child();

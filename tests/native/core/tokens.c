@@ -1,7 +1,9 @@
 /* Tokens: never two inside, nobody starves, a dead holder is no obstacle, a handler does not wait for what it interrupted. */
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -297,6 +299,39 @@ static void a_thread_of_another_pid_namespace_is_not_taken_for_dead(void)
     CHECK(!sd_thread_lives(slot));
 }
 
+static uint64_t space_of_child(bool asks)
+{
+    int pipes[2];
+    uint64_t space = 0;
+    CHECK_EQUAL(pipe(pipes), 0);
+    sd_fork_prepare();
+    pid_t child = fork();
+    if (child == 0) {
+        struct stat about;
+        sd_fork_child();
+        CHECK_EQUAL(sd_load(&sd_g.pid_space) == 0, asks);
+        space = sd_thread_who(0, 0);
+        CHECK(stat("/proc/thread-self/ns/pid", &about) == 0 || stat("/proc/self/ns/pid", &about) == 0);
+        CHECK_EQUAL((uint32_t)(space >> 44), (uint32_t)about.st_ino & 0xfffff);
+        CHECK_EQUAL(write(pipes[1], &space, sizeof space), (ssize_t)sizeof space);
+        _exit(0);
+    }
+    sd_fork_parent();
+    CHECK_EQUAL(read(pipes[0], &space, sizeof space), (ssize_t)sizeof space);
+    waitpid(child, NULL, 0);
+    return space;
+}
+
+/* To ask takes longer than all else that a child's first message needs. */
+static void a_child_asks_for_its_pid_namespace_only_if_it_may_be_another(void)
+{
+    have_threads();
+    uint64_t ours = sd_thread_who(0, 0);
+    CHECK_EQUAL(space_of_child(false), ours);
+    CHECK(unshare(CLONE_NEWPID) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0);
+    CHECK(space_of_child(true) != ours);
+}
+
 /* Killed between counting the bytes and moving head: the next reader finds all of them. */
 static void a_reader_that_died_leaves_every_byte(void)
 {
@@ -430,6 +465,8 @@ const struct test token_tests[] = {
     {"a_token_made_anew_forgets_no_waiter", a_token_made_anew_forgets_no_waiter},
     {"a_thread_of_another_pid_namespace_is_not_taken_for_dead",
      a_thread_of_another_pid_namespace_is_not_taken_for_dead},
+    {"a_child_asks_for_its_pid_namespace_only_if_it_may_be_another",
+     a_child_asks_for_its_pid_namespace_only_if_it_may_be_another},
     {"a_reader_that_died_leaves_every_byte", a_reader_that_died_leaves_every_byte},
     {"a_handler_inside_a_send_returns", a_handler_inside_a_send_returns},
     {"a_token_left_by_longjmp_is_found", a_token_left_by_longjmp_is_found},

@@ -662,8 +662,9 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
 {
     long done = 0;
     bool looked = false;
-    for (;; fd = sd_call_fd(s, fd)) {
-        struct cursor at = *c; /* a look begins anew each time */
+    for (;;) {
+        struct cursor at = *c;  /* a look begins anew each time */
+        fd = sd_call_fd(s, fd); /* the caller may have waited, too */
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
         if (sd_unlikely(r == -EAGAIN && sd_move_has_strays(s)))
             r = recv_strays(s, fd, &at, flags);

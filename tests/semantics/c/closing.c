@@ -300,6 +300,45 @@ SCENARIO(blocked_recv_of_a_closed_descriptor_follows_a_move, ANY)
     SHOW_PEER(peer(OP_RECV_ONCE, 1));
 }
 
+/* As a program does that holds the other end and has no library: by the kernel's own call. */
+static long write_by_the_kernel(int fd, const char *text, size_t n)
+{
+#if defined(__x86_64__)
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"((long)SYS_write), "D"((long)fd), "S"(text), "d"(n)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    register long result __asm__("x0") = fd;
+    register const char *from __asm__("x1") = text;
+    register size_t count __asm__("x2") = n;
+    register long call __asm__("x8") = SYS_write;
+    __asm__ volatile("svc 0" : "+r"(result) : "r"(from), "r"(count), "r"(call) : "memory");
+    return result;
+#endif
+}
+
+SCENARIO(blocked_recv_of_a_closed_descriptor_gets_what_came_by_the_kernel, ANY | ONCE)
+{
+    int ends[2], others[2];
+
+    own_pair(ends);
+    own_pair(others);
+    struct job job = {.fd = ends[0]};
+    MUST(send(ends[1], "first", 5, 0));
+    SHOW(recv(ends[0], job.bytes, sizeof job.bytes - 1, 0));
+    pthread_t thread = start_and_wait(receive_once, &job);
+    SHOW_BOOL(dup2(others[0], job.fd) == job.fd);
+    MUST(send(others[1], "wrong", 5, 0));
+    write_by_the_kernel(others[1], "wrong", 5);
+    SHOW(write_by_the_kernel(ends[1], "right", 5));
+    thread_join(thread);
+    show_job("recv", &job);
+    show_text("bytes", job.bytes);
+}
+
 static void *accept_and_echo(void *argument)
 {
     struct job *job = argument;

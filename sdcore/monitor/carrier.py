@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import select
 import socket
 import struct
 
@@ -60,6 +61,24 @@ async def _pass_on(source: socket.socket, target: socket.socket) -> None:
     while data := await loop.sock_recv(source, PIECE_BYTES):
         await _send(target, data)
     target.shutdown(socket.SHUT_WR)
+    await _watch_to_the_end(source)
+
+
+async def _watch_to_the_end(connection: socket.socket) -> None:
+    """Nothing more comes from it, but it may answer what is sent there by a reset: the sender must hear of that.
+
+    Errors and the end of both directions are told unasked.
+    """
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+    with select.epoll() as told:
+        told.register(connection, 0)
+        loop.add_reader(told, news.set)
+        try:
+            await news.wait()
+            if any(events & select.EPOLLERR for _, events in told.poll(0)):
+                raise ConnectionResetError
+        finally:
+            loop.remove_reader(told)
 
 
 async def _send(to: socket.socket, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -115,6 +116,21 @@ def test_a_program_that_is_gone_costs_its_peer_the_connection(ring: Ring) -> Non
         program.close()
         with pytest.raises(ConnectionResetError):
             peer.recv(1)
+
+
+def test_a_peer_that_has_closed_resets_who_sends_on(ring: Ring) -> None:
+    with ExitStack() as stack:
+        outer, program = connected(stack)
+        companion, peer = connected(stack)
+        assert ring.ask(outer, companion).status == messages.STATUS_OK
+        outer.close()
+        companion.close()
+        peer.close()
+        assert read_all(program) == bytes(10)
+        program.sendall(b"refused")
+        broken = select.poll()
+        broken.register(program, 0)
+        assert broken.poll(10000)
 
 
 @pytest.mark.parametrize(

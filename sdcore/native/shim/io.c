@@ -9,18 +9,18 @@
 
 #include "core/plain.h" /* after shim.h, which says how the system's headers are read */
 
-/* Out-of-band bytes travel in the kernel; its error queue is looked at where it is. */
-static long leave_for_flags(int fd, int flags)
+/* What the kernel alone has: an urgent byte, since a peer moves before it sends one, and the error queue. Who asks for it in
+ * vain stays where he is: only here is it known how the connection ended. */
+static bool is_kernels(int flags)
 {
-    long r = flags & MSG_OOB ? sd_leave_to_kernel(fd, SD_REASON_MOVED_OOB, false) : 0;
-    return r < 0 ? r : SD_PASS;
+    return flags & (MSG_OOB | MSG_ERRQUEUE);
 }
 
 long sd_received(int fd, void *buf, size_t n, int flags)
 {
     sd_cancel_point();
-    if (sd_unlikely(flags & (MSG_OOB | MSG_ERRQUEUE)))
-        return leave_for_flags(fd, flags);
+    if (sd_unlikely(is_kernels(flags)))
+        return SD_PASS;
     for (;;) {
         long r = sd_recv(fd, buf, sd_clip(n), flags);
         if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_RCVTIMEO))
@@ -32,7 +32,9 @@ long sd_received(int fd, void *buf, size_t n, int flags)
 static long send_urgent(int fd, int flags)
 {
     long r = sd_send(fd, "", 0, flags & ~MSG_OOB);
-    return r < 0 && r != SD_PASS ? r : leave_for_flags(fd, flags);
+    if (r >= 0 || r == SD_PASS)
+        r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OOB, false);
+    return r < 0 ? r : SD_PASS;
 }
 
 long sd_sent(int fd, const void *buf, size_t n, int flags)
@@ -61,8 +63,8 @@ long sd_vector_bytes(const struct iovec *iov, size_t count)
 long sd_received_vector(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)
 {
     sd_cancel_point();
-    if (sd_unlikely(flags & (MSG_OOB | MSG_ERRQUEUE)))
-        return leave_for_flags(fd, flags);
+    if (sd_unlikely(is_kernels(flags)))
+        return SD_PASS;
     for (;;) {
         long r = sd_recvv(fd, iov, count, flags, msg_flags);
         if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_RCVTIMEO))

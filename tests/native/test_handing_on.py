@@ -19,9 +19,9 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace t
 def test_the_first_use_of_an_accepted_connection_passes_no_fence(user: str, own_host: Host, tmp_path: Path) -> None:
     own_host.start_monitor()
     trace = tmp_path / "trace"
-    words = ("strace", "-f", "-o", str(trace), "-e", "trace=getppid,membarrier", str(build("handed", tmp_path)), user)
+    words = ("strace", "-f", "-o", str(trace), "-e", "trace=getpgrp,membarrier", str(build("handed", tmp_path)), user)
     subprocess.run(words, env=own_host.environment(shim=True), timeout=60, check=True)
     assert own_host.sums().tcp_bytes == 0, "measured the kernel"
-    calls = re.findall(r"^\d+ +(getppid|membarrier)\(", trace.read_text(), re.MULTILINE)
-    begins, ends = (number for number, call in enumerate(calls) if call == "getppid")
+    calls = re.findall(r"^\d+ +(getpgrp|membarrier)\(", trace.read_text(), re.MULTILINE)
+    begins, ends = (number for number, call in enumerate(calls) if call == "getpgrp")
     assert calls[begins + 1 : ends] == []

@@ -11,9 +11,9 @@ static void *use(void *descriptor)
 {
     int fd = *(int *)descriptor;
     char byte = 0;
-    syscall(SYS_getppid);
+    syscall(SYS_getpgrp);
     must(recv(fd, &byte, 1, 0) == 1 && send(fd, &byte, 1, 0) == 1, "first use");
-    syscall(SYS_getppid);
+    syscall(SYS_getpgrp);
     return NULL;
 }
 

@@ -24,7 +24,7 @@ CONSTANTS = (
     Const("RING_BYTES", 2 * 1024 * 1024, "Capacity of one direction; a power of two."),
     Const("FRONT_BYTES", 33 * 64, "The first bytes of a ring: they lie densely, those of all connections together."),
     Const("RECEIVE_BUFFER_BYTES", 128 * 1024, "What a consumer holds if the program chose only the producer's buffer."),
-    Const("SHARED_LOOK_NS", 1_000_000_000, "Who sleeps on an end that several processes share looks again so often."),
+    Const("SLEEPER_LOOK_NS", 1_000_000_000, "Who sleeps on a connection looks again so often, unasked."),
     Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long a pending server waits, or an offer out of the backlog."),
     Const(
         "OFFER_PATIENCE", 60, "So many times as long an offer waits for a server that has said that it looks for it."

@@ -209,7 +209,7 @@ class WaiterEvent(Event):
 
     EMPTY = "looked: nothing is ready"
     READY = "looked: something is ready"
-    WOKEN = "the sleep is over: a doorbell, the companion, a descriptor of the program, or SHARED_LOOK_NS"
+    WOKEN = "the sleep is over: a doorbell, the companion, a descriptor of the program, or SLEEPER_LOOK_NS"
     TIMEOUT = "the time is over"
     INTERRUPTED = "a signal handler ran"
     CONTENDED = "the yield took long, others want the core; arg yields are left to do"
@@ -223,7 +223,7 @@ class WaiterDo(Effect):
     ANNOUNCE = "set armed, or the asleep bit, and the doorbell's name"
     FENCE = "asymmetric fence: the announcement is visible before the next look"
     LOOK = "look; feed EMPTY or READY"
-    BLOCK = "block on the doorbell, the companion and the program's descriptors; on a shared end SHARED_LOOK_NS at most"
+    BLOCK = "block on the doorbell, the companion and the program's descriptors; for SLEEPER_LOOK_NS at most"
     RETRACT = "take the announcement back"
 
 

@@ -69,6 +69,8 @@ SD_API void sd_before_shell(const char *command); /* of these, only descriptors 
 
 /* privileges.c: before the process drops to another user, root directory or namespace. */
 SD_API void sd_before_losing_access(void);
+/* bell.c: this thread may be in another network namespace now. */
+SD_API void sd_bells_elsewhere(void);
 
 /* poll.c */
 SD_API long sd_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);

@@ -208,6 +208,17 @@ int sd_call_hold(struct sd_socket *s, int fd)
     }
 }
 
+long sd_call_wait(struct sd_socket *s, int fd, short events, uint64_t deadline_ns)
+{
+    if (!deadline_ns || deadline_ns == UINT64_MAX)
+        return 0;
+    struct pollfd p = {.fd = sd_call_hold(s, fd), .events = events};
+    uint64_t now_ns = sd_now_ns(), left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    struct timespec t = {.tv_sec = (time_t)(left_ns / 1000000000u), .tv_nsec = (long)(left_ns % 1000000000u)};
+    long r = sd_sys_ppoll(&p, 1, &t, NULL);
+    return r < 0 ? r : r == 0 ? -EAGAIN : 0;
+}
+
 long sd_call_send(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags)
 {
     const struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};

@@ -43,6 +43,10 @@ SD_API int sd_call_fd(const struct sd_socket *s, int fd);
 /* The same, and it stays so until the call is left. */
 SD_API int sd_call_hold(struct sd_socket *s, int fd);
 
+/* Before a call goes on in the kernel, which began to wait here and has time until the deadline alone: until something of
+ * `events` is there. 0, -EAGAIN, or -EINTR. A deadline of 0 or UINT64_MAX means that the kernel may wait as it does. */
+SD_API long sd_call_wait(struct sd_socket *s, int fd, short events, uint64_t deadline_ns);
+
 /* The kernel's call on such a descriptor, where the program's number is another file's. Block as the kernel does; bytes or
  * -errno, and no SIGPIPE. */
 SD_API long sd_call_send(struct sd_socket *s, int fd, const struct iovec *iov, size_t count, int flags);

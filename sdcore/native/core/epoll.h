@@ -130,7 +130,7 @@ struct sd_epoll {
     uint32_t round;
     uint32_t calls;
     uint32_t connects;  /* of this process, when it was last the kernel's turn */
-    uint64_t far_ns;    /* when to look at all that processes share */
+    uint64_t far_ns;    /* when to look at all */
     uint64_t kernel_ns; /* when it was last the kernel's turn */
     _Atomic bool eager; /* the kernel had something when it was last asked, or has not been asked since we slept */
     bool plain;         /* the kernel set may hold what is not ours */
@@ -221,7 +221,7 @@ SD_API void sd_set_pass_on(struct sd_epoll *set);
 
 /* epoll_wait.c; set held, and the registry or a place as guest */
 SD_API void sd_set_attend_timed(struct sd_epoll *set); /* looks at offered and pending sockets, each once */
-SD_API bool sd_set_look_far(struct sd_epoll *set);     /* it was time to look at what processes share, and it did */
+SD_API bool sd_set_look_far(struct sd_epoll *set);     /* it was time to look at all, and it did */
 SD_API uint64_t sd_set_due(const struct sd_epoll *set, uint64_t least_ns,
                            uint64_t now_ns); /* when again, or least_ns */
 

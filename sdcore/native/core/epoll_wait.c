@@ -138,35 +138,28 @@ void sd_set_attend_timed(struct sd_epoll *set)
     }
 }
 
-static bool shares(const struct sd_epoll *set)
-{
-    for (const struct sd_group *group = set->groups; group; group = group->next)
-        if (sd_slab_shared(group->slab))
-            return true;
-    return false;
-}
-
-/* Whoever shares a connection with us, or with the peer, may have died before it told us what it did: look at all. */
+/* Whoever shares a connection with us, or with the peer, may have died before it told us what it did; and a ring may not
+ * have reached us: look at all. */
 static void look_far(struct sd_epoll *set)
 {
     for (struct sd_link *at = set->watches.next; at != &set->watches; at = at->next) {
         struct sd_watch *w = sd_container(at, struct sd_watch, member);
-        if (!w->group || !sd_slab_shared(w->group->slab))
+        if (!w->group)
             continue;
         sd_watch_activate(w, false);
-        if (sd_unlikely(sd_peer_died_inside(w->sock)))
+        if (sd_unlikely(sd_slab_shared(w->group->slab) && sd_peer_died_inside(w->sock)))
             sd_watch_look_soon(w);
     }
 }
 
 bool sd_set_look_far(struct sd_epoll *set)
 {
-    if (sd_likely(!shares(set)))
+    if (!set->groups)
         return false;
     uint64_t now_ns = sd_now_ns();
     if (now_ns < set->far_ns)
         return false;
-    set->far_ns = now_ns + SD_SHARED_LOOK_NS;
+    set->far_ns = now_ns + SD_SLEEPER_LOOK_NS;
     look_far(set);
     return true;
 }
@@ -302,7 +295,7 @@ uint64_t sd_set_due(const struct sd_epoll *set, uint64_t least_ns, uint64_t now_
 {
     if (set->bare)
         least_ns = sd_min_u64(least_ns, now_ns + BARE_NAP_NS);
-    if (sd_unlikely(shares(set)))
+    if (set->groups)
         least_ns = sd_min_u64(least_ns, set->far_ns);
     for (struct sd_link *at = set->timed.next; at != &set->timed; at = at->next) {
         struct sd_watch *w = sd_container(at, struct sd_watch, timed);
@@ -385,8 +378,8 @@ static bool set_closed(struct sd_epoll *set)
  * which asks the kernel only now and then. */
 static int wait_long(struct wait *wait)
 {
-    for (;;) {
-        int n = wait->set->on_ring && wait->deadline_ns ? look_patiently(wait) : 0;
+    for (bool slept = false;; slept = true) { /* a sleep that brought nothing was for a look */
+        int n = wait->set->on_ring && wait->deadline_ns && !slept ? look_patiently(wait) : 0;
         if (n)
             return n;
         n = look_all(wait);

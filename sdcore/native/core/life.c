@@ -26,7 +26,7 @@
 #define REGION_ALIGN   4096u
 #define LINGER_LOOK_NS 2000000u
 
-struct sd_globals sd_g = {.region_fd = -1, .bell_out_fd = -1};
+struct sd_globals sd_g = {.region_fd = -1, .ringer_fd = {-1, -1}};
 
 /* --- set-up --- */
 

@@ -64,7 +64,7 @@ SD_API bool sd_both_enter(struct sd_socket *s);
 SD_API void sd_both_leave(struct sd_socket *s);
 
 /* An end that several processes share: one of them may be killed in the middle of what it does for the others, or for the
- * peer, before it rings who waits for it. So a sleeper of either side looks again every SD_SHARED_LOOK_NS. */
+ * peer, before it rings who waits for it. So a sleeper of either side looks again every SD_SLEEPER_LOOK_NS. */
 SD_API void sd_peer_shared(struct sd_socket *s);      /* a fork shares this one from now on */
 SD_API bool sd_slab_shared(struct sd_slab *slab);     /* is it so at one of both sides? Ask after announcing a sleep */
 SD_API bool sd_peer_died_inside(struct sd_socket *s); /* one of ours died with a token, and left something half done */

@@ -182,7 +182,7 @@ static __attribute__((noinline)) long recv_in_turn(int fd, struct sd_socket *s, 
         return sd_recv_slow(fd, buf, n, flags, empty);
     }
     if (leave_taken(s, NULL, taken < n))
-        return (long)taken + sd_recv_behind_plain(fd, (uint8_t *)buf + taken, n - taken, flags);
+        return (long)taken + sd_recv_behind_plain(fd, s, (uint8_t *)buf + taken, n - taken, flags);
     return (long)taken;
 }
 
@@ -217,6 +217,6 @@ long sd_recv(int fd, void *buf, size_t n, int flags)
         return recv_otherwise(fd, s, buf, n, flags, empty);
     }
     if (leave_taken(s, self, taken < n))
-        return (long)taken + sd_recv_behind_plain(fd, (uint8_t *)buf + taken, n - taken, flags);
+        return (long)taken + sd_recv_behind_plain(fd, s, (uint8_t *)buf + taken, n - taken, flags);
     return (long)taken;
 }

@@ -166,10 +166,10 @@ static void arm_one(struct sd_poll *poll, nfds_t i, struct sd_socket *s, const s
         nap(poll, sd_now_ns() + PENDING_NAP_NS);
     if (!bell || !sd_arm(s, (uint16_t)poll->want[i].events & ARM_EVENTS, bell->name))
         nap(poll, sd_now_ns() + BARE_NAP_NS);
-    if (s->slot && sd_slab_shared(s->slab)) {
+    if (s->slot && sd_slab_shared(s->slab))
         sd_peer_bury(s);
-        nap(poll, sd_now_ns() + SD_SHARED_LOOK_NS);
-    }
+    if (s->slot)
+        nap(poll, sd_now_ns() + SD_SLEEPER_LOOK_NS);
     bool wanted = sd_companion_wanted(s);
     short events = sd_move_interest(s, (uint16_t)poll->want[i].events);
     poll->kernel[i] = (struct pollfd){.fd = wanted ? fd : -1, .events = events};
@@ -287,13 +287,13 @@ static long end_in_vain(struct sd_poll *poll)
 
 static long run(struct sd_poll *poll)
 {
-    for (;;) {
+    for (bool slept = false;; slept = true) {
         long ready = look_all(poll);
         if (ready)
             return look_at_companions(poll, false) ? look_all(poll) : ready;
         if (time_is_over(poll))
             return end_in_vain(poll);
-        ready = look_patiently(poll);
+        ready = slept ? 0 : look_patiently(poll); /* a sleep that brought nothing was for a look */
         if (ready)
             return ready;
         long r = sleep_once(poll);

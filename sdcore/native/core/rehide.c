@@ -19,8 +19,10 @@ static long copy_hidden(int fd)
 
 static void renumber_bells(int old_fd, int new_fd)
 {
-    int32_t out = old_fd;
-    atomic_compare_exchange_strong(&sd_g.bell_out_fd, &out, new_fd);
+    for (int which = 0; which < SD_RINGERS; which++) {
+        int32_t out = old_fd;
+        atomic_compare_exchange_strong(&sd_g.ringer_fd[which], &out, new_fd);
+    }
     for (struct sd_thread *thread = sd_thread_next(NULL); thread; thread = sd_thread_next(thread))
         if (sd_thread_is_ours(thread) && thread->bell_fd == old_fd)
             thread->bell_fd = new_fd;

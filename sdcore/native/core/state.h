@@ -167,6 +167,8 @@ struct sd_file {
     struct sd_watch *watches;         /* epoll sets that watch this descriptor; guarded by the epoll lock */
 };
 
+#define SD_RINGERS 2 /* see bell.c */
+
 struct sd_globals {
     struct sd_file *files;
     uint32_t file_count;
@@ -177,7 +179,7 @@ struct sd_globals {
     struct sd_thread *threads;
     _Atomic uint64_t *thread_used; /* bit per slot: ever used. Others are not looked at: that would take memory */
     int32_t region_fd;
-    _Atomic int32_t bell_out_fd; /* unbound datagram socket that rings doorbells; -1 not made yet */
+    _Atomic int32_t ringer_fd[SD_RINGERS]; /* unbound datagram sockets that ring doorbells; -1 not made yet */
     uint32_t pid;
     _Atomic uint32_t pid_space; /* the namespace in which it counts; 0 not asked yet */
     uint32_t cpus;              /* processors this process may run on */

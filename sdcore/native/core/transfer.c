@@ -9,6 +9,7 @@
 #include "core/api.h"
 #include "core/blocked.h"
 #include "core/buffers.h"
+#include "core/cursor.h"
 #include "core/follow.h"
 #include "core/move.h"
 #include "core/peer.h"
@@ -32,47 +33,6 @@ static struct sd_socket *entered(struct sd_call *call, int fd, long *r)
         return NULL;
     *r = -EBADF;
     return sd_call_enter(call, fd, s);
-}
-
-/* --- a walk over the program's buffers --- */
-
-struct cursor {
-    const struct iovec *iov;
-    size_t count;
-    size_t offset; /* into iov[0] */
-    size_t left;   /* bytes in all */
-};
-
-static bool cursor_start(struct cursor *c, const struct iovec *iov, size_t count)
-{
-    *c = (struct cursor){.iov = iov, .count = count};
-    for (size_t i = 0; i < count; i++) {
-        if (iov[i].iov_len > (size_t)SSIZE_MAX - c->left)
-            return false;
-        c->left += iov[i].iov_len;
-    }
-    return true;
-}
-
-static void cursor_skip(struct cursor *c, size_t n)
-{
-    c->left -= n;
-    c->offset += n;
-    while (c->count && c->offset >= c->iov->iov_len) {
-        c->offset -= c->iov->iov_len;
-        c->iov++;
-        c->count--;
-    }
-}
-
-static uint8_t *cursor_at(const struct cursor *c)
-{
-    return (uint8_t *)c->iov->iov_base + c->offset;
-}
-
-static size_t cursor_run(const struct cursor *c, size_t n)
-{
-    return sd_min_u64(n, c->iov->iov_len - c->offset);
 }
 
 /* --- sending, with the send token --- */
@@ -351,6 +311,13 @@ long sd_wait_for_room(struct sd_socket *s, int fd)
     return -EAGAIN;
 }
 
+/* A blocking send that waited here in vain until the connection moved has what is left of its time. */
+static long begin_in_kernel(struct sd_socket *s, int fd, uint64_t deadline)
+{
+    long r = sd_call_wait(s, fd, POLLOUT, deadline);
+    return r < 0 ? r : SD_PASS;
+}
+
 static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
@@ -358,8 +325,8 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
     bool looked = false;
     for (;; fd = sd_call_fd(s, fd)) {
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_once(s, c);
-        if (r == SD_PASS && done)
-            return done + send_rest_by_kernel(s, fd, c, flags);
+        if (r == SD_PASS)
+            return done ? done + send_rest_by_kernel(s, fd, c, flags) : begin_in_kernel(s, fd, deadline);
         if (r > 0 || r == -EAGAIN) {
             done += r > 0 ? r : 0;
             if (c->left == 0)
@@ -592,6 +559,12 @@ static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags
     return recv_rest_by_kernel(s, fd, c, flags | MSG_DONTWAIT);
 }
 
+static long recv_behind_one(struct sd_socket *s, int fd, const struct iovec *rest, int flags)
+{
+    struct cursor c;
+    return cursor_start(&c, rest, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
+}
+
 static bool wants_all(const struct cursor *c, int flags)
 {
     return (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && c->left;
@@ -638,12 +611,22 @@ static bool peeks_for_all(int flags)
 }
 
 /* The kernel waits for bytes from now on, and nobody looks any more for what the peer asked of us. */
-static long pass_to_kernel(struct sd_socket *s, int fd, int flags)
+static long pass_to_kernel(struct sd_socket *s, int fd, int flags, uint64_t deadline)
 {
     sd_move_attend(s, fd);
     bool waits = sd_move_resends(s) && blocks(s, flags);
-    long r = waits ? sd_move_before_read(s, fd, deadline_of(fd, SO_RCVTIMEO)) : 0;
+    long r = waits ? sd_move_before_read(s, fd, deadline ? deadline : deadline_of(fd, SO_RCVTIMEO)) : 0;
+    if (r == 0)
+        r = sd_call_wait(s, fd, POLLIN, deadline);
     return r < 0 ? r : SD_PASS;
+}
+
+/* A wait for the low mark ended before it: Linux gives what is there all the same. */
+static long ended_below_mark(struct sd_socket *s, struct cursor *c, int flags, long done, long r)
+{
+    long more = sd_load(&s->low_mark) > 1 && sd_load(&s->mode) != SD_MODE_PENDING ? recv_once(s, c, flags) : 0;
+    done += more > 0 ? more : 0;
+    return done ? done : r;
 }
 
 /* Whether a receive that found nothing is worth another attempt at once: who does not block, or has shut this end himself,
@@ -671,7 +654,7 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
         if (r == SD_PASS && done)
             return done + recv_rest_by_kernel(s, fd, c, flags);
         if (r == SD_PASS)
-            return pass_to_kernel(s, fd, flags);
+            return pass_to_kernel(s, fd, flags, deadline);
         if (r > 0 && at.left && peeks_for_all(flags) && blocks(s, flags)) {
             deadline = deadline ? deadline : deadline_of(fd, SO_RCVTIMEO);
             if (await_more(s, fd, (uint64_t)r, deadline) == 0)
@@ -692,7 +675,7 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
         if (r < 0 && !blocks(s, flags))
             return done ? done : -EAGAIN;
         if (r < 0 && (r = wait_until(s, fd, POLLIN, SO_RCVTIMEO, done > 0, &deadline)) < 0)
-            return done ? done : r;
+            return ended_below_mark(s, c, flags, done, r);
     }
 }
 
@@ -752,24 +735,26 @@ long sd_recv_slow(int fd, void *buf, size_t n, int flags, bool empty)
     struct sd_socket *s = entered(&call, fd, &r);
     if (!s)
         return sd_socket_of(fd) ? r : -EBADF; /* it was there when the call began */
-    bool waits = empty && blocks(s, flags) && !sd_move_has_strays(s);
+    bool waits = empty && blocks(s, flags) && sd_load(&s->low_mark) <= 1 && !sd_move_has_strays(s);
     r = waits ? wait_and_take(s, fd, &iov, &deadline, &behind) : 0;
     if (r == 0)
         r = recv_entered(s, fd, &iov, 1, flags, deadline);
+    if (behind) {
+        struct iovec rest = {.iov_base = (uint8_t *)buf + r, .iov_len = n - (size_t)r};
+        r += recv_behind_one(s, sd_call_fd(s, fd), &rest, flags);
+    }
     sd_call_leave(&call);
-    return behind ? r + sd_recv_behind_plain(fd, (uint8_t *)buf + r, n - (size_t)r, flags) : r;
+    return r;
 }
 
-long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags)
+long sd_recv_behind_plain(int fd, struct sd_socket *s, void *buf, size_t n, int flags)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = n};
-    struct cursor c;
     struct sd_call call;
-    long r;
-    struct sd_socket *s = sd_socket_here(fd); /* also one that moved while we told the peer of the room */
-    if (!s || !sd_call_enter(&call, fd, s))
+    /* also one that moved while we told the peer of the room; but no other that got the number meanwhile */
+    if (sd_socket_here(fd) != s || !sd_call_enter(&call, fd, s))
         return 0;
-    r = cursor_start(&c, &iov, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
+    long r = recv_behind_one(s, fd, &iov, flags);
     sd_call_leave(&call);
     return r;
 }

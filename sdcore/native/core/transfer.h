@@ -14,7 +14,7 @@ SD_API long sd_recv_slow(int fd, void *buf, size_t n, int flags, bool empty);
 SD_API long sd_recv_awaited(int fd, struct sd_socket *s, void *buf, size_t n, bool *behind);
 
 /* What lies behind the last byte that the ring will give, without waiting; 0 if there is nothing. */
-SD_API long sd_recv_behind_plain(int fd, void *buf, size_t n, int flags);
+SD_API long sd_recv_behind_plain(int fd, struct sd_socket *s, void *buf, size_t n, int flags);
 
 /* With the send token: how many bytes fit in one piece, and where. 0 < result; -EAGAIN for no room; -EPIPE or the
  * pending error; SD_PASS when the companion takes it. */

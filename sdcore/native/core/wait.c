@@ -1,10 +1,9 @@
-/* Sleeping and being woken: doorbells, announcements, patience. Theory: wait.h. */
+/* Sleeping and being woken: announcements, patience. Theory: wait.h. Doorbells: bell.c. */
 #include "core/wait.h"
 
 #include <limits.h>
 #include <linux/futex.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "core/blocked.h"
 #include "core/buffers.h"
@@ -25,113 +24,8 @@
 #define YIELD_LOST_PAUSE  32 /* times what a lost one took is how long we do without, at most: 3 % are lost then */
 #define YIELD_PAUSE_US    1000000u /* and not longer: we may have been stopped */
 #define PENDING_NAP_NS    200000u  /* an offer that comes rings no bell */
-#define DRAIN_MOST        64
 #define CLAIM_TRIES       128
 #define UNPLACED_SLEEP_NS 1000000u /* no place to announce ourselves: look again so soon */
-
-/* --- doorbells --- */
-
-#define BELL_PREFIX     "sdcore-"
-#define BELL_NAME_BYTES (1 + sizeof(BELL_PREFIX) - 1 + 8)
-
-static socklen_t bell_address(uint32_t name, struct sockaddr_un *address)
-{
-    static const char digit[] = "0123456789abcdef";
-    memset(address, 0, sizeof *address);
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path + 1, BELL_PREFIX, sizeof BELL_PREFIX - 1);
-    for (int i = 0; i < 8; i++)
-        address->sun_path[sizeof BELL_PREFIX + (size_t)i] = digit[(name >> (28 - 4 * i)) & 15];
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + BELL_NAME_BYTES);
-}
-
-static long bell_bind(int fd, uint32_t *name)
-{
-    struct sockaddr_un address;
-    for (int tries = 0; tries < 8; tries++) {
-        if (sd_sys_getrandom(name, sizeof *name) != sizeof *name || *name == 0)
-            *name = (uint32_t)sd_now_ns() | 1;
-        long r = sd_sys_bind(fd, &address, bell_address(*name, &address));
-        if (r != -EADDRINUSE)
-            return r;
-    }
-    return -EADDRINUSE;
-}
-
-long sd_bell_open(struct sd_bell *bell)
-{
-    long fd = sd_sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return fd;
-    fd = sd_hide((int)fd);
-    if (fd < 0)
-        return fd;
-    bell->fd = (int)fd;
-    long r = bell_bind(bell->fd, &bell->name);
-    if (r < 0)
-        sd_bell_close(bell);
-    return r;
-}
-
-void sd_bell_close(struct sd_bell *bell)
-{
-    if (bell->fd < 0)
-        return;
-    sd_store(&sd_g.files[bell->fd].kind, SD_FILE_NONE);
-    sd_sys_close(bell->fd);
-    bell->fd = -1;
-}
-
-/* Anybody on the host may ring: who rings as fast as we drain shall not keep us. The kernel tells of the rest again. */
-void sd_bell_drain(const struct sd_bell *bell)
-{
-    char byte[8];
-    for (int i = 0; i < DRAIN_MOST && sd_sys_recvfrom(bell->fd, byte, sizeof byte, MSG_DONTWAIT, NULL, NULL) >= 0; i++)
-        ;
-}
-
-static int bell_out(void)
-{
-    int fd = atomic_load(&sd_g.bell_out_fd);
-    if (fd >= 0)
-        return fd;
-    long made = sd_sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (made < 0 || (made = sd_hide((int)made)) < 0)
-        return -1;
-    int none = -1;
-    if (atomic_compare_exchange_strong(&sd_g.bell_out_fd, &none, (int)made))
-        return (int)made;
-    struct sd_bell surplus = {.fd = (int)made};
-    sd_bell_close(&surplus);
-    return none;
-}
-
-/* A full queue means that the bell rings already; no such socket means that the sleeper is dead. */
-void sd_bell_ring(uint32_t name)
-{
-    struct sockaddr_un address;
-    socklen_t len = bell_address(name, &address);
-    int fd = bell_out();
-    if (fd >= 0)
-        sd_sys_sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, len);
-}
-
-struct sd_bell *sd_thread_bell(void)
-{
-    static __thread struct sd_bell bell __attribute__((tls_model("initial-exec")));
-    struct sd_thread *self = sd_thread_attach();
-    if (!self)
-        return NULL;
-    if (self->bell_fd < 0) {
-        if (sd_bell_open(&bell) < 0)
-            return NULL;
-        self->bell_fd = bell.fd;
-        self->bell_name = bell.name;
-    }
-    bell.fd = self->bell_fd;
-    bell.name = self->bell_name;
-    return &bell;
-}
 
 /* --- announcing a sleep on one connection --- */
 
@@ -221,6 +115,9 @@ static bool sleep_time(uint64_t until, bool placed, struct timespec *t)
     return left > 0;
 }
 
+enum { TIME = 0, BELL = 1, COMPANION = 2 };
+
+/* Which of them ended it, or -errno. */
 static long block(struct sd_socket *s, int fd, uint32_t events, const struct sd_bell *bell, uint64_t until, bool placed)
 {
     struct pollfd fds[2] = {{.fd = bell ? bell->fd : -1, .events = POLLIN},
@@ -232,7 +129,7 @@ static long block(struct sd_socket *s, int fd, uint32_t events, const struct sd_
     long r = sd_sys_ppoll(fds, 2, ever ? NULL : &t, NULL);
     if (r > 0 && fds[0].revents)
         sd_bell_drain(bell);
-    return r < 0 ? r : fds[1].revents != 0;
+    return r <= 0 ? r : fds[1].revents ? COMPANION : BELL;
 }
 
 /* An interrupted sleep: does the call go on? */
@@ -277,6 +174,13 @@ long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline
     return sleep_deep(s, fd, events, deadline_ns);
 }
 
+static bool nothing_came(struct sd_socket *s, uint32_t events)
+{
+    return !(sd_readiness_of(s, events) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL;
+}
+
+/* A sleeper on a ring that only its two ends use looks each SD_SLEEPER_LOOK_NS and sleeps on: but for a ring that did not reach
+ * it, nothing can have come. */
 static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns)
 {
     struct sd_bell *bell = sd_thread_bell();
@@ -286,16 +190,22 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
     uint64_t look_ns = sd_look_at_companion(s, fd = sd_call_fd(s, fd));
     if (sd_load(&s->mode) == SD_MODE_PENDING)
         look_ns = sd_now_ns() + PENDING_NAP_NS;
-    if (slot && sd_slab_shared(s->slab))
-        look_ns = sd_min_u64(look_ns, sd_now_ns() + SD_SHARED_LOOK_NS);
+    bool on_ring = slot && look_ns == UINT64_MAX && !sd_slab_shared(s->slab);
     long r = 0;
-    if (!(sd_readiness_of(s, events) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL)
+    while (nothing_came(s, events)) {
+        if (slot)
+            look_ns = sd_min_u64(look_ns, sd_now_ns() + SD_SLEEPER_LOOK_NS);
         r = block(s, fd, events, bell, sd_min_u64(deadline_ns, look_ns), placed);
+        if (r != TIME || !on_ring || in_time(deadline_ns) < 0) /* who rang took our announcement away */
+            break;
+        look_ns = UINT64_MAX;
+        fd = sd_call_fd(s, fd);
+    }
     if (bell && slot && s->slot == slot)
         sd_disarm(s, events, bell->name);
     if (r == -EINTR)
         return interrupted(deadline_ns);
-    if (r > 0)
+    if (r == COMPANION)
         sd_look_at_companion(s, sd_call_fd(s, fd));
     return in_time(deadline_ns);
 }

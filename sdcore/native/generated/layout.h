@@ -16,7 +16,7 @@
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
 #define SD_FRONT_BYTES 2112u /* The first bytes of a ring: they lie densely, those of all connections together. */
 #define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
-#define SD_SHARED_LOOK_NS 1000000000u /* Who sleeps on an end that several processes share looks again so often. */
+#define SD_SLEEPER_LOOK_NS 1000000000u /* Who sleeps on a connection looks again so often, unasked. */
 #define SD_OFFER_TIMEOUT_NS 1000000000u /* How long a pending server waits, or an offer out of the backlog. */
 #define SD_OFFER_PATIENCE 60u /* So many times as long an offer waits for a server that has said that it looks for it. */
 #define SD_OFFER_LOOK_NS 250000000u /* How often a client looks whether its offer's connection is in the backlog. */

@@ -12,6 +12,16 @@ static void before(void)
     sd_restore_errno(saved);
 }
 
+/* It may be in another network namespace now. */
+static int after(int result)
+{
+    int saved = errno;
+    if (result == 0)
+        sd_bells_elsewhere();
+    sd_restore_errno(saved);
+    return result;
+}
+
 SD_EXPORT int setuid(uid_t uid)
 {
     before();
@@ -45,11 +55,11 @@ SD_EXPORT int chroot(const char *path)
 SD_EXPORT int unshare(int flags)
 {
     before();
-    return libc.unshare(flags);
+    return after(libc.unshare(flags));
 }
 
 SD_EXPORT int setns(int fd, int type)
 {
     before();
-    return libc.setns(fd, type);
+    return after(libc.setns(fd, type));
 }

@@ -54,7 +54,10 @@ static long fork_by_number(long number, const long *a)
 static long clone_by_number(const long *a)
 {
     bool forks = a[1] == 0 && !(a[0] & (CLONE_VM | CLONE_THREAD | CLONE_FILES));
-    return forks ? fork_by_number(SYS_clone, a) : pass(SYS_clone, a);
+    long r = forks ? fork_by_number(SYS_clone, a) : pass(SYS_clone, a);
+    if (r == 0 && forks && (a[0] & CLONE_NEWNET))
+        sd_bells_elsewhere();
+    return r;
 }
 
 static long exit_by_number(int status)

@@ -66,7 +66,7 @@ static void make_globals(void)
         abort();
     fcntl(sd_g.region_fd, F_ADD_SEALS, F_SEAL_SHRINK);
     sd_g.region_fd = (int)sd_hide(sd_g.region_fd);
-    sd_g.bell_out_fd = -1;
+    sd_g.ringer_fd[0] = sd_g.ringer_fd[1] = -1;
     sd_g.pid = (uint32_t)getpid();
 }
 

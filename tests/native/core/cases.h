@@ -9,7 +9,8 @@ struct test {
     void (*run)(void);
 };
 
-extern const struct test stream_tests[], token_tests[], hostile_tests[], move_tests[], end_tests[], offer_tests[];
+extern const struct test stream_tests[], token_tests[], hostile_tests[], move_tests[], end_tests[], offer_tests[],
+    bell_tests[];
 
 /* helpers.c */
 void blocking(int fd, bool on);

@@ -6,7 +6,8 @@
 
 int main(int argc, char **argv)
 {
-    const struct test *tables[] = {stream_tests, token_tests, hostile_tests, move_tests, end_tests, offer_tests};
+    const struct test *tables[] = {stream_tests, token_tests, hostile_tests, move_tests,
+                                   end_tests,    offer_tests, bell_tests};
     for (size_t t = 0; t < SD_ARRAY_LENGTH(tables); t++) {
         for (const struct test *test = tables[t]; test->name; test++) {
             if (argc < 2) {

@@ -13,7 +13,7 @@ import pytest
 from tests.native.with_the_core import PAIRS, VARIANTS, build, laws_of, run
 
 HERE = Path(__file__).parent
-LAWS = laws_of(HERE, ("streams", "tokens", "hostile", "moves", "ends", "offers"))
+LAWS = laws_of(HERE, ("streams", "tokens", "hostile", "moves", "ends", "offers", "bells"))
 # What pair.c wraps, and what the tests here do: they act in the moment between two steps of the core.
 WRAPPED = ("set_announce", "arm", "watch_room", "fence_sleeper", "attend", "release_slot", "leases_of")
 

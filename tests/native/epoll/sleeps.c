@@ -384,6 +384,13 @@ static void an_inner_set_is_ready_when_its_socket_is(void)
     }
 }
 
+/* As the shim does it: the kernel is asked if it alone can tell. */
+static long polled(struct pollfd *list, const struct timespec *limit)
+{
+    long r = sd_ppoll(list, 1, limit, NULL);
+    return r == SD_PASS ? sd_sys_ppoll(list, 1, limit, NULL) : r;
+}
+
 static void an_inner_set_whose_data_is_read_is_ready_no_more(void)
 {
     struct pair pair = make_pair();
@@ -398,11 +405,9 @@ static void an_inner_set_whose_data_is_read_is_ready_no_more(void)
         CHECK_EQUAL(take(pair.server), 1);
         CHECK_EQUAL(wait_for(outer, 8, 0).n, 0);
         put(pair.client, "a");
-        CHECK_EQUAL(sd_ppoll(&list, 1, &at_once, NULL), SD_PASS);
-        CHECK_EQUAL(sd_sys_ppoll(&list, 1, &at_once, NULL), 1);
+        CHECK_EQUAL(polled(&list, &at_once), 1);
         CHECK_EQUAL(take(pair.server), 1);
-        CHECK_EQUAL(sd_ppoll(&list, 1, &at_once, NULL), SD_PASS);
-        CHECK_EQUAL(sd_sys_ppoll(&list, 1, &at_once, NULL), 0);
+        CHECK_EQUAL(polled(&list, &at_once), 0);
     }
 }
 
@@ -415,8 +420,7 @@ static void a_polled_set_is_ready_when_its_socket_is(void)
     add(epfd, pair.server, EPOLLIN);
     struct pollfd list = {.fd = epfd, .events = POLLIN};
     later(&writer, 3 * MS, put_x, pair.client);
-    CHECK_EQUAL(sd_ppoll(&list, 1, &limit, NULL), SD_PASS); /* the kernel alone can tell */
-    CHECK_EQUAL(sd_sys_ppoll(&list, 1, &limit, NULL), 1);
+    CHECK_EQUAL(polled(&list, &limit), 1);
     CHECK_EQUAL(wait_for(epfd, 8, 0).n, 1);
     CHECK_EQUAL(sd_sys_ppoll(&list, 1, &limit, NULL), 1);
     CHECK_EQUAL(take(pair.server), 1);

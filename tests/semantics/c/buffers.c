@@ -294,6 +294,20 @@ SCENARIO(end_and_timeout_come_before_the_mark, RING)
     SHOW(recv(fd, bytes, 16, 0));
 }
 
+SCENARIO(timeout_gives_what_came_while_it_waited_for_the_mark, RING)
+{
+    int fd = pair();
+    char bytes[16];
+    struct timeval limit = {0, 600000};
+
+    set_size(fd, SO_RCVLOWAT, 10);
+    MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+    peer_text_later("abcde", 50);
+    SHOW(recv(fd, bytes, 2, 0));
+    order_finish();
+    SHOW(recv(fd, bytes, 16, 0));
+}
+
 SCENARIO(look_waits_for_the_mark, RING)
 {
     int fd = pair();

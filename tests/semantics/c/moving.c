@@ -90,6 +90,29 @@ SCENARIO(unread_bytes_follow_at_once, ANY)
     SHOW(recv(fd, (char[16]){0}, 16, 0));
 }
 
+static void *move_late(void *unused)
+{
+    (void)unused;
+    sleep_ms(1500);
+    peer(OP_MOVE, 0);
+    return NULL;
+}
+
+SCENARIO(timeout_lasts_over_a_move, ANY | OTHER)
+{
+    int fd = pair();
+    char bytes[8];
+    struct timeval limit = {2, 0};
+
+    MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+    pthread_t thread = thread_start(move_late, NULL);
+    double start = now_ms();
+    SHOW(recv(fd, bytes, sizeof bytes, 0));
+    SHOW_BOOL(now_ms() - start > 1900);
+    SHOW_BOOL(now_ms() - start < 3200);
+    thread_join(thread);
+}
+
 SCENARIO(unread_bytes_and_the_end_follow_at_once, ANY)
 {
     int fd = pair();

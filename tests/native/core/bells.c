@@ -1,0 +1,90 @@
+/* Doorbells: who sleeps is reached, whatever else lies unread, and from whichever network namespace. */
+#include <sched.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "core/api.h"
+
+enum { DEAF = 40, RINGS = 20 }; /* the kernel takes some 280 datagrams of one socket */
+
+static struct sd_bell open_bell(void)
+{
+    struct sd_bell bell;
+    CHECK_EQUAL(sd_bell_open(&bell), 0);
+    return bell;
+}
+
+static bool rings(const struct sd_bell *bell)
+{
+    struct pollfd p = {.fd = bell->fd, .events = POLLIN};
+    return sd_sys_ppoll(&p, 1, &(struct timespec){0}, NULL) == 1;
+}
+
+static bool is_reached(struct sd_bell bell)
+{
+    CHECK(!rings(&bell));
+    sd_bell_ring(bell.name);
+    bool reached = rings(&bell);
+    sd_bell_close(&bell);
+    return reached;
+}
+
+static void have_descriptors(void)
+{
+    sd_sys_close((int)sd_sys_socket(AF_INET, SOCK_STREAM, 0));
+}
+
+/* They are stopped, or an enemy's. */
+static void a_bell_is_reached_though_others_do_not_answer_theirs(void)
+{
+    have_descriptors();
+    for (int i = 0; i < DEAF; i++) {
+        struct sd_bell deaf = open_bell();
+        for (int times = 0; times < RINGS; times++)
+            sd_bell_ring(deaf.name);
+    }
+    CHECK(is_reached(open_bell()));
+}
+
+static void go_elsewhere(void)
+{
+    CHECK(unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0);
+    sd_bells_elsewhere();
+}
+
+static void a_process_that_goes_elsewhere_reaches_the_bells_of_both_places(void)
+{
+    have_descriptors();
+    CHECK(is_reached(open_bell()));
+    struct sd_bell left_behind = open_bell();
+    go_elsewhere();
+    CHECK(is_reached(open_bell()));
+    go_elsewhere();
+    CHECK(is_reached(open_bell()));
+    CHECK(is_reached(left_behind));
+}
+
+/* Nothing goes to whoever has the number of a socket that is gone. */
+static void going_elsewhere_keeps_the_numbers(void)
+{
+    int before[SD_RINGERS];
+    have_descriptors();
+    go_elsewhere();
+    sd_bell_ring(1); /* nobody's: both are tried */
+    for (int i = 0; i < SD_RINGERS; i++)
+        CHECK((before[i] = sd_load(&sd_g.ringer_fd[i])) >= 0);
+    go_elsewhere();
+    for (int i = 0; i < SD_RINGERS; i++) {
+        CHECK_EQUAL(sd_load(&sd_g.ringer_fd[i]), before[i]);
+        CHECK_EQUAL(sd_load(&sd_g.files[before[i]].kind), SD_FILE_HIDDEN);
+        CHECK(sd_sys_fcntl(before[i], F_GETFD, 0) & FD_CLOEXEC);
+    }
+}
+
+const struct test bell_tests[] = {
+    {"a_bell_is_reached_though_others_do_not_answer_theirs", a_bell_is_reached_though_others_do_not_answer_theirs},
+    {"a_process_that_goes_elsewhere_reaches_the_bells_of_both_places",
+     a_process_that_goes_elsewhere_reaches_the_bells_of_both_places},
+    {"going_elsewhere_keeps_the_numbers", going_elsewhere_keeps_the_numbers},
+    {0},
+};

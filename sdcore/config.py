@@ -18,13 +18,14 @@ from __future__ import annotations
 import os
 import pwd
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-SYSTEM_FILE = Path("/etc/sdcore.toml")
+from sdcore import config_files
+
 UID_MAX = 2**32 - 2
 
 
@@ -40,8 +41,13 @@ def _uid_of(user: object) -> int:
         except KeyError:
             raise ValueError(f"no user is named {user!r}") from None
     if isinstance(user, bool) or not isinstance(user, int) or not 0 <= user <= UID_MAX:
-        raise ValueError(f"{user!r} is not a user")
+        raise ValueError(f"{_shown(user)} is not a user")
     return user
+
+
+def _shown(value: object) -> str:
+    """A value as it stands in the file, nearly."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _lower(level: object) -> object:
@@ -96,21 +102,11 @@ def load(environ: Mapping[str, str] | None = None, *, system: bool = False) -> C
     environ = os.environ if environ is None else environ
     merged: dict[str, dict[str, Any]] = {}
     config = Config()
-    for path in _files(environ, system):
+    for path in config_files.applying(environ, system=system):
         for section, values in _read(path).items():
             merged.setdefault(section, {}).update(values)
         config = _validate(merged, path)
     return config
-
-
-def _files(environ: Mapping[str, str], system: bool) -> Iterator[Path]:
-    if chosen := environ.get("SDCORE_CONFIG"):
-        yield Path(chosen)
-        return
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/nonexistent") / ".config")
-    for path in (SYSTEM_FILE,) if system else (SYSTEM_FILE, home / "sdcore" / "config.toml"):
-        if path.exists():
-            yield path
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -118,7 +114,7 @@ def _read(path: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number too long, brackets too deep
         raise ConfigError(f"{path}: not TOML: {error}") from None
     _validate(document, path)
     return document
@@ -129,14 +125,15 @@ def _validate(document: Mapping[str, Any], path: Path) -> Config:
         return Config.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(f"{path}: {_explain(first['loc'], first['type'], first['msg'])}") from None
+        raise ConfigError(f"{path}: {_explain(first['loc'], first['type'], first['msg'], first['input'])}") from None
 
 
-def _explain(loc: tuple[int | str, ...], kind: str, message: str) -> str:
+def _explain(loc: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
     """One line for one fault: the key, what is wrong, what would be right."""
     key = ".".join(str(part) for part in loc)
     section: type[BaseModel] = SECTIONS[str(loc[0])] if len(loc) > 1 else Config
     if kind == "extra_forbidden":
         return f"{key}: unknown key; known here: {', '.join(section.model_fields)}"
     allowed = section.model_fields[str(loc[1] if len(loc) > 1 else loc[0])].description
-    return f"{key}: {message.removeprefix('Value error, ')}; allowed: {allowed}"
+    ours = message.removeprefix("Value error, ") if kind == "value_error" else f"{_shown(value)} is not allowed"
+    return f"{key}: {ours}; allowed: {allowed}"

@@ -33,6 +33,8 @@ from sdcore.cli.bench.progress import Steps
 from sdcore.cli.bench.redis import Answer, Load
 from sdcore.cli.bench.routes import Route, RouteError, kernel_routes, sdcore_route
 from sdcore.cli.bench.runner import Bench
+from sdcore.cli.environment import check_folder
+from sdcore.cli.faults import OneLine, fault
 
 TESTS = ("get", "set")
 LOADS = (
@@ -81,7 +83,7 @@ def load_title(load: Load) -> str:
     return f"{clients}, -P {load.pipeline}"
 
 
-@click.command()
+@click.command(cls=OneLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -96,6 +98,7 @@ def demo(output: Path, rounds: int) -> None:
 
     Example: python -m sdcore.cli.demo --output results
     """
+    check_folder(output, "--output")
     try:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sdcore-demo-")))
@@ -105,9 +108,13 @@ def demo(output: Path, rounds: int) -> None:
                 _without_redis(routes, directory, output)
             else:
                 _with_redis(routes, directory, output, rounds)
-    except (RouteError, WorkerError) as error:
+    except RouteError as error:
+        raise fault(str(error), wrong_use=error.wrong_use) from error
+    except WorkerError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
+        if error.filename is None:  # standard output, say: not a file of ours
+            raise
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 

@@ -6,12 +6,11 @@ pay for tables and plots. Exit codes: 0 done, 1 not done, 2 wrong use, configura
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import click
+
+from sdcore.cli.faults import OneLine
 
 COMMANDS = {
     "run": ("sdcore.cli.run:run", "Run a program with its sockets in user space."),
@@ -23,23 +22,8 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(OneLine, click.Group):
     """A group that knows names and one line of each command, and imports a command to use it."""
-
-    def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command; with `standalone_mode` end the process, a fault as one line on standard error."""
-        run: Callable[..., Any] = super().main
-        if not extra.pop("standalone_mode", True):
-            return run(*args, standalone_mode=False, **extra)
-        try:
-            result = run(*args, standalone_mode=False, **extra)
-        except click.ClickException as fault:
-            context = getattr(fault, "ctx", None)
-            click.echo(f"{context.command_path if context else 'sdcore'}: {fault.format_message()}", err=True)
-            sys.exit(fault.exit_code)
-        except click.Abort:
-            sys.exit(130)
-        sys.exit(result if isinstance(result, int) else 0)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

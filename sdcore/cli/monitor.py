@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
+from sdcore.cli.environment import check_configuration
+from sdcore.cli.faults import fault
 from sdcore.monitor import launch, paths
 from sdcore.monitor.control import Control, NoMonitor, Refused
 
@@ -29,20 +31,34 @@ def runtime_of(monitor_dir: str | None) -> paths.RuntimeDir:
     """
     try:
         if monitor_dir is not None:
-            return paths.explicit(str(Path(monitor_dir).absolute()), "--monitor-dir")
+            return chosen_directory(monitor_dir)
         return paths.find(os.environ, os.getuid())
     except paths.RuntimeDirError as error:
         raise click.UsageError(str(error)) from None
+
+
+def chosen_directory(monitor_dir: str) -> paths.RuntimeDir:
+    """The runtime directory that an option names, from here if it does not say from where.
+
+    Raises:
+        RuntimeDirError: it cannot be one.
+    """
+    if not monitor_dir:
+        raise paths.RuntimeDirError("--monitor-dir: the name is empty")
+    return paths.explicit(str(Path(monitor_dir).absolute()), "--monitor-dir")
 
 
 def connect(monitor_dir: str | None) -> Control:
     """A connection to the monitor.
 
     Raises:
+        click.UsageError: the configuration is wrong; exit code 2.
         click.ClickException: none serves; exit code 1.
     """
+    runtime = runtime_of(monitor_dir)
+    check_configuration(os.environ, runtime)
     try:
-        return Control(runtime_of(monitor_dir))
+        return Control(runtime)
     except NoMonitor as error:
         raise click.ClickException(f"{error} (start one: sdcore monitor start)") from None
 
@@ -83,7 +99,7 @@ def start(system: bool, foreground: bool, monitor_dir: str | None) -> None:
 
 def _failure(error: launch.StartError) -> click.ClickException:
     """Wrong configuration and environment are wrong use; all else is a failure."""
-    return (click.UsageError if error.exit_code == launch.EXIT_USAGE else click.ClickException)(str(error))
+    return fault(str(error), wrong_use=error.exit_code == launch.EXIT_USAGE)
 
 
 def _runtime_to_start(system: bool, monitor_dir: str | None) -> paths.RuntimeDir:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from sdcore.cli.environment import check_configuration, check_disable
+from sdcore.cli.monitor import runtime_of
 from sdcore.monitor import launch, paths
 from sdcore.native import LibraryNotFoundError, library_path, recording_library_path
 
@@ -19,7 +21,11 @@ EXIT_NOT_FOUND = 127
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--monitor-dir", metavar="DIR", help="Runtime directory of the monitor to use; default as in the manual.")
-@click.option("--record", metavar="FILE", help="Log every transition of the protocol's machines into a new file.")
+@click.option(
+    "--record",
+    metavar="FILE",
+    help="Log every transition of the protocol's machines into FILE, which must not exist yet.",
+)
 @click.argument("program")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(monitor_dir: str | None, record: str | None, program: str, arguments: tuple[str, ...]) -> None:
@@ -34,22 +40,36 @@ def run(monitor_dir: str | None, record: str | None, program: str, arguments: tu
 
     Example: sdcore run -- redis-server --port 7000
     """
+    if not program:
+        raise click.UsageError("PROGRAM: the name is empty")
     environ = dict(os.environ)
+    check_disable(environ)
     preload(environ, recording=record is not None)
-    if record is not None:
-        environ["SDCORE_RECORD"] = str(_new_log(Path(record)))
-    _provide_monitor(environ, monitor_dir)
-    become(program, arguments, environ)
+    runtime = _runtime(environ, monitor_dir)
+    if record is None:
+        _provide_monitor(environ, runtime)
+        become(program, arguments, environ)
+    log = _new_log(Path(record))
+    environ["SDCORE_RECORD"] = str(log)
+    try:
+        _provide_monitor(environ, runtime)
+        become(program, arguments, environ)
+    finally:
+        log.unlink()  # only reached if there is no program to write it
 
 
 def _new_log(path: Path) -> Path:
+    """Make an empty log. An existing one is never overwritten: it may be all that is left of a run."""
     from sdcore.protocol import record as log
     from sdcore.protocol.machines import MACHINES
 
     try:
-        path.write_bytes(log.empty(MACHINES))
+        with path.open("xb") as file:
+            file.write(log.empty(MACHINES))
+    except FileExistsError:
+        raise click.UsageError(f"--record: {path} exists already") from None
     except OSError as error:
-        raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        raise click.UsageError(f"--record: {path} cannot be written: {error.strerror}") from None
     return path.absolute()
 
 
@@ -69,16 +89,21 @@ def preload(environ: MutableMapping[str, str], *, recording: bool = False) -> No
     environ["LD_PRELOAD"] = " ".join([library, *others])
 
 
-def _provide_monitor(environ: MutableMapping[str, str], monitor_dir: str | None) -> None:
+def _runtime(environ: MutableMapping[str, str], monitor_dir: str | None) -> paths.RuntimeDir:
+    """Where the program will look for its monitor."""
+    runtime = runtime_of(monitor_dir)
+    if monitor_dir is not None:
+        environ["SDCORE_RUNTIME_DIR"] = str(runtime.path)
+    return runtime
+
+
+def _provide_monitor(environ: Mapping[str, str], runtime: paths.RuntimeDir) -> None:
     """See to it that a monitor serves. Without one the program still runs, on kernel TCP."""
+    if paths.serves(runtime):
+        check_configuration(environ, runtime)  # one that starts checks it by itself
+        return
     try:
-        if monitor_dir is not None:
-            environ["SDCORE_RUNTIME_DIR"] = str(paths.explicit(str(Path(monitor_dir).absolute()), "--monitor-dir").path)
-        runtime = paths.find(environ, os.getuid())
-        if not paths.serves(runtime):
-            launch.start(runtime, environ)
-    except paths.RuntimeDirError as error:
-        raise click.UsageError(str(error)) from None
+        launch.start(runtime, environ)
     except launch.StartError as error:
         if error.exit_code == launch.EXIT_USAGE:
             raise click.UsageError(str(error)) from None

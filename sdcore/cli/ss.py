@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sdcore.cli import queues
 from sdcore.cli.monitor import connect, runtime_option
 from sdcore.monitor.control import NoMonitor, Refused
 
@@ -21,7 +22,8 @@ def ss(as_json: bool, totals: bool, monitor_dir: str | None) -> None:
     """Show the sockets of programs that run under sdcore, and how each is transported.
 
     The last column says why a socket is not accelerated. The queues of a shared-memory connection are the bytes that
-    wait in its rings: those that this end may read, and those that it sent.
+    wait in its rings: those that this end may read, and those that it sent. Those of a connection on kernel TCP are the
+    kernel's, as in ss -t; a dash stands where there is no connection, or none any more.
 
     Example: sdcore ss --totals
     """
@@ -30,6 +32,7 @@ def ss(as_json: bool, totals: bool, monitor_dir: str | None) -> None:
             document = control.sockets()
         except (Refused, NoMonitor) as error:
             raise click.ClickException(str(error)) from None
+    queues.fill(document["sockets"])
     if as_json:
         click.echo(json.dumps(document["totals"] if totals else document, indent=2))
     elif totals:

@@ -63,7 +63,7 @@ class RuntimeDir:
 def user_directory(uid: int) -> Path:
     """The directory of a user's own monitor."""
     home = Path(f"/run/user/{uid}")
-    return home / "sdcore" if home.is_dir() else Path(f"/tmp/sdcore-{uid}")
+    return home / "sdcore" if os.path.isdir(home) else Path(f"/tmp/sdcore-{uid}")
 
 
 def find(environ: Mapping[str, str], uid: int) -> RuntimeDir:
@@ -86,8 +86,13 @@ def explicit(chosen: str, source: str) -> RuntimeDir:
     runtime = RuntimeDir(path, system=path == SYSTEM_DIRECTORY)
     if len(os.fsencode(runtime.socket)) > SOCKET_PATH_BYTES_MAX:
         raise RuntimeDirError(f"{source}: {chosen!r} is too long for the address of a socket")
-    if path.exists() and not path.is_dir():
-        raise RuntimeDirError(f"{source}: {chosen!r} is not a directory")
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            raise RuntimeDirError(f"{source}: {chosen!r} is not a directory")
+    except FileNotFoundError:
+        pass  # whoever starts a monitor makes it
+    except OSError as error:
+        raise RuntimeDirError(f"{source}: {chosen!r} cannot be reached: {error.strerror}") from None
     return runtime
 
 
@@ -125,7 +130,7 @@ def examine(runtime: RuntimeDir) -> None:
     Raises:
         RuntimeDirError: it would not.
     """
-    if runtime.path.is_symlink() or runtime.path.exists():
+    if os.path.lexists(runtime.path):
         _check_directory(runtime)
     elif not os.access(runtime.path.parent, os.W_OK | os.X_OK):
         raise RuntimeDirError(f"{runtime.path}: cannot be made: no right to write to {runtime.path.parent}")

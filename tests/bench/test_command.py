@@ -28,6 +28,9 @@ def run(*words: str) -> Result:
         (["--runs", "0"], "--runs"),
         (["--placement", "three"], "three"),
         (["--load", "/nonexistent"], "/nonexistent"),
+        (["roundtrip", "connect", "--transport", "bare"], "connect is measured on tcp, unix, shm only"),
+        (["--json", "/etc/passwd/x"], "--json: /etc/passwd/x cannot be written"),
+        (["--plots", "/etc/passwd/x"], "--plots: /etc/passwd/x cannot be written"),
     ],
 )
 def test_wrong_use_names_the_fault(words: list[str], named: str) -> None:
@@ -86,7 +89,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     saved = tmp_path / "report.json"
     saved.write_text(report(row({"tcp": 50.0})).model_dump_json())
     done = run("--load", str(saved), "--json", str(tmp_path / "no" / "such.json"))
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "such.json" in done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from sdcore.monitor.control import Control, NoMonitor
 from sdcore.monitor.paths import RuntimeDir
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -25,3 +28,16 @@ def runtime(runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runt
             control.wait_closed()
     except NoMonitor:
         pass
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """Give the name of a folder in one that this process may not enter; root is somebody else for the time."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    yield closed / "inside"
+    os.seteuid(before)
+    closed.chmod(0o700)

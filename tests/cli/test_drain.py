@@ -7,9 +7,13 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from sdcore.cli import drain
+from sdcore.cli.main import main
 from sdcore.monitor.paths import RuntimeDir
 from sdcore.protocol import layout
 from sdcore.protocol.struct_kit import View
@@ -101,3 +105,38 @@ def test_stop_tells_what_goes_on_in_shared_memory_and_who_was_drained(started: R
         "in shared memory still, and going on there: 1 socket (`sdcore drain all` before moves what is there)",
         "drained until now: 1 process; another monitor may let it use shared memory again",
     ]
+
+
+class Ending:
+    """A monitor at which a program is attached when it is asked first, and no more when it is asked again."""
+
+    def __init__(self) -> None:
+        row = {"program": "x", "pid": 4711, "fd": 5, "local": "*:*", "peer": "*:*", "orphaned": False}
+        self.answers = [{"processes": 1, "before": 1, "left": [row]}, {"processes": 0, "before": 0, "left": []}]
+
+    def __enter__(self) -> Ending:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def drain(self, pid: int) -> dict[str, Any]:
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize(("word", "who"), [("4711", "process 4711"), ("all", "every process")])
+def test_a_process_that_ends_meanwhile_is_said_to_have_ended(
+    monkeypatch: pytest.MonkeyPatch, word: str, who: str
+) -> None:
+    monkeypatch.setattr(drain, "connect", lambda _: Ending())
+    done = CliRunner().invoke(main, ["drain", word])
+    assert (done.exit_code, done.output) == (0, f"{who} has ended, and its sockets with it\n")
+    outcome = json.loads(CliRunner().invoke(main, ["drain", word, "--json"]).stdout)
+    assert (outcome["ended"], outcome["moved"], outcome["sockets"]) == (True, 0, 1)
+
+
+@pytest.mark.parametrize("word", ["nan", "-1", "soon"])
+def test_a_time_that_is_none_is_wrong_use(started: RuntimeDir, word: str) -> None:
+    done = sdcore("drain", "all", "--timeout", word)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert one_line(done.stderr)

@@ -10,6 +10,7 @@ import pytest
 
 from sdcore.monitor.control import Control
 from sdcore.monitor.paths import RuntimeDir, serves
+from sdcore.native import LibraryNotFoundError, library_path
 from tests.cli.support import one_line, sdcore
 
 SHOW = (
@@ -91,7 +92,13 @@ def test_without_a_monitor_the_program_runs_on_kernel_tcp(runtime: RuntimeDir) -
     ("environ", "named"),
     [
         ({"SDCORE_RUNTIME_DIR": "not/absolute"}, "SDCORE_RUNTIME_DIR"),
-        ({"SDCORE_LIBRARY": "/no/library.so"}, "/no/library.so"),
+        ({"SDCORE_RUNTIME_DIR": "/etc/passwd/x"}, "SDCORE_RUNTIME_DIR: '/etc/passwd/x' cannot be reached"),
+        ({"SDCORE_LIBRARY": "/no/library.so"}, "/no/library.so: no such file"),
+        ({"SDCORE_LIBRARY": "/etc"}, "/etc: not a file"),
+        ({"SDCORE_LIBRARY": "/etc/passwd"}, "/etc/passwd: not a shared library"),
+        ({"SDCORE_LIBRARY": "/etc/passwd/x"}, "/etc/passwd/x: cannot be read"),
+        ({"SDCORE_DISABLE": "banana"}, "SDCORE_DISABLE: 'banana' is neither 0 nor 1"),
+        ({"SDCORE_DISABLE": "false"}, "SDCORE_DISABLE: 'false' is neither 0 nor 1"),
         ({"SDCORE_CONFIG": "/no/config.toml"}, "/no/config.toml"),
     ],
 )
@@ -111,3 +118,69 @@ def test_a_wrong_configuration_is_one_line_and_nothing_starts(runtime: RuntimeDi
     assert (done.returncode, done.stdout) == (2, "")
     assert one_line(done.stderr)
     assert "monitor.max_leases" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--", ""), ("--monitor-dir", "", "--", "echo", "started"), ("--record", "", "true")]
+)
+def test_an_empty_name_is_wrong_use_and_nothing_starts(runtime: RuntimeDir, words: tuple[str, ...]) -> None:
+    done = sdcore("run", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert one_line(done.stderr)
+    assert not serves(runtime)
+
+
+@pytest.mark.parametrize("value", ["0", "1", ""])
+def test_what_turns_acceleration_off_is_handed_on(runtime: RuntimeDir, value: str) -> None:
+    done = sdcore("run", "sh", "-c", "echo $SDCORE_DISABLE", SDCORE_DISABLE=value)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{value}\n", "")
+
+
+def test_a_log_that_exists_is_never_overwritten(runtime: RuntimeDir) -> None:
+    log = runtime.path / "log"
+    log.write_text("the last run")
+    done = sdcore("run", "--record", str(log), "echo", "started")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert one_line(done.stderr)
+    assert f"{log} exists already" in done.stderr
+    assert log.read_text() == "the last run"
+
+
+def test_a_program_that_does_not_start_leaves_no_log(runtime: RuntimeDir) -> None:
+    log = runtime.path / "log"
+    assert sdcore("run", "--record", str(log), "no-such-program-xyz").returncode == 127
+    assert not log.exists()
+    assert sdcore("run", "--record", str(log), "true").returncode == 0
+    assert log.exists()
+
+
+# What cannot be the library -------------------------------------------------------------------------------------------
+
+
+def test_another_programs_library_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/proc/self/maps") as maps:
+        libc = next(line.split()[-1] for line in maps if "libc.so" in line)
+    monkeypatch.setenv("SDCORE_LIBRARY", libc)
+    with pytest.raises(LibraryNotFoundError, match=r"a shared library, but not libsd\.so"):
+        library_path()
+
+
+@pytest.mark.parametrize(("at", "value"), [(0, 0), (4, 1), (5, 2), (16, 2), (18, 255)])
+def test_a_library_for_another_machine_is_refused(
+    tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch, at: int, value: int
+) -> None:
+    """Magic, class, byte order, type and machine all count."""
+    changed = bytearray(library.read_bytes())
+    changed[at] = value
+    (tmp_path / "other.so").write_bytes(changed)
+    monkeypatch.setenv("SDCORE_LIBRARY", str(tmp_path / "other.so"))
+    with pytest.raises(LibraryNotFoundError, match="not a shared library for this machine"):
+        library_path()
+
+
+@pytest.mark.parametrize("part", [0, 10, 4096, -1])
+def test_half_a_library_is_refused(tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
+    (tmp_path / "half.so").write_bytes(library.read_bytes()[:part])
+    monkeypatch.setenv("SDCORE_LIBRARY", str(tmp_path / "half.so"))
+    with pytest.raises(LibraryNotFoundError, match="not a shared library for this machine"):
+        library_path()

@@ -43,6 +43,15 @@ def test_disabled_as_libc(tmp_path: Path, own_host: Host) -> None:
     assert run(program, own_host.environment(shim=True, SDCORE_DISABLE="1")) == plain
 
 
+@pytest.mark.parametrize(("value", "uses"), [("", True), ("0", True), ("1", False), ("banana", False)])
+def test_only_nothing_and_0_leave_acceleration_on(tmp_path: Path, host: Host, value: str, uses: bool) -> None:
+    """What one cannot read is the safe side: the program stays on kernel TCP."""
+    before = host.sums()
+    run(build("bytes", tmp_path), host.environment(shim=True, SDCORE_DISABLE=value))
+    host.wait_alone()
+    assert (host.sums().since(before).shm_bytes > 0) == uses
+
+
 def test_calls_before_the_constructor_pass(tmp_path: Path, own_host: Host) -> None:
     """Other libraries' constructors may run first; theirs does, since it is preloaded behind ours."""
     early = build("early", tmp_path, SHARED)

@@ -19,7 +19,8 @@ WHAT_DOES_IO = {"asyncio", "os", "random", "select", "socket", "subprocess", "th
 MAY_IMPORT: dict[str, set[str]] = {
     "sdcore.protocol": set(),
     DECISIONS: {"sdcore.protocol"},
-    "sdcore.config": {"sdcore.protocol"},
+    "sdcore.config": {"sdcore.protocol", "sdcore.config_files"},
+    "sdcore.config_files": set(),
     "sdcore.native": {"sdcore.protocol"},
     "sdcore.monitor": {"sdcore.protocol", "sdcore.config", DECISIONS},
     "sdcore.rdma": {"sdcore.protocol", "sdcore.config", "sdcore.native", "sdcore.monitor", DECISIONS},
@@ -28,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         DECISIONS,
         "sdcore.protocol",
         "sdcore.config",
+        "sdcore.config_files",
         "sdcore.native",
         "sdcore.monitor",
         "sdcore.rdma",

@@ -20,6 +20,8 @@ from sdcore.cli.bench.pair import WorkerError
 from sdcore.cli.bench.progress import Steps
 from sdcore.cli.bench.routes import Route, RouteError, kernel_routes, sdcore_route
 from sdcore.cli.bench.runner import Bench
+from sdcore.cli.environment import check_file, check_folder
+from sdcore.cli.faults import fault
 
 DEFAULT_RUNS, DEFAULT_QUICK_RUNS = 7, 3
 PLACEMENTS: dict[str, tuple[Placement, ...]] = {"same": ("same",), "two": ("two",), "both": ("same", "two")}
@@ -85,6 +87,10 @@ def bench(
     if schema:
         click.echo(json.dumps(Report.model_json_schema(), indent=2))
         return
+    if json_file not in (None, "-"):
+        check_file(Path(str(json_file)), "--json")
+    if plots is not None:
+        check_folder(plots, "--plots")
     report = (
         _load(load)
         if load is not None
@@ -108,7 +114,7 @@ def _plan(*, names: tuple[str, ...], quick: bool, runs: int | None, placement: s
             raise click.UsageError(f"redis: {program} is not installed")
         click.echo(f"sdcore bench: redis is left out: {program} is not installed", err=True)
         chosen = tuple(name for name in chosen if name != "redis")
-    return Plan(
+    plan = Plan(
         names=tuple(dict.fromkeys(chosen)),
         transports=_transports(transport),
         placements=placements,
@@ -116,6 +122,16 @@ def _plan(*, names: tuple[str, ...], quick: bool, runs: int | None, placement: s
         quick=quick,
         sizes=_sizes(sizes),
     )
+    _refuse_nothing(plan, names)
+    return plan
+
+
+def _refuse_nothing(plan: Plan, asked: tuple[str, ...]) -> None:
+    """A measure that was asked for by name must be one of the transports'."""
+    for name in asked:
+        if not plan.transports_of(MEASURES[name]):
+            known = ", ".join(MEASURES[name].transports)
+            raise click.UsageError(f"--transport {','.join(plan.transports)}: {name} is measured on {known} only")
 
 
 def _transports(text: str) -> tuple[Transport, ...]:
@@ -151,7 +167,9 @@ def _measure(plan: Plan) -> Report:
             run = Bench(plan, routes, machine.pair(), directory)
             with Steps(run.steps()) as steps:
                 return run.run(version("socksdirect"), steps.step)
-    except (RouteError, WorkerError) as error:
+    except RouteError as error:
+        raise fault(str(error), wrong_use=error.wrong_use) from error
+    except WorkerError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -159,8 +177,8 @@ def _load(path: Path) -> Report:
     try:
         return Report.model_validate_json(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        fault = str(error).splitlines()[0]
-        raise click.UsageError(f"--load: {path} is not a report of sdcore bench: {fault}") from None
+        why = str(error).splitlines()[0]
+        raise click.UsageError(f"--load: {path} is not a report of sdcore bench: {why}") from None
 
 
 def _show(report: Report, json_file: str | None, plots: Path | None) -> None:

@@ -30,7 +30,15 @@ PRIVATE = ("LD_PRELOAD", "SDCORE_RUNTIME_DIR", "SDCORE_DISABLE")
 
 
 class RouteError(Exception):
-    """sdcore cannot be measured here; the text is one line."""
+    """sdcore cannot be measured here; the text is one line.
+
+    Attributes:
+        wrong_use: whether configuration or environment is at fault.
+    """
+
+    def __init__(self, message: str, *, wrong_use: bool = False) -> None:
+        super().__init__(message)
+        self.wrong_use = wrong_use
 
 
 @dataclass(frozen=True)
@@ -176,8 +184,10 @@ def sdcore_route(directory: Path) -> Iterator[Route]:
         runtime = paths.explicit(str(directory / "monitor"), "the bench's directory")
         environment = kernel_environment() | {"SDCORE_RUNTIME_DIR": str(runtime.path)}
         launch.start(runtime, environment)
-    except (LibraryNotFoundError, paths.RuntimeDirError, launch.StartError) as error:
-        raise RouteError(f"sdcore cannot be measured: {error}") from None
+    except launch.StartError as error:
+        raise RouteError(str(error), wrong_use=error.exit_code == launch.EXIT_USAGE) from None
+    except (LibraryNotFoundError, paths.RuntimeDirError) as error:
+        raise RouteError(str(error), wrong_use=True) from None
     try:
         yield Route("shm", "tcp", environment | {"LD_PRELOAD": str(library)}, runtime)
     finally:

@@ -50,7 +50,9 @@ class Daemon:
         raise_descriptor_limit()
         self.faults: Counter[str] = Counter()
         self._runtime = runtime
-        self._service = Service(Monitor(policy_of(config), config.monitor.max_leases), self, self.faults)
+        policy = policy_of(config)
+        self._service = Service(Monitor(policy, config.monitor.max_leases), self, self.faults)
+        self._service.performer.page.set_elsewhere(policy.namespaces)
         self._sessions: dict[int, Session] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._reserve = open_reserve()

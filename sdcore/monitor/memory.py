@@ -257,6 +257,10 @@ class StatusPage:
         """Show whether a monitor serves."""
         self._view.alive = int(alive)
 
+    def set_elsewhere(self, elsewhere: bool) -> None:
+        """Show whether the policy joins network namespaces."""
+        self._view.elsewhere = int(elsewhere)
+
     def move_listeners(self) -> None:
         """Make clients forget their refusals."""
         self._view.listeners += 1

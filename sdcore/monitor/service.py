@@ -281,6 +281,7 @@ class Service:
 
     def change_policy(self, policy: Policy) -> None:
         """Other rules are in force from now on."""
+        self.performer.page.set_elsewhere(policy.namespaces)
         self._decide(events.PolicyChanged(policy))
 
     # Effects ----------------------------------------------------------------------------------------------------------

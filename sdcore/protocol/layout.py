@@ -24,6 +24,7 @@ CONSTANTS = (
     Const("RING_BYTES", 2 * 1024 * 1024, "Capacity of one direction; a power of two."),
     Const("FRONT_BYTES", 33 * 64, "The first bytes of a ring: they lie densely, those of all connections together."),
     Const("RECEIVE_BUFFER_BYTES", 128 * 1024, "What a consumer holds if the program chose only the producer's buffer."),
+    Const("ELSEWHERE_LOOK_NS", 5_000_000, "The same where a ring may come from a namespace in which it is not heard."),
     Const("SLEEPER_LOOK_NS", 1_000_000_000, "Who sleeps on a connection looks again so often, unasked."),
     Const("OFFER_TIMEOUT_NS", 1_000_000_000, "How long a pending server waits, or an offer out of the backlog."),
     Const(
@@ -191,6 +192,7 @@ STATUS = Struct(
         Field("alive", "u32", atomic=True, doc="M: 1 while the monitor serves; 0 after an orderly stop."),
         Field("listeners", "u64", atomic=True, doc="M: generation, moves when a listener comes."),
         Field("leases", "u64", atomic=True, doc="M: generation, moves when a lease is granted."),
+        Field("elsewhere", "u32", atomic=True, doc="M: 1 if listeners of other network namespaces may be asked for."),
     ),
 )
 

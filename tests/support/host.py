@@ -58,8 +58,8 @@ def sums_of(totals: dict[str, Any]) -> Sums:
 class Host:
     """A private runtime directory and the monitor that serves there."""
 
-    def __init__(self, system: bool = False) -> None:
-        """`system` makes the monitor serve all users, each apart from the others; needs root."""
+    def __init__(self, system: bool = False, config: str = "") -> None:
+        """`system` makes the monitor serve all users, each apart from the others; needs root. `config` is its own."""
         self.directory = Path(tempfile.mkdtemp(prefix="sd-"))
         self._system = system
         if system:
@@ -67,6 +67,8 @@ class Host:
         self.library = library_path()
         self.monitor: subprocess.Popen[bytes] | None = None
         self._log = self.directory.with_suffix(".log")
+        self._config = self.directory / "config.toml"
+        self._config.write_text(config)
 
     def environment(self, shim: bool, **more: str) -> dict[str, str]:
         """The environment of a program, with or without the library. No other setting of ours is inherited."""
@@ -84,7 +86,7 @@ class Host:
         with self._log.open("ab") as log:
             self.monitor = subprocess.Popen(
                 words,
-                env=self.environment(False, PYTHONPATH=str(ROOT)),
+                env=self.environment(False, PYTHONPATH=str(ROOT), SDCORE_CONFIG=str(self._config)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -233,7 +233,7 @@ static long connect_entered(struct sd_socket *s, int fd, const struct sockaddr *
     enum sd_reason reason = SD_REASON_NOT_LOCAL;
     int slot = -1;
     struct sd_grant *lease = NULL;
-    if (sd_address_is_local(to))
+    if (sd_address_is_local(to) || sd_may_be_elsewhere())
         lease = lease_with_slot(fd, to, &slot, &reason);
     else
         reason = SD_REASON_PEER_REMOTE;

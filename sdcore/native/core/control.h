@@ -44,6 +44,11 @@ SD_API struct sd_grant *sd_leases_of(struct sd_socket *listener, int listen_fd, 
 /* Is this address one of this host's (loopback, or found by asking the kernel)? Cached for a short while. */
 SD_API bool sd_address_is_local(const struct sd_address *address);
 
+/* lease.c: by the monitor's policy the peer of a connection may be in another network namespace. */
+SD_API bool sd_asks_elsewhere(void);
+/* The same, for who is about to connect: attaches. */
+SD_API bool sd_may_be_elsewhere(void);
+
 /* Now and then, from slow paths (an accept, before a sleep): notices that the monitor is gone or back, attaches a forked
  * child that serves, gives unused memory back. At most once a second it does more than read the clock. */
 SD_API void sd_control_look(void);

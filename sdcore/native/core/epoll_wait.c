@@ -159,7 +159,7 @@ bool sd_set_look_far(struct sd_epoll *set)
     uint64_t now_ns = sd_now_ns();
     if (now_ns < set->far_ns)
         return false;
-    set->far_ns = now_ns + SD_SLEEPER_LOOK_NS;
+    set->far_ns = now_ns + sd_sleeper_look_ns();
     look_far(set);
     return true;
 }

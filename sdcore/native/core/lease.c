@@ -91,6 +91,20 @@ struct look {
     struct sd_grant *found; /* USE_SLAB */
 };
 
+bool sd_asks_elsewhere(void)
+{
+    return sd_g.status && sd_load(&sd_g.status->elsewhere);
+}
+
+bool sd_may_be_elsewhere(void)
+{
+    uint64_t mask;
+    sd_control_enter(&mask);
+    bool attached = sd_attached();
+    sd_control_leave(&mask);
+    return attached && sd_asks_elsewhere();
+}
+
 static uint64_t listener_generation(void)
 {
     return sd_g.status ? sd_load_acquire(&sd_g.status->listeners) : 0;

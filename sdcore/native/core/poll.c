@@ -169,7 +169,7 @@ static void arm_one(struct sd_poll *poll, nfds_t i, struct sd_socket *s, const s
     if (s->slot && sd_slab_shared(s->slab))
         sd_peer_bury(s);
     if (s->slot)
-        nap(poll, sd_now_ns() + SD_SLEEPER_LOOK_NS);
+        nap(poll, sd_now_ns() + sd_sleeper_look_ns());
     bool wanted = sd_companion_wanted(s);
     short events = sd_move_interest(s, (uint16_t)poll->want[i].events);
     poll->kernel[i] = (struct pollfd){.fd = wanted ? fd : -1, .events = events};

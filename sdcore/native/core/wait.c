@@ -174,6 +174,11 @@ long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline
     return sleep_deep(s, fd, events, deadline_ns);
 }
 
+uint64_t sd_sleeper_look_ns(void)
+{
+    return sd_unlikely(sd_asks_elsewhere()) ? SD_ELSEWHERE_LOOK_NS : SD_SLEEPER_LOOK_NS;
+}
+
 static bool nothing_came(struct sd_socket *s, uint32_t events)
 {
     return !(sd_readiness_of(s, events) & (events | POLLERR | POLLHUP)) && sd_load(&s->mode) != SD_MODE_KERNEL;
@@ -194,7 +199,7 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
     long r = 0;
     while (nothing_came(s, events)) {
         if (slot)
-            look_ns = sd_min_u64(look_ns, sd_now_ns() + SD_SLEEPER_LOOK_NS);
+            look_ns = sd_min_u64(look_ns, sd_now_ns() + sd_sleeper_look_ns());
         r = block(s, fd, events, bell, sd_min_u64(deadline_ns, look_ns), placed);
         if (r != TIME || !on_ring || in_time(deadline_ns) < 0) /* who rang took our announcement away */
             break;

@@ -50,6 +50,9 @@ SD_API void sd_bell_drain(const struct sd_bell *bell);
 SD_API void sd_bell_ring(uint32_t name);
 SD_API struct sd_bell *sd_thread_bell(void); /* this thread's own; NULL if none can be had (then poll in 1 ms steps) */
 
+/* Nobody sleeps longer on a connection without a look: a ring may not reach him. */
+SD_API uint64_t sd_sleeper_look_ns(void);
+
 /* Announce and retract the sleep of a thread on one connection, for events (POLLIN, POLLOUT; others are free).
  * sd_arm returns false if all sleeper places are taken: sleep no longer than 1 ms then. */
 SD_API bool sd_arm(struct sd_socket *s, uint32_t events, uint32_t bell_name);

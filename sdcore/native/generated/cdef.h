@@ -9,6 +9,7 @@
 #define SD_RING_BYTES 2097152
 #define SD_FRONT_BYTES 2112
 #define SD_RECEIVE_BUFFER_BYTES 131072
+#define SD_ELSEWHERE_LOOK_NS 5000000
 #define SD_SLEEPER_LOOK_NS 1000000000
 #define SD_OFFER_TIMEOUT_NS 1000000000
 #define SD_OFFER_PATIENCE 60
@@ -177,6 +178,7 @@ struct sd_status {
     uint32_t alive;
     uint64_t listeners;
     uint64_t leases;
+    uint32_t elsewhere;
     ...;
 };
 struct sd_totals {

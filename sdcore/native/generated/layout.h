@@ -16,6 +16,7 @@
 #define SD_RING_BYTES 2097152u /* Capacity of one direction; a power of two. */
 #define SD_FRONT_BYTES 2112u /* The first bytes of a ring: they lie densely, those of all connections together. */
 #define SD_RECEIVE_BUFFER_BYTES 131072u /* What a consumer holds if the program chose only the producer's buffer. */
+#define SD_ELSEWHERE_LOOK_NS 5000000u /* The same where a ring may come from a namespace in which it is not heard. */
 #define SD_SLEEPER_LOOK_NS 1000000000u /* Who sleeps on a connection looks again so often, unasked. */
 #define SD_OFFER_TIMEOUT_NS 1000000000u /* How long a pending server waits, or an offer out of the backlog. */
 #define SD_OFFER_PATIENCE 60u /* So many times as long an offer waits for a server that has said that it looks for it. */
@@ -339,7 +340,8 @@ struct sd_status {
     uint8_t padding_3[4];
     _Atomic uint64_t listeners; /* M: generation, moves when a listener comes. */
     _Atomic uint64_t leases; /* M: generation, moves when a lease is granted. */
-    uint8_t padding_5[4064];
+    _Atomic uint32_t elsewhere; /* M: 1 if listeners of other network namespaces may be asked for. */
+    uint8_t padding_6[4060];
 };
 _Static_assert(sizeof(struct sd_status) == 4096, "size of status");
 _Static_assert(offsetof(struct sd_status, magic) == 0, "status.magic");
@@ -347,6 +349,7 @@ _Static_assert(offsetof(struct sd_status, version) == 4, "status.version");
 _Static_assert(offsetof(struct sd_status, alive) == 8, "status.alive");
 _Static_assert(offsetof(struct sd_status, listeners) == 16, "status.listeners");
 _Static_assert(offsetof(struct sd_status, leases) == 24, "status.leases");
+_Static_assert(offsetof(struct sd_status, elsewhere) == 32, "status.elsewhere");
 
 /* Sums over closed sockets of one transport. */
 struct sd_totals {

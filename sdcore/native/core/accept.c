@@ -224,6 +224,31 @@ void sd_pending_expire(struct sd_socket *s, enum sd_server_event why, enum sd_re
         settled(s);
 }
 
+/* Whoever connects claims a slot before his SYN leaves, and it is his offer or free again before he does anything else. So
+ * while the offer may still come, some slot is claimed, or holds it and is about to be entered. The kernel brought the SYN
+ * here, so these loads see the claim. */
+static bool may_come(const struct sd_socket *s, struct sd_grant *lease)
+{
+    struct found found;
+    for (uint32_t slot = 0; slot < SD_SLOTS; slot++)
+        if (sd_load(&lease->slab->slot[slot].offer) % SD_OFFER_STATES == SD_OFFER_CLAIMED ||
+            is_offer_for(s, lease, slot, &found))
+            return true;
+    return false;
+}
+
+bool sd_pending_in_vain(struct sd_socket *s)
+{
+    if (!sd_both_enter(s))
+        return false;
+    bool vain = sd_load(&s->mode) == SD_MODE_PENDING && s->accepted_from;
+    struct sd_grant *lease = vain ? sd_leases_of(s->accepted_from, -1, false) : NULL;
+    for (; vain && lease; lease = lease->next)
+        vain = !may_come(s, lease);
+    sd_both_leave(s);
+    return vain;
+}
+
 /* --- accepting --- */
 
 void sd_pending_closed(struct sd_socket *s)

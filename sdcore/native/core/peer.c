@@ -477,7 +477,7 @@ static uint64_t look_pending(struct sd_socket *s, int fd)
         sd_pending_expire(s, SD_SERVER_EV_COMPANION_EOF, SD_REASON_CLOSED_EARLY);
     else if (seen > 0)
         sd_pending_expire(s, SD_SERVER_EV_COMPANION_DATA, SD_REASON_PEER_PLAIN);
-    else if (sd_now_ns() >= s->deadline_ns)
+    else if (sd_now_ns() >= s->deadline_ns || sd_pending_in_vain(s))
         sd_pending_expire(s, SD_SERVER_EV_EXPIRED, SD_REASON_OFFER_TIMEOUT);
     else
         return sd_min_u64(s->deadline_ns, sd_now_ns() + PENDING_LOOK_NS);

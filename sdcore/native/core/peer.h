@@ -47,6 +47,8 @@ SD_API bool sd_offer_accepted(struct sd_socket *s);
 SD_API void sd_offer_withdraw(struct sd_socket *s, int fd, enum sd_client_event why, enum sd_reason reason);
 /* accept.c: look for the offer of a pending socket once; afterwards the mode tells. */
 SD_API void sd_pending_look(struct sd_socket *s);
+/* accept.c: whether no client can make the offer any more: it took it back, or is gone. */
+SD_API bool sd_pending_in_vain(struct sd_socket *s);
 /* accept.c: it closes, pending or not; with both tokens. */
 SD_API void sd_pending_closed(struct sd_socket *s);
 /* accept.c: give up waiting for the offer. */

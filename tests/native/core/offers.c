@@ -188,6 +188,21 @@ static void a_mark_ends_with_who_looks(void)
     CHECK_EQUAL(entry(), SD_PORT_EMPTY);
 }
 
+static void an_offer_may_come_while_a_slot_is_claimed_or_holds_it(void)
+{
+    struct pair pair = offered();
+    struct sd_socket *c = sd_socket_of(pair.client);
+    offers = lease.slab = c->slab;
+    struct sd_socket *s = pending(pair.server, c);
+    CHECK(sd_pending_in_vain(s)); /* the slot that is offered has other addresses */
+    sd_store(&offers->slot[SD_SLOTS - 1].offer, SD_OFFER_CLAIMED);
+    CHECK(!sd_pending_in_vain(s));
+    sd_store(&offers->slot[SD_SLOTS - 1].offer, SD_OFFER_FREE);
+    CHECK(sd_pending_in_vain(s));
+    c->slot->local.port = 1000; /* but is not entered yet */
+    CHECK(!sd_pending_in_vain(s));
+}
+
 /* The server has accepted, looks into this slab, and is busy with other things now. */
 static void an_offer_that_is_looked_for_waits_long(void)
 {
@@ -233,6 +248,7 @@ const struct test offer_tests[] = {
     {"what_is_withdrawn_goes_first", what_is_withdrawn_goes_first},
     {"a_server_that_sends_a_file_first_waits_for_the_offer", a_server_that_sends_a_file_first_waits_for_the_offer},
     {"a_mark_ends_with_who_looks", a_mark_ends_with_who_looks},
+    {"an_offer_may_come_while_a_slot_is_claimed_or_holds_it", an_offer_may_come_while_a_slot_is_claimed_or_holds_it},
     {"an_offer_that_is_looked_for_waits_long", an_offer_that_is_looked_for_waits_long},
     {"a_file_for_nobody_ends", a_file_for_nobody_ends},
     {0},

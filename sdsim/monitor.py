@@ -156,6 +156,7 @@ class Monitor:
                 case events.Forget():
                     self.members.pop(effect.process_id, None)
                 case _:
+                    assert isinstance(effect, events.Reply), "no modelled process asks to join"
                     self.rejected += isinstance(effect, events.Rejected)
                     request.reply = effect
 

@@ -29,8 +29,11 @@ from sdcore.monitor.events import (
     Drain,
     DropSlab,
     Effect,
+    End,
     Event,
+    FillSlot,
     Forget,
+    Invite,
     Leased,
     LeasesMoved,
     Listen,
@@ -49,6 +52,7 @@ from sdcore.monitor.events import (
     Unlisten,
     Unused,
     UseHeavyFence,
+    WantJoin,
     WantLease,
     WantLeasesOf,
     WatchOffers,
@@ -56,10 +60,12 @@ from sdcore.monitor.events import (
     Welcome,
 )
 from sdcore.monitor.identity import ProcessId, SocketId
+from sdcore.monitor.joins import meeting_place, objection
 from sdcore.monitor.policy import Policy
-from sdcore.monitor.registry import Lease, Listener, Process, Registry
+from sdcore.monitor.registry import Join, Lease, Listener, Process, Registry
 from sdcore.protocol import layout
 from sdcore.protocol.attach import ATTACH_MONITOR, AttachMonitorDo, AttachMonitorEvent
+from sdcore.protocol.joining import JOIN, JoinDo, JoinEvent
 from sdcore.protocol.kit import Effect as Do
 from sdcore.protocol.kit import Event as Input
 from sdcore.protocol.kit import Instance, Machine, PeerError, Step
@@ -119,6 +125,7 @@ class Monitor:
             WantLease: self._want_lease,
             SlabFailed: self._slab_failed,
             WantLeasesOf: self._want_leases_of,
+            WantJoin: self._want_join,
             OffersTaken: self._offers_taken,
             Unused: self._unused,
             Disconnected: self._disconnected,
@@ -300,6 +307,9 @@ class Monitor:
         self._registry.remove_process(process)
         for listener in tuple(process.listeners):
             self._leave(process, listener, died=True)
+        for join in tuple(self._registry.joins.values()):
+            if process in (join.first, join.answered):
+                self._feed_join(join, JoinEvent.GONE)
         for lease in tuple(process.leases.values()):
             self._feed_lease(lease, LeaseEvent.CLIENT_DIED)
         process.leases.clear()
@@ -497,6 +507,61 @@ class Monitor:
             lease.listener.slabs.remove(slab)
             self._out.append(DropSlab(slab))
         lease.slabs.clear()
+
+    # Joins ------------------------------------------------------------------------------------------------------------
+
+    def _want_join(self, event: WantJoin) -> None:
+        """Call the question by its name; the machine of the connection says what follows."""
+        process = self._attached(event.process_id)
+        place = (process.identity.region, event.index)
+        connection = (event.socket.netns, frozenset((event.socket.local, event.peer)))
+        join = self._registry.joins.get(connection)
+        if join is None:
+            join = Join(connection, process, event.socket.local, place, self._start(JOIN))
+            self._registry.joins[connection] = join
+        reason = objection(self._policy, process, join, event)
+        if reason:
+            self._feed_join(join, JoinEvent.DENIED, reason=reason)
+        elif join.local == event.socket.local:
+            join.first, join.place = process, place
+            self._feed_join(join, JoinEvent.ASKED, event.other)
+        else:
+            join.answered = process
+            self._feed_join(join, JoinEvent.ANSWERED)
+
+    def _feed_join(self, join: Join, event: JoinEvent, other: tuple[End, ...] = (), reason: int = 0) -> None:
+        for effect in self._feed(join.machine, event):
+            match effect:
+                case JoinDo.INVITE:
+                    self._out += [Invite(end.region, end.index) for end in other]
+                    self._out.append(Leased(0, 0))
+                case JoinDo.MEET:
+                    self._meet_in_slab(join)
+                case JoinDo.INVITE_FIRST:
+                    self._out.append(Invite(*join.place))
+                case JoinDo.SEND_SLAB:
+                    self._send_first(join)
+                case JoinDo.DENY:
+                    self._out.append(Denied(reason or layout.REASON_PEER_PLAIN))
+                case JoinDo.FORGET:
+                    del self._registry.joins[join.connection]
+
+    def _meet_in_slab(self, join: Join) -> None:
+        assert join.answered is not None
+        machines = self._start(LISTENER_MONITOR), self._start(LEASE)
+        lease = meeting_place(join, join.answered, self._registry.next_number(), machines)
+        self._feed_lease(lease, LeaseEvent.REQUEST_ALLOWED)
+        for slab in lease.slabs:
+            lease.server_regions.add(join.answered.identity.region)
+            self._out.append(FillSlot(slab, join.local, lease.listener.endpoint[1]))
+
+    def _send_first(self, join: Join) -> None:
+        """Nobody else comes to the slab; it goes when the connection has ended."""
+        if join.lease is None or not join.lease.slabs:
+            self._out.append(Denied(layout.REASON_NO_MEMORY))
+            return
+        self._out.append(Leased(join.lease.slabs[-1], join.lease.listener.number))
+        self._feed_lease(join.lease, LeaseEvent.LISTENER_GONE)
 
     def _policy_changed(self, event: PolicyChanged) -> None:
         """Leases that the new rules forbid are revoked; what they refused before may be asked for again."""

@@ -58,8 +58,10 @@ class Performer:
         return True
 
     def perform(self, effect: events.Effect) -> None:
-        """Do one thing; replies, `MakeSlab` and `Forget` are the service's."""
+        """Do one thing; replies, `MakeSlab`, `Invite` and `Forget` are the service's."""
         match effect:
+            case events.FillSlot(lease_id, client, server):
+                self.slabs[lease_id].fill(client, server)
             case events.UseHeavyFence(lease_id):
                 self.slabs[lease_id].fence_heavily()
             case events.RevokeSlab(lease_id):

@@ -85,6 +85,41 @@ class WantLeasesOf:
 
 
 @dataclass(frozen=True)
+class End:
+    """A record that shows one end of a connection.
+
+    Attributes:
+        region, index: where it stands.
+        pid: process that used it last.
+        refs: descriptors that refer to it.
+    """
+
+    region: int
+    index: int
+    pid: int
+    refs: int
+
+
+@dataclass(frozen=True)
+class WantJoin:
+    """An attached process asks for rings for a connection that stands on kernel TCP.
+
+    Attributes:
+        socket: its end, which it showed.
+        peer: the address of the other end.
+        index: of the record that shows its end in its own region.
+        same: all records that show its end. other: all that show the other one.
+    """
+
+    process_id: int
+    socket: SocketId
+    peer: Address
+    index: int
+    same: tuple[End, ...]
+    other: tuple[End, ...]
+
+
+@dataclass(frozen=True)
 class OffersTaken:
     """No offer waits in a slab whose client died."""
 
@@ -146,6 +181,7 @@ Event = (
     | WantLease
     | SlabFailed
     | WantLeasesOf
+    | WantJoin
     | OffersTaken
     | Unused
     | Disconnected
@@ -211,6 +247,23 @@ class MakeSlab:
     lease_id: int
     listener_id: int
     heavy_fence: bool
+
+
+@dataclass(frozen=True)
+class FillSlot:
+    """Put an established connection into the first slot of a new slab; `client` is the end that has side 0."""
+
+    lease_id: int
+    client: Address
+    server: Address
+
+
+@dataclass(frozen=True)
+class Invite:
+    """Mark a record: its end is to ask for rings."""
+
+    region: int
+    index: int
 
 
 @dataclass(frozen=True)
@@ -295,6 +348,8 @@ class LeasesMoved:
 Effect = (
     Reply
     | MakeSlab
+    | FillSlot
+    | Invite
     | UseHeavyFence
     | RevokeSlab
     | MarkDrained

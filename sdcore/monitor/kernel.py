@@ -105,6 +105,22 @@ def identify_socket(fd: int) -> SocketId:
         sock.detach()
 
 
+def identify_connection(fd: int) -> tuple[SocketId, Address]:
+    """Identify an established TCP connection, and say where its other end is.
+
+    Raises:
+        WrongDescriptor: something else.
+    """
+    identity = identify_socket(fd)
+    sock = socket.socket(fileno=fd)
+    try:
+        return identity, Address.parse(*sock.getpeername()[:2])
+    except OSError as error:
+        raise WrongDescriptor(f"not connected: {error.strerror}") from None
+    finally:
+        sock.detach()
+
+
 def _identify(sock: socket.socket) -> SocketId:
     if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.proto != socket.IPPROTO_TCP:
         raise WrongDescriptor(f"a socket of family {int(sock.family)} and protocol {sock.proto}, not TCP")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,6 +108,15 @@ class Slab:
 
     def _put_word(self, offset: int, value: int) -> None:
         os.pwrite(self.fd, value.to_bytes(4, sys.byteorder), offset)
+
+    def fill(self, client: Address, server: Address) -> None:
+        """Put an established connection into the first slot."""
+        first = _slot_offset(0)
+        for name, end in (("local", client), ("peer", server)):
+            family = socket.AF_INET if end.is_v4 else socket.AF_INET6
+            packed = layout.ADDRESS.pack(ip=end.ip, port=end.port, family=family)
+            os.pwrite(self.fd, packed, first + layout.SLOT.offsets[name])
+        self._put_word(first + layout.SLOT.offsets["offer"], layout.OFFER_ACCEPTED)
 
     def slot(self, index: int) -> View:
         """A copy of one slot. The caller has checked the index."""

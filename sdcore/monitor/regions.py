@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from sdcore.monitor import kernel
+from sdcore.monitor.events import End
+from sdcore.monitor.identity import Address
 from sdcore.monitor.memory import Flow, Slab
 from sdcore.monitor.region import Region, SocketRecord, Sum
 from sdcore.protocol import layout
@@ -118,6 +120,16 @@ class Regions:
         for region in self._open.values():
             totals.add_region(region, slab_of)
         return totals
+
+    def with_ends(self, local: Address, peer: Address) -> tuple[End, ...]:
+        """Where the families show this end of a connection."""
+        found = ((region, record) for region in self._open.values() for record in region.with_ends(local, peer))
+        return tuple(End(region.inode, record.index, record.pid, record.refs) for region, record in found)
+
+    def invite(self, inode: int, index: int) -> None:
+        """Mark a socket object of a family, if it still is there."""
+        if inode in self._open:
+            self._open[inode].invite(index)
 
     def all(self) -> tuple[Region, ...]:
         """Every region that is open."""

@@ -105,6 +105,30 @@ class Lease:
         return self.client.fences and all(member.fences for member in self.listener.members)
 
 
+Connection = tuple[int, frozenset[Address]]
+"""Network namespace and both ends."""
+
+
+@dataclass(eq=False)
+class Join:
+    """A connection whose ends may get rings again.
+
+    Attributes:
+        first: the process that asked first. answered: the one that holds the other end, once it asked.
+        local: the end of the first.
+        place: region and index of the record that shows it.
+        lease: what both meet in.
+    """
+
+    connection: Connection
+    first: Process
+    local: Address
+    place: tuple[int, int]
+    machine: Instance
+    answered: Process | None = None
+    lease: Lease | None = None
+
+
 class Registry:
     """All tables. Numbers grow and are never used twice."""
 
@@ -112,6 +136,7 @@ class Registry:
         self.processes: dict[int, Process] = {}
         self.listeners: dict[int, Listener] = {}
         self.slabs: dict[int, Lease] = {}
+        self.joins: dict[Connection, Join] = {}
         self._by_pid: dict[int, Process] = {}
         self._by_cookie: dict[int, Listener] = {}
         self._by_endpoint: dict[Endpoint, Listener] = {}

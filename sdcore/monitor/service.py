@@ -93,6 +93,7 @@ class Service:
             messages.MSG_KEPT: self._kept,
             messages.MSG_LET_GO: self._let_go,
             messages.MSG_DRAIN: self._drain,
+            messages.MSG_JOIN: self._join,
         }
 
     # Requests ---------------------------------------------------------------------------------------------------------
@@ -169,6 +170,13 @@ class Service:
         assert request.body is not None
         socket = kernel.identify_socket(descriptors[0])
         return self._packed(self._decide(events.WantLeasesOf(session.process_id, socket, request.body.lease_id)))
+
+    def _join(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
+        assert request.body is not None
+        socket, peer = kernel.identify_connection(descriptors[0])
+        same, other = self.regions.with_ends(socket.local, peer), self.regions.with_ends(peer, socket.local)
+        event = events.WantJoin(session.process_id, socket, peer, request.body.index, same, other)
+        return self._packed(self._decide(event))
 
     def _status(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         document = report.status(self.monitor, self._faults, self._started_s)
@@ -294,6 +302,8 @@ class Service:
                 reply = effect
             elif isinstance(effect, events.Forget):
                 self._forget(effect)
+            elif isinstance(effect, events.Invite):
+                self.regions.invite(effect.region, effect.index)
             elif not isinstance(effect, events.MakeSlab):
                 self.performer.perform(effect)
             elif not self.performer.make_slab(effect):

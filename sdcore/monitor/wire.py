@@ -31,6 +31,7 @@ BODIES: dict[int, Struct | None] = {
     messages.MSG_KEPT: messages.KEPT,
     messages.MSG_LET_GO: messages.KEPT,
     messages.MSG_DRAIN: messages.DRAIN,
+    messages.MSG_JOIN: messages.JOIN,
 }
 DESCRIPTORS: dict[int, tuple[int, ...]] = {
     messages.MSG_HELLO: (1,),
@@ -39,6 +40,7 @@ DESCRIPTORS: dict[int, tuple[int, ...]] = {
     messages.MSG_LEASES_OF: (1,),
     messages.MSG_CARRY: (1, 2),
     messages.MSG_KEEP: (1,),
+    messages.MSG_JOIN: (1,),
 }
 """How many may come with a request; none where it is not named."""
 

@@ -16,7 +16,7 @@ LINE_PAIR = 128
 """What processors fetch at once when a line is missed."""
 
 CONSTANTS = (
-    Const("LAYOUT_VERSION", 5, "Changes with every layout; processes of different versions use kernel TCP."),
+    Const("LAYOUT_VERSION", 6, "Changes with every layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
@@ -63,6 +63,7 @@ CONSTANTS = (
     ),
     Const("RX_SEEN_CLOSED", 16, "Set by the producer after TX_CLOSED, for the same reason."),
     Const("RX_DEAF", 32, "The consumer shut both directions and lives on: what comes resets the connection."),
+    Const("RX_AWAY", 64, "The consumer reads the companion, and looks here when that is empty."),
     # bits of armed
     Const("ARM_WATCHED", 1, ""),
     Const("ARM_SLEEPER", 2, ""),
@@ -213,7 +214,7 @@ SOCKET = Struct(
     size=256,
     fields=(
         Field("refs", "u32", atomic=True, doc="Descriptors that refer to it, over the family; 0 is a free object."),
-        Field("pid", "u32", atomic=True, doc="Process that used it last."),
+        Field("pid", "u32", atomic=True, doc="Process that used it last; 0: it became another program, and closed it."),
         Field("fd", "u32", atomic=True, doc="Descriptor there."),
         Field("state", "u32", atomic=True, doc="SOCK_STATE_*."),
         Field("transport", "u32", atomic=True, doc="TRANSPORT_*."),
@@ -227,6 +228,7 @@ SOCKET = Struct(
         Field("ring_received_bytes", "u64", atomic=True),
         Field("local", "address"),
         Field("peer", "address"),
+        Field("invited", "u32", atomic=True, doc="M: 1: the other end wants to join; ask for the slab, too."),
     ),
 )
 
@@ -279,6 +281,8 @@ REASONS = (
     ("moved_stdio", "it became standard input, output or error, which libc reads and writes by itself"),
     ("moved_signal", "signal-driven input was asked for"),
     ("drained", "an administrator drained the program, or the one at the other end"),
+    ("handed_on", "it was passed on or inherited, and the other end has not joined yet"),
+    ("came_back", "it was handed on, came back into shared memory, and left it again to close"),
 )
 
 RINGS_OFFSET = round_up(SLAB.size, PAGE_BYTES)

@@ -31,6 +31,7 @@ CONSTANTS = (
     Const("MSG_KEPT", 11, "body KEPT. Reply: no body, fd: what this family had kept under the number."),
     Const("MSG_LET_GO", 12, "body KEPT. Reply: no body. Nobody of the family needs it any more."),
     Const("MSG_DRAIN", 13, "body DRAIN. Reply: no body, fd: memfd with JSON. Asked again, it tells how far it is."),
+    Const("MSG_JOIN", 14, "body JOIN, fd: a TCP connection. Reply: LEASE (lease_id 0: wait for the mark), fd: slab."),
     Const("STATUS_OK", 0, ""),
     Const("STATUS_DENIED", 1, "reason says why, as a REASON_*."),
     Const("STATUS_BAD", 2, "The request was malformed or its descriptor is not what it should be."),
@@ -114,7 +115,14 @@ DRAIN = Struct(
     fields=(Field("pid", "u64", doc="A process of the program; 0: every program, also those that come later."),),
 )
 
-STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE, CARRY, KEPT, DRAIN)
+JOIN = Struct(
+    "msg_join",
+    "An end of a connection that may get rings again.",
+    size=8,
+    fields=(Field("index", "u64", doc="Of its socket object in the region; there the mark is set."),),
+)
+
+STRUCTS = (HEADER, HELLO, WELCOME, LISTENER, DESTINATION, AFTER, LEASE, CARRY, KEPT, DRAIN, JOIN)
 
 _NUMBERS = {const.name: const.value for const in CONSTANTS}
 

@@ -38,6 +38,7 @@ class TxState(State):
     OPEN = "may send"
     STARVED = "knows of no room; looks, or waits for it"
     SHUT = "sent its last byte; room still comes back"
+    OUT = "sends by the companion, and may enter (transport: mover)"
     MOVED = "goes on over the companion"
     BROKEN = "the connection is gone"
 
@@ -53,6 +54,8 @@ class TxEvent(Event):
     SHUTDOWN = "no byte will follow: shutdown(SHUT_WR) or close"
     MOVE = "this direction is to go on over the companion"
     BREAK = "the connection was reset, or the peer is gone"
+    BEGIN_OUT = "the connection came back: this direction begins on the companion"
+    JOIN = "from now on bytes go into the ring"
 
 
 class TxDo(Effect):
@@ -95,6 +98,15 @@ RING_TX = Machine(
     Row(TS.OPEN, TE.SHUTDOWN, ALWAYS,      {},                 TD.PUBLISH_FIN,   TS.SHUT),
     Row(TS.OPEN, TE.MOVE,     ALWAYS,      {},                 TD.PUBLISH_MOVED, TS.MOVED),
     Row(TS.OPEN, TE.BREAK,    ALWAYS,      {},                 NOTHING,          TS.BROKEN),
+    Row(TS.OPEN, TE.BEGIN_OUT, ALWAYS,     {},                 NOTHING,          TS.OUT),
+
+    Row(TS.OUT, TE.SEND,   ALWAYS, {},         TD.SEND_COMPANION, TS.OUT),
+    Row(TS.OUT, TE.WINDOW, FITS,   NEW_WINDOW, NOTHING,           TS.OUT),
+    Row(TS.OUT, TE.WINDOW, ALWAYS, NEW_DEBT,   NOTHING,           TS.OUT),
+    Row(TS.OUT, TE.JOIN,   ALWAYS, {},         NOTHING,           TS.OPEN),
+    Row(TS.OUT, TE.MOVE,   ALWAYS, {},         TD.PUBLISH_MOVED,  TS.MOVED),
+    Row(TS.OUT, TE.BREAK,  ALWAYS, {},         NOTHING,           TS.BROKEN),
+    *ignored(TS.OUT, TE.SHUTDOWN),  # the companion says so
 
     Row(TS.STARVED, TE.SEND,     ALWAYS,     {},         TD.LOOK,          TS.STARVED),
     Row(TS.STARVED, TE.CREDIT,   arg > owed, PAID,       TD.RETRY,         TS.OPEN),
@@ -125,6 +137,7 @@ class RxState(State):
 
     OPEN = "may receive"
     DRY = "knows of no bytes; looks, or waits for them"
+    AWAY = "reads the companion; looks into the ring when that is empty (transport: AWAY)"
     ENDED = "the end of the stream was reported"
     MOVED = "goes on over the companion"
     BROKEN = "the reset was reported"
@@ -139,6 +152,9 @@ class RxEvent(Event):
     MOVED = "nothing new, and TX_MOVED is set beside tail"
     BREAK = "the connection was reset, or the peer is gone; fed again whenever the ring is DRY"
     SHUT = "the program wants no more: shutdown(SHUT_RD)"
+    BEGIN_AWAY = "the connection came back: this direction begins on the companion"
+    QUIET = "the companion is empty; the look before showed arg bytes in the ring"
+    ARRIVED = "AWAY stands beside head no more: what is in the ring comes next"
     UNSEE = "forget what is known and not taken: the next RECV looks anew (a receiver with a low-water mark)"
 
 
@@ -153,6 +169,8 @@ class RxDo(Effect):
     END_OF_STREAM = "report 0 bytes"
     RECV_COMPANION = "receive by the kernel from the companion"
     RAISE_RESET = "report ECONNRESET"
+    LOOK_BOTH = "read tail, then the companion without waiting: its bytes are the answer; if none, feed QUIET, or MOVED"
+    ARRIVE = "unless SEEN_MOVED or SEEN_CLOSED stands there, take AWAY from beside head; feed ARRIVED, or else MOVED"
 
 
 RS, RE, RD = RxState, RxEvent, RxDo
@@ -169,6 +187,7 @@ RING_RX = Machine(
     Row(RS.OPEN, RE.DATA,  ALWAYS,       {avail: avail + arg}, NOTHING,       RS.OPEN),
     Row(RS.OPEN, RE.SHUT,  ALWAYS,       {shut: 1},            NOTHING,       RS.OPEN),
     Row(RS.OPEN, RE.UNSEE, ALWAYS,       {avail: 0},           NOTHING,       RS.DRY),
+    Row(RS.OPEN, RE.BEGIN_AWAY, ALWAYS,  {},                   NOTHING,       RS.AWAY),
     # What the ring still holds comes first: the flags count again when it is DRY.
     *ignored(RS.OPEN, RE.FIN, RE.MOVED, RE.BREAK),
 
@@ -181,6 +200,17 @@ RING_RX = Machine(
     Row(RS.DRY, RE.BREAK, ALWAYS,   {},                   RD.RAISE_RESET,    RS.BROKEN),
     Row(RS.DRY, RE.SHUT,  ALWAYS,   {shut: 1},            NOTHING,           RS.DRY),
     *ignored(RS.DRY, RE.UNSEE),
+
+    # MOVED: nothing is in the ring, and TX_MOVED stands beside tail, or the companion is at its end: then both are
+    # looked at once more, for who is gone may have sent, and entered, behind the first look.
+    Row(RS.AWAY, RE.RECV,    ALWAYS,   {},        RD.LOOK_BOTH,      RS.AWAY),
+    Row(RS.AWAY, RE.QUIET,   arg > 0,  {},        RD.ARRIVE,         RS.AWAY),
+    Row(RS.AWAY, RE.QUIET,   shut > 0, {},        RD.END_OF_STREAM,  RS.AWAY),
+    Row(RS.AWAY, RE.QUIET,   ALWAYS,   {},        RD.WAIT_DATA,      RS.AWAY),
+    Row(RS.AWAY, RE.ARRIVED, ALWAYS,   {},        RD.RETRY,          RS.DRY),
+    Row(RS.AWAY, RE.MOVED,   ALWAYS,   {},        RD.RECV_COMPANION, RS.MOVED),
+    Row(RS.AWAY, RE.SHUT,    ALWAYS,   {shut: 1}, NOTHING,           RS.AWAY),
+    *ignored(RS.AWAY, RE.FIN, RE.BREAK, RE.UNSEE),
 
     Row(RS.ENDED, RE.RECV, ALWAYS, {}, RD.END_OF_STREAM, RS.ENDED),
     *ignored(RS.ENDED, RE.FIN, RE.MOVED, RE.BREAK, RE.SHUT, RE.UNSEE),

@@ -24,12 +24,21 @@ it. Who leaves can change the descriptors of its own process alone. So it gives 
 the object is ELSEWHERE then, and each of the others is a `follower`: before its next call it fetches what stands in
 and makes its own descriptors show it. The monitor lets go when the last of them has followed, or closed.
 
+A connection whose end changed hands may come back (`joining`): both ends get rings again, and each direction begins as
+one that has left them. Its producer is OUT; its consumer has set AWAY, which says, as ABANDONED does, that what is in
+the ring is the producer's to send again, and besides that the consumer looks there when the companion is empty. So a
+producer may enter once TCP owes it nothing: all that it sent lies in the consumer's kernel then, and is read before the
+ring. A consumer that finds the companion empty behind a look that showed bytes in the ring takes AWAY back, and is
+there. A producer that moves or closes before sees AWAY, and sends all of it by TCP, behind what is there: the same word
+decides, and a consumer that sees SEEN_MOVED or SEEN_CLOSED beside its AWAY stays with the companion.
+
 A producer that closes while TCP takes no more gives what is left to the monitor, as a process on Linux leaves it to the
 kernel. LOOKING, ANNOUNCED and the like are the moments between one's own change and what it showed.
 
     law     the bytes that a reader gets, in whatever way, are those that were sent, in order, each once
     law     the end of the stream comes after them, and it comes
     law     nothing is sent on the companion while the consumer, or the monitor, still puts older bytes there
+    law     a consumer reads no byte of a ring that was put there after one that it has not read from the companion
 
 Source: docs/explanation/architecture.md, "Moving to the companion"; docs/decisions, D3. Explored as `move` by sdsim.
 """
@@ -43,6 +52,7 @@ class MoverState(State):
     """Where a producer stands."""
 
     RINGS = "sends by the ring"
+    OUT = "sends by the companion of a connection that came back, until it can enter the ring"
     LOOKING = "has said that it moves, and must look who sends what the consumer has not read"
     HELD = "waits while the consumer puts bytes on the companion; it may leave some to us"
     RESENDING = "sends again what the consumer left, before anything else"
@@ -55,6 +65,8 @@ class MoverState(State):
 class MoverEvent(Event):
     """What happens to a producer."""
 
+    BEGIN_OUT = "the connection came back: this direction begins on the companion"
+    JOIN = "the consumer looks into the ring when the companion is empty; TCP has yet to bring it arg bytes"
     MOVE = "this direction is to go on over the companion: the peer asked, or we need it"
     WITHDRAW = "the offer was taken back: nobody reads the arg bytes in the ring"
     FORWARDS = "FORWARDING stands beside the consumer's head"
@@ -72,6 +84,7 @@ class MoverEvent(Event):
 class MoverDo(Effect):
     """What the driver of a producer must do."""
 
+    ENTER = "feed JOIN to ring_tx, then the program's bytes again"
     PUBLISH_MOVED = "feed MOVE to ring_tx, which sets TX_MOVED beside the final tail unless TX_FIN stands there"
     PUBLISH_FIN = "set TX_FIN beside the final tail: who puts bytes on the companion ends the stream there, too"
     LOOK_MOVED = "set SEEN_MOVED beside the consumer's head; feed FORWARDS, LATE or LEFT for what stood there before"
@@ -101,7 +114,17 @@ MOVER = Machine(
     Row(S.RINGS, E.WITHDRAW, ALWAYS,  {},          NOTHING,                         S.OVER),
     Row(S.RINGS, E.SHUTDOWN, ALWAYS,  {fin: 1},    NOTHING,                         S.RINGS),
     Row(S.RINGS, E.CLOSE,    ALWAYS,  {},          D.LOOK_CLOSED,                   S.CLOSING),
+    Row(S.RINGS, E.BEGIN_OUT, ALWAYS, {},        NOTHING,                         S.OUT),
     *ignored(S.RINGS, E.TRY),
+
+    Row(S.OUT, E.JOIN,     arg > 0, {}, NOTHING,                            S.OUT),
+    Row(S.OUT, E.JOIN,     ALWAYS,  {}, D.ENTER,                            S.RINGS),
+    Row(S.OUT, E.SEND,     ALWAYS,  {}, D.PASS,                             S.OUT),
+    Row(S.OUT, E.MOVE,     ALWAYS,  {}, (D.PUBLISH_MOVED, D.LOOK_MOVED),    S.LOOKING),
+    # An end on the companion is behind all that was sent there: nothing is left to look for.
+    Row(S.OUT, E.SHUTDOWN, ALWAYS,  {}, (D.PUBLISH_MOVED, D.END_COMPANION), S.OVER),
+    Row(S.OUT, E.CLOSE,    ALWAYS,  {}, D.MARK_CLOSED,                      S.CLOSED),
+    *ignored(S.OUT, E.TRY),
 
     Row(S.LOOKING, E.FORWARDS, ALWAYS,  {},          NOTHING,                         S.HELD),
     Row(S.LOOKING, E.LEFT,     arg > 0, {left: arg}, D.RESEND,                        S.RESENDING),
@@ -172,6 +195,7 @@ class LeaverEvent(Event):
     FIRST = "neither SEEN_MOVED nor SEEN_CLOSED stood there"
     AFTER_MOVE = "SEEN_MOVED stood there; arg bytes are in the ring"
     AFTER_CLOSE = "SEEN_CLOSED stood there"
+    TAKEN_BACK = "one of these stood there, and AWAY: the producer sends what is in the ring"
     PUT_DONE = "what could be put on the companion was; the rest, if any, stays behind head"
     NO_PEER = "the peer's end cannot be borrowed, for it is closed"
     RESIGNED = "ABANDONED stands beside the final head, FORWARDING no more"
@@ -183,7 +207,9 @@ class LeaverEvent(Event):
 class LeaverDo(Effect):
     """What the driver of a consumer must do."""
 
-    ANNOUNCE = "set FORWARDING beside head; feed FIRST, AFTER_MOVE or AFTER_CLOSE for what stood there before"
+    ANNOUNCE = (
+        "set FORWARDING beside head; feed FIRST, AFTER_MOVE, AFTER_CLOSE or TAKEN_BACK for what stood there before"
+    )
     ASK = "ask the peer to move"
     PUT = "put the ring's bytes, and the end if TX_FIN is set, on the companion; feed PUT_DONE or NO_PEER"
     RESIGN = "unless SEEN_MOVED or SEEN_CLOSED stands there, exchange FORWARDING for ABANDONED; feed what happened"
@@ -206,6 +232,7 @@ LEAVER = Machine(
     Row(LS.ANNOUNCED, LE.AFTER_MOVE,  arg > 0, {}, LD.RELAY,          LS.STANDING_IN),
     Row(LS.ANNOUNCED, LE.AFTER_MOVE,  ALWAYS,  {}, LD.SETTLE,         LS.LEFT),
     Row(LS.ANNOUNCED, LE.AFTER_CLOSE, ALWAYS,  {}, LD.STAND_IN_RING,  LS.STANDING_IN),
+    Row(LS.ANNOUNCED, LE.TAKEN_BACK,  ALWAYS,  {}, LD.SETTLE,         LS.LEFT),
 
     Row(LS.PUTTING, LE.PUT_DONE, ALWAYS, {}, LD.RESIGN,         LS.RESIGNING),
     Row(LS.PUTTING, LE.NO_PEER,  ALWAYS, {}, LD.STAND_IN_QUEUE, LS.STANDING_IN),

@@ -159,8 +159,8 @@ class Joint:
             ring.taken += line.arg
         elif line.effects == _TAKE_AVAIL:
             ring.taken += line.register_0
-        elif line.after != line.before:
-            self._rx_ends(ring, _RX_STATES[line.after])
+        elif line.after != line.before and _RX_STATES[line.before] is not RxState.AWAY:
+            self._rx_ends(ring, _RX_STATES[line.after])  # who was away was sent by TCP what is in the ring
 
     def _rx_ends(self, ring: Ring, state: RxState) -> None:
         final = {RxState.ENDED: TxState.SHUT, RxState.MOVED: TxState.MOVED}.get(state)

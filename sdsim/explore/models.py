@@ -30,6 +30,10 @@ MODELS: Final[Mapping[str, tuple[str, Make]]] = {
         "a direction that goes over to TCP with little room, a consumer that leaves, closes and deaths",
         MoveModel,
     ),
+    "join": (
+        "a direction that came back into the rings, while either end moves, leaves, closes or dies",
+        lambda tables: MoveModel(tables, comes=True),
+    ),
     "drain": ("a slab that is drained while an offer is made and taken up in it, with the monitor's death", DrainModel),
     "ring": ("a producer, a consumer, late stores, sleeping on both sides", RingModel),
     "token": ("three threads and one token, with deaths", TokenModel),

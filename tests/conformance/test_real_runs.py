@@ -13,6 +13,7 @@ from tests.conformance.recording import LONG, RecordingHost
 from tests.programs.needs import need
 from tests.programs.test_nginx import nginx
 from tests.programs.test_redis import Redis
+from tests.semantics.test_coming_back import Setting
 from tests.support.combinations import BOTH
 from tests.support.processes import Processes, kill, wait_until
 
@@ -64,6 +65,15 @@ def test_forked_processes_that_share_connections(recorded: RecordingHost, proces
     verdict = judged(recorded)
     assert verdict.processes == 4
     assert verdict.lines["token_owner"] > 20
+
+
+@pytest.mark.parametrize("way", ["exec", "pass"])
+def test_a_connection_that_is_handed_on_and_comes_back(way: str, recorded: RecordingHost, processes: Processes) -> None:
+    ended = Setting(recorded, processes).talk(way, "both")
+    assert ended.client == "complete\n"
+    verdict = judged(recorded)
+    assert verdict.connections == 2
+    assert verdict.lines["joiner"] > 4
 
 
 def test_a_process_that_is_killed_leaves_a_good_log(recorded: RecordingHost, processes: Processes) -> None:

@@ -45,6 +45,7 @@ REPLIES = {
     messages.MSG_LISTEN: messages.LISTENER,
     messages.MSG_LEASE: messages.LEASE,
     messages.MSG_LEASES_OF: messages.LEASE,
+    messages.MSG_JOIN: messages.LEASE,
 }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.semantics.scenarios import build
-from tests.support.fixtures import host, processes
+from tests.support.fixtures import host, own_host, processes
 
-__all__ = ["fortified_program", "host", "processes", "program"]
+__all__ = ["fortified_program", "host", "own_host", "processes", "program"]
 
 
 @pytest.fixture(scope="session")

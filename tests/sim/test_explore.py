@@ -9,7 +9,7 @@ import pytest
 from sdcore.protocol.connection import CLIENT, SERVER, ClientDo, ClientEvent, ClientState, ServerEvent, ServerState
 from sdcore.protocol.kit import ALWAYS, NOTHING, Machine, arg
 from sdcore.protocol.lease import LEASE, LeaseDo, LeaseEvent, LeaseState
-from sdcore.protocol.ring import WAITER, WaiterDo, WaiterEvent, WaiterState
+from sdcore.protocol.ring import RING_RX, WAITER, RxDo, RxEvent, RxState, WaiterDo, WaiterEvent, WaiterState
 from sdcore.protocol.teardown import TEARDOWN, TeardownDo, TeardownEvent, TeardownState
 from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState, owner
 from sdcore.protocol.transport import (
@@ -32,7 +32,7 @@ from sdsim.explore.models import MODELS
 from sdsim.mutate import mutants_of
 from tests.sim.changes import changed
 
-QUICK = ("offer", "ring", "token", "teardown", "move", "drain")
+QUICK = ("offer", "ring", "token", "teardown", "move", "join", "drain")
 
 
 def found(name: str, *machines: Machine) -> Found:
@@ -177,6 +177,25 @@ MUTANTS = {
     "gives its reference back and shows the old connection": (
         "move", changed(FOLLOWER, FollowerState.ASKING, FollowerEvent.GOT,
                         lambda row: dataclasses.replace(row, do=FollowerDo.GIVE_BACK, next=FollowerState.FOLLOWED))
+    ),
+    "enters the ring while TCP brings older bytes": (
+        "join", changed(MOVER, MoverState.OUT, MoverEvent.JOIN,
+                        lambda row: dataclasses.replace(row, if_=ALWAYS, do=MoverDo.ENTER, next=MoverState.RINGS))
+    ),
+    "never enters": ("join", changed(MOVER, MoverState.OUT, MoverEvent.JOIN, to(MoverState.RESENDING))),
+    "moves without a look at who is away": (
+        "join", changed(MOVER, MoverState.RINGS, MoverEvent.MOVE,
+                        lambda row: dataclasses.replace(row, do=MoverDo.PUBLISH_MOVED, next=MoverState.OVER))
+    ),
+    "goes into the ring though the producer sends it again": (
+        "join", changed(RING_RX, RxState.AWAY, RxEvent.MOVED, to(RxState.DRY))
+    ),
+    "waits for ever outside": (
+        "join", changed(RING_RX, RxState.AWAY, RxEvent.QUIET, without(RxDo.ARRIVE))
+    ),
+    "leaves behind what the producer sends again, too": (
+        "join", changed(LEAVER, LeaverState.ANNOUNCED, LeaverEvent.TAKEN_BACK,
+                        lambda row: dataclasses.replace(row, do=LeaverDo.STAND_IN_RING, next=LeaverState.STANDING_IN))
     ),
     "drains without a mark for who comes later": (
         "drain", changed(LEASE, LeaseState.GRANTED, LeaseEvent.DRAIN, without(LeaseDo.MARK_DRAINED))

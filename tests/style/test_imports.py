@@ -12,7 +12,9 @@ from pathlib import Path
 from tests.style.sources import ROOT, module_of, name_of, python_files, tree_of
 
 DECISIONS = "the monitor's decisions"
-DECISION_MODULES = {f"sdcore.monitor.{name}" for name in ("decisions", "events", "identity", "policy", "registry")}
+DECISION_MODULES = {
+    f"sdcore.monitor.{name}" for name in ("decisions", "events", "identity", "joins", "policy", "registry")
+}
 WHAT_DOES_IO = {"asyncio", "os", "random", "select", "socket", "subprocess", "threading", "time"}
 
 # Each part, and the parts that it may import besides itself. A new part needs a row here.

@@ -12,6 +12,7 @@
 #include "core/control.h"
 #include "core/move.h"
 #include "core/peer.h"
+#include "core/record.h"
 #include "core/ring.h"
 #include "core/sys.h"
 #include "core/thread.h"
@@ -98,6 +99,7 @@ static bool take(struct sd_socket *s, const struct found *found)
     uint16_t entry = (uint16_t)(found->slot + 1);
     atomic_compare_exchange_strong(&slab->port[s->rec.peer.port], &entry, SD_PORT_EMPTY);
     sd_attach_slot(s, slab, found->slot, 1);
+    sd_record_bind_offer(s);
     s->offer = word;
     sd_move_if_drained(s);
     return true;

@@ -57,6 +57,13 @@ SD_API long sd_tcp_info(int fd, void *value, socklen_t *len);  /* TCP_INFO; 0 or
 SD_API long sd_take_error(int fd);                             /* SO_ERROR: pending errno (>= 0) and clears it */
 SD_API void sd_count_kernel(int fd, long sent, long received); /* after a libc call on a tracked kernel socket */
 
+/* join.c: connections that come from another program: one descriptor, or all that were inherited; and after each call that
+ * the kernel did. */
+SD_API void sd_met(int fd);
+SD_API void sd_met_inherited(void);
+SD_API void sd_join_look(int fd);
+SD_API void sd_join_no_more(struct sd_socket *s, enum sd_reason reason); /* the kernel serves it for a reason of ours */
+
 /* move.c: this connection goes on over kernel TCP, both directions, losing nothing. Afterwards calls give SD_PASS.
  * `abandon`: we cannot read the ring any more (exec, passed on): unread bytes are sent again by the peer. */
 SD_API long sd_move_to_kernel(int fd, enum sd_reason reason, bool abandon);

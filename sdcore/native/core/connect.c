@@ -12,6 +12,7 @@
 #include "core/epoll.h"
 #include "core/move.h"
 #include "core/peer.h"
+#include "core/record.h"
 #include "core/ring.h"
 #include "core/sys.h"
 #include "core/thread.h"
@@ -145,6 +146,7 @@ static uint32_t make_offer(struct sd_socket *s, int fd, struct sd_grant *lease, 
     p->peer = peer;
     s->rec.lease_id = lease->lease_id;
     sd_attach_slot(s, lease->slab, slot, 0);
+    sd_record_bind_offer(s);
     s->grant = lease;
     sd_window_follow(s);
     sd_store(&s->unqueued_ns, 0);

@@ -1,5 +1,6 @@
 /* What else a program asks of a connection: shutdown, FIONREAD, SIOCOUTQ, SO_ERROR, and counting. */
 #include "core/api.h"
+#include "core/away.h"
 #include "core/buffers.h"
 #include "core/epoll.h"
 #include "core/follow.h"
@@ -46,7 +47,7 @@ long sd_shutdown(int fd, int how)
         return SD_PASS;
     if (!sd_both_enter(s))
         return -EAGAIN;
-    bool companion_too = sd_move_left(s);
+    bool companion_too = sd_move_outside(s);
     long r = 0;
     atomic_fetch_or(&s->shut, (uint32_t)(how + 1));
     if (how != SHUT_WR)
@@ -88,7 +89,7 @@ long sd_unread_bytes(int fd)
         return SD_PASS;
     sd_move_attend(s, fd);
     bool moved = (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_MOVED) || /* before tail: then tail is final */
-                 sd_move_has_strays(s);
+                 sd_move_has_strays(s) || sd_is_away(s);
     long unread = (long)sd_min_u64(sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s), SD_RING_BYTES);
     if (!sd_mode_uses_ring(sd_load(&s->mode)) || (!unread && moved))
         return SD_PASS;
@@ -101,7 +102,7 @@ long sd_unread_bytes(int fd)
 long sd_unsent_bytes(int fd)
 {
     struct sd_socket *s = sd_socket_here(fd);
-    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || sd_move_left(s))
+    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || sd_move_outside(s))
         return SD_PASS;
     uint64_t unread = sd_min_u64(sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
     uint64_t theirs = sd_peer_buffer(s); /* what the peer's kernel would have taken has been sent */

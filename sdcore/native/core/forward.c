@@ -258,9 +258,11 @@ static void announce(struct leaving *l)
     uint32_t before =
         atomic_fetch_or(&rx->dir->c.flags, SD_RX_FORWARDING); /* acquire: tail is final if SEEN_* stands */
     l->arg = sd_load_acquire(&rx->dir->p.tail) - rx->head;
-    l->event = before & SD_RX_SEEN_CLOSED  ? SD_LEAVER_EV_AFTER_CLOSE
-               : before & SD_RX_SEEN_MOVED ? SD_LEAVER_EV_AFTER_MOVE
-                                           : SD_LEAVER_EV_FIRST;
+    bool seen = before & (SD_RX_SEEN_MOVED | SD_RX_SEEN_CLOSED);
+    l->event = seen && (before & SD_RX_AWAY) ? SD_LEAVER_EV_TAKEN_BACK
+               : before & SD_RX_SEEN_CLOSED  ? SD_LEAVER_EV_AFTER_CLOSE
+               : before & SD_RX_SEEN_MOVED   ? SD_LEAVER_EV_AFTER_MOVE
+                                             : SD_LEAVER_EV_FIRST;
 }
 
 /* It said so, or the kernel closed for it when it died. */

@@ -218,6 +218,7 @@ struct sd_socket *sd_new_socket(int fd, int family)
     sd_store(&s->rec.reason, SD_REASON_NEW);
     sd_token_reset(&s->tx.token);
     sd_token_reset(&s->rx.token);
+    sd_joiner_start(&s->joiner);
     return s;
 }
 
@@ -435,6 +436,8 @@ void sd_closing(int fd)
     struct sd_socket *s = sd_load(&file->sock);
     if (!s)
         return;
+    if (sd_unlikely(sd_load(&s->came_back)) && sd_load(&s->rec.refs) == 1)
+        sd_move_to_kernel(fd, SD_REASON_CAME_BACK, true); /* join.c: whether it ends now the kernel knows */
     if (!atomic_compare_exchange_strong(&file->sock, &s, NULL))
         return; /* two threads close it at once: the other one does */
     sd_store(&file->kind, SD_FILE_NONE);
@@ -639,10 +642,13 @@ void sd_leave_by_exec(void)
         if (!s)
             continue;
         note_bytes(s);
-        if (drop_unless_last(s))
+        if (drop_unless_last(s)) {
             atomic_store(&sd_g.files[fd].left, true);
-        else
-            reset_if_unread(s, fd);
+            continue;
+        }
+        bool closes = sd_sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
+        sd_store(&s->rec.pid, closes ? 0 : sd_g.pid); /* whose the last reference is then: monitor/joins.py */
+        reset_if_unread(s, fd);
     }
     sd_record_end();
 }
@@ -655,7 +661,9 @@ void sd_exec_failed(void)
         struct sd_socket *s = sd_socket_of(fd);
         if (s && atomic_exchange(&sd_g.files[fd].left, false))
             atomic_fetch_add(&s->rec.refs, 1);
-        if (s)
+        if (s) {
+            sd_store(&s->rec.pid, sd_g.pid);
             reset_no_more(fd);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 #include "core/control.h"
 #include "core/api.h"
+#include "core/away.h"
 #include "core/follow.h"
 #include "core/forward.h"
 #include "core/peer.h"
@@ -26,9 +27,14 @@ static uint32_t mover_state(const struct sd_socket *s)
     return __atomic_load_n(&s->tx.mover.state, __ATOMIC_RELAXED); /* also without a token */
 }
 
-bool sd_move_left(const struct sd_socket *s)
+bool sd_move_outside(const struct sd_socket *s)
 {
     return mover_state(s) != SD_MOVER_RINGS;
+}
+
+bool sd_move_left(const struct sd_socket *s)
+{
+    return sd_move_outside(s) && mover_state(s) != SD_MOVER_OUT;
 }
 
 bool sd_move_resends(const struct sd_socket *s)
@@ -93,7 +99,7 @@ void sd_move_if_drained(struct sd_socket *s)
 bool sd_move_uses_companion(struct sd_socket *s)
 {
     /* what the receiving machine knows of it comes after the peer's flag, and is not ours to read without a token */
-    return sd_move_left(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s);
+    return sd_move_outside(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s) || sd_is_away(s);
 }
 
 bool sd_move_received(struct sd_socket *s)
@@ -155,7 +161,8 @@ static bool forwards(struct sd_socket *s, int fd)
 /* What stood beside the consumer's head as an event. A head that is impossible leaves nothing. */
 static void looked(struct sd_tx *tx, uint32_t flags, struct outcome *o)
 {
-    uint64_t head = flags & SD_RX_ABANDONED ? sd_load(&tx->dir->c.head) : tx->tail; /* final before ABANDONED is seen */
+    bool unread = flags & (SD_RX_ABANDONED | SD_RX_AWAY);
+    uint64_t head = unread ? sd_load(&tx->dir->c.head) : tx->tail; /* final before ABANDONED is seen */
     o->arg = tx->tail - head > SD_RING_BYTES ? 0 : tx->tail - head;
     tx->resend_from = tx->tail - o->arg;
     o->event = flags & SD_RX_FORWARDING ? SD_MOVER_EV_FORWARDS : SD_MOVER_EV_LEFT;
@@ -188,6 +195,12 @@ static void resend(struct sd_socket *s, int fd, struct outcome *o)
     atomic_fetch_add(&s->rec.kernel_sent_bytes, (uint64_t)sent);
 }
 
+static void enter(struct sd_tx *tx, struct outcome *o)
+{
+    sd_ring_tx_step(&tx->m, SD_RING_TX_EV_JOIN, 0);
+    o->result = SD_ENTERED;
+}
+
 /* The monitor outlives us and waits for a late reader; without one we wait, but not for long. */
 static void hand_over(struct sd_socket *s, int fd)
 {
@@ -214,6 +227,7 @@ static void perform(struct sd_socket *s, int fd, uint32_t effect, struct outcome
 {
     struct sd_tx *tx = &s->tx;
     switch (effect) {
+    case SD_MOVER_DO_ENTER: enter(tx, o); break;
     case SD_MOVER_DO_PUBLISH_MOVED: publish_moved(tx); break;
     case SD_MOVER_DO_PUBLISH_FIN: atomic_fetch_or(&tx->dir->p.flags, SD_TX_FIN); break;
     case SD_MOVER_DO_LOOK_MOVED: looked_moving(s, fd, atomic_fetch_or(&tx->dir->c.flags, SD_RX_SEEN_MOVED), o); break;
@@ -250,10 +264,12 @@ static bool flush(struct sd_socket *s, int fd)
     return !sd_move_resends(s);
 }
 
-long sd_move_turn(struct sd_socket *s)
+long sd_move_turn(struct sd_socket *s, size_t n)
 {
     if (sd_unlikely(sd_move_resends(s)))
         flush(s, sd_fd_of(s));
+    if (n && sd_is_awaited(s) && feed(s, -1, SD_MOVER_EV_JOIN, sd_under_way(sd_fd_of(s))) == SD_ENTERED)
+        return SD_ENTERED;
     return feed(s, -1, SD_MOVER_EV_SEND, 0);
 }
 
@@ -341,7 +357,8 @@ static void notice_received(struct sd_socket *s)
     struct sd_rx *rx = &s->rx;
     uint32_t flags = peer_flags(s); /* before tail: then tail is final */
     bool over = (flags & SD_TX_MOVED) && !(flags & SD_TX_RESET) && sd_load_acquire(&rx->dir->p.tail) == rx->head;
-    if (over && sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, 1) == SD_RING_RX_DO_LOOK)
+    uint32_t effect = over ? sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, 1) : 0;
+    if (effect == SD_RING_RX_DO_LOOK || effect == SD_RING_RX_DO_LOOK_BOTH)
         sd_ring_rx_step(&rx->m, SD_RING_RX_EV_MOVED, 0);
 }
 
@@ -501,6 +518,7 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
     struct sd_socket *s = sd_socket_here(fd);
     if (!s)
         return SD_PASS;
+    sd_join_no_more(s, reason);
     if (sd_load(&s->mode) == SD_MODE_PENDING)
         sd_pending_expire(s, SD_SERVER_EV_EXPIRED, reason);
     if (sd_load(&s->mode) == SD_MODE_OFFERED)
@@ -578,7 +596,7 @@ bool sd_move_leftover(struct sd_socket *s)
 /* A peer that ends on the companion without having moved is gone: flags in the ring say how, or it died. */
 static void notice_end(struct sd_socket *s, uint32_t events)
 {
-    bool goes_on = sd_move_left(s) && (peer_flags(s) & (SD_TX_MOVED | SD_TX_FIN)); /* the kernel tells the rest */
+    bool goes_on = sd_move_outside(s) && (peer_flags(s) & (SD_TX_MOVED | SD_TX_FIN)); /* the kernel tells the rest */
     if (!(events & ENDED_EVENTS) || goes_on || sd_load(&s->gone))
         return;
     sd_store(&s->gone, events & POLLERR ? SD_GONE_RESET : SD_GONE_EOF);
@@ -619,17 +637,19 @@ uint32_t sd_move_readiness(struct sd_socket *s, uint32_t ring)
     if (sd_load(&s->mode) == SD_MODE_KERNEL)
         return tcp;
     uint32_t events = ring;
-    if ((tcp & ENDED_EVENTS) && !sd_move_received(s) && !sd_load(&s->gone)) {
+    if (sd_is_away(s))
+        events = sd_away_readiness(s, ring, tcp) | own_end(s);
+    else if ((tcp & ENDED_EVENTS) && !sd_move_received(s) && !sd_load(&s->gone)) {
         notice_end(s, tcp); /* or who waits would be sent to look, and find nothing, for ever */
         events |= sd_load(&s->gone) ? POLLIN | POLLRDHUP : 0;
     }
     if (sd_move_received(s))
         events = (events & POLLOUT) | (tcp & ~(uint32_t)POLLOUT) | own_end(s);
-    else
+    else if (!sd_is_away(s))
         events |= tcp & (POLLPRI | POLLRDHUP); /* these tell of what is behind the bytes in the ring */
     if (sd_move_has_strays(s))
         events |= tcp & POLLIN;
-    if (sd_move_left(s)) {
+    if (sd_move_outside(s)) {
         uint32_t room = sd_move_resends(s) ? 0 : POLLOUT;
         events = (events & ~(uint32_t)POLLOUT) | (tcp & (room | POLLERR | POLLHUP));
     }
@@ -641,11 +661,11 @@ short sd_move_interest(struct sd_socket *s, uint32_t events)
     if (sd_likely(!sd_mode_uses_ring(sd_load(&s->mode)) || !sd_move_uses_companion(s)))
         return POLLIN | POLLRDHUP;
     uint32_t wanted = sd_load(&s->gone) ? 0 : POLLRDHUP; /* the peer may die before it moves */
-    if (sd_move_received(s))
+    if (sd_move_received(s) || sd_is_away(s))
         wanted = events & (POLLIN | POLLPRI | POLLRDHUP);
     else if (peer_flags(s) & ENDING_FLAGS)
         wanted = events & (POLLPRI | POLLRDHUP);
-    if (sd_move_left(s))
+    if (sd_move_outside(s))
         wanted |= sd_move_resends(s) ? (uint32_t)POLLOUT : events & POLLOUT;
     if (held(s))
         wanted &= ~(uint32_t)POLLOUT;
@@ -666,11 +686,11 @@ void sd_before_exec(void)
     uint32_t high = sd_load(&sd_g.file_high);
     for (uint32_t fd = 0; fd < high; fd++) {
         struct sd_socket *s = sd_socket_of((int)fd);
-        if (!s || sd_load(&s->mode) == SD_MODE_KERNEL)
+        if (!s)
             continue;
         if (inherited((int)fd))
             sd_move_to_kernel((int)fd, SD_REASON_MOVED_EXEC, true);
-        else
+        else if (sd_load(&s->mode) != SD_MODE_KERNEL)
             sd_move_close(s, (int)fd);
     }
     for (uint32_t fd = 0; fd < high; fd++)

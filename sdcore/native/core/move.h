@@ -70,9 +70,10 @@ SD_API long sd_move_before_read(struct sd_socket *s, int fd, uint64_t deadline_n
  * true if TCP took all of it. If not, the stream goes on as one that has moved and sends again. */
 SD_API bool sd_move_withdrawn(struct sd_socket *s, int fd);
 
-/* Our direction has moved; with the send token. SD_PASS: the companion takes the bytes. 0: bytes wait to be sent again
- * first. -EPIPE. */
-SD_API long sd_move_turn(struct sd_socket *s);
+/* Our direction is outside of the ring, and has n bytes to send; with the send token. SD_PASS: the companion takes them. 0:
+ * bytes wait to be sent again first. -EPIPE. SD_ENTERED: they go into the ring from now on; not if n is 0. */
+#define SD_ENTERED 1
+SD_API long sd_move_turn(struct sd_socket *s, size_t n);
 
 /* Bytes wait to be sent again: the companion's room matters whatever the program waits for. */
 SD_API bool sd_move_resends(const struct sd_socket *s);
@@ -90,6 +91,9 @@ struct sd_place {
 /* A look (MSG_PEEK) saw `seen` bytes in the ring: if that is all there is in it, and the rest of the stream comes over the
  * companion, looks at what is there, too. Bytes seen, 0 for none. */
 SD_API long sd_move_peek_behind(struct sd_socket *s, int fd, uint64_t seen, const struct sd_place *to, int flags);
+
+/* Our direction sends by the companion: it has left the ring, or came back and has not entered it yet. */
+SD_API bool sd_move_outside(const struct sd_socket *s);
 
 /* Our direction has left the ring. */
 SD_API bool sd_move_left(const struct sd_socket *s);

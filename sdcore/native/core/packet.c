@@ -121,6 +121,7 @@ static bool shape_fits(uint32_t type, size_t body_bytes, int fd_count)
     case SD_MSG_HELLO: return body_bytes == sizeof(struct sd_msg_welcome) && fd_count == 1;
     case SD_MSG_LISTEN: return body_bytes == sizeof(struct sd_msg_listener) && fd_count == 0;
     case SD_MSG_LEASE: return body_bytes == sizeof(struct sd_msg_lease) && fd_count == 1;
+    case SD_MSG_JOIN:      /* without a descriptor: not yet */
     case SD_MSG_LEASES_OF: /* without a descriptor it says that there are no more; lease.c compares */
         return body_bytes == sizeof(struct sd_msg_lease) && fd_count <= 1;
     case SD_MSG_KEPT: return body_bytes == 0 && fd_count == 1;

@@ -293,7 +293,7 @@ uint32_t sd_readiness_of(struct sd_socket *s, uint32_t wanted)
 
 bool sd_companion_wanted(const struct sd_socket *s)
 {
-    return !sd_load(&((struct sd_socket *)s)->gone) || sd_move_left(s); /* what we send may still go there */
+    return !sd_load(&((struct sd_socket *)s)->gone) || sd_move_outside(s); /* what we send may still go there */
 }
 
 static long peek_at(int fd)

@@ -228,6 +228,10 @@ void sd_record_bind(const struct sd_socket *s)
     bind_machine(sd_ring_rx_line(&s->rx.m, SD_RECORD_BIND), s);
     bind_machine(sd_leaver_line(&s->rx.leaver, SD_RECORD_BIND), s);
     bind_machine(sd_teardown_line(&s->teardown, SD_RECORD_BIND), s);
+}
+
+void sd_record_bind_offer(const struct sd_socket *s)
+{
     bind_machine(s->rec.side ? sd_server_line(&s->server, SD_RECORD_BIND) : sd_client_line(&s->client, SD_RECORD_BIND),
                  s);
 }

@@ -11,7 +11,8 @@ SD_API void sd_record_open(void); /* from sd_init: the log that SDCORE_RECORD na
 SD_API void sd_record_fork_child(void);
 SD_API void sd_record_end(void); /* this process leaves in order */
 SD_API void sd_record_renumbered(int old_fd, int new_fd);
-SD_API void sd_record_bind(const struct sd_socket *s); /* its machines belong to the connection of its slot */
+SD_API void sd_record_bind(const struct sd_socket *s);       /* its machines belong to the connection of its slot, */
+SD_API void sd_record_bind_offer(const struct sd_socket *s); /* and so does the one that made the offer, or took it */
 /* A step of a token that was published, or changes nothing. */
 SD_API void sd_record_token(const struct sd_token *token, const struct sd_token_owner *was,
                             const struct sd_token_owner *is, uint32_t event, uint64_t arg, uint32_t effects);
@@ -33,6 +34,10 @@ static inline void sd_record_renumbered(int old_fd, int new_fd)
     (void)old_fd, (void)new_fd;
 }
 static inline void sd_record_bind(const struct sd_socket *s)
+{
+    (void)s;
+}
+static inline void sd_record_bind_offer(const struct sd_socket *s)
 {
     (void)s;
 }

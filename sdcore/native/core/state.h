@@ -99,6 +99,9 @@ struct sd_socket {
     struct sd_listener listener;
     struct sd_client client;
     struct sd_server server;
+    struct sd_joiner joiner;
+    _Atomic uint32_t joining; /* somebody is feeding `joiner` */
+    _Atomic bool came_back;   /* it has rings again */
     struct sd_slot *slot;
     struct sd_grant *grant;          /* client: the lease that the offer was made on */
     struct sd_socket *accepted_from; /* pending: the listening object, pinned */

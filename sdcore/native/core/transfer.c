@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "core/api.h"
+#include "core/away.h"
 #include "core/blocked.h"
 #include "core/buffers.h"
 #include "core/cursor.h"
@@ -128,7 +129,12 @@ static long put_some(struct sd_socket *s, struct cursor *c)
             if (!look_for_room(s))
                 return 0;
             break;
-        case SD_RING_TX_DO_SEND_COMPANION: return sd_move_turn(s);
+        case SD_RING_TX_DO_SEND_COMPANION: {
+            long r = sd_move_turn(s, c->left);
+            if (r != SD_ENTERED)
+                return r;
+            break;
+        }
         default: { /* BROKEN_PIPE */ long error = take_error(s); return error ? error : -EPIPE;
         }
         }
@@ -144,7 +150,7 @@ long sd_tx_room(struct sd_socket *s, uint8_t **to)
     long r = sd_load(&s->error) ? take_error(s) : put_some(s, &one); /* nought bytes: asks whether we may send at all */
     if (r < 0)
         return r;
-    while (!tx->m.free || tx->m.state == SD_RING_TX_MOVED) /* moved, but bytes have to be sent again first */
+    while (!tx->m.free || sd_move_outside(s)) /* moved, but bytes have to be sent again first */
         if (sd_ring_tx_step(&tx->m, SD_RING_TX_EV_SEND, 1) != SD_RING_TX_DO_LOOK || !look_for_room(s))
             return -EAGAIN;
     uint64_t offset = (tx->tail - tx->base) & SD_RING_MASK;
@@ -465,6 +471,11 @@ static long take_some(struct sd_socket *s, struct cursor *c, int flags)
         uint32_t effect = sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, c->left);
         if (effect == SD_RING_RX_DO_LOOK)
             effect = look_for_data(s);
+        else if (sd_unlikely(effect == SD_RING_RX_DO_LOOK_BOTH)) {
+            long r = sd_away_take(s, c, flags, &effect);
+            if (r > 0)
+                return r;
+        }
         switch (effect) {
         case SD_RING_RX_DO_TAKE_ALL:
         case SD_RING_RX_DO_TAKE_AVAIL: return take(s, c, n, flags);
@@ -655,7 +666,7 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
             return done + recv_rest_by_kernel(s, fd, c, flags);
         if (r == SD_PASS)
             return pass_to_kernel(s, fd, flags, deadline);
-        if (r > 0 && at.left && peeks_for_all(flags) && blocks(s, flags)) {
+        if (r > 0 && at.left && peeks_for_all(flags) && blocks(s, flags) && !sd_is_away(s)) {
             deadline = deadline ? deadline : deadline_of(fd, SO_RCVTIMEO);
             if (await_more(s, fd, (uint64_t)r, deadline) == 0)
                 continue;

@@ -1,7 +1,7 @@
 /* Generated from sdcore/protocol. Change that, then run: nox -s gen
  * For cffi alone: not a C header.
  */
-#define SD_LAYOUT_VERSION 5
+#define SD_LAYOUT_VERSION 6
 #define SD_SLAB_MAGIC 1396986673
 #define SD_REGION_MAGIC 1396986417
 #define SD_STATUS_MAGIC 1396985905
@@ -40,6 +40,7 @@
 #define SD_RX_SEEN_MOVED 8
 #define SD_RX_SEEN_CLOSED 16
 #define SD_RX_DEAF 32
+#define SD_RX_AWAY 64
 #define SD_ARM_WATCHED 1
 #define SD_ARM_SLEEPER 2
 #define SD_ARM_MOVE 4
@@ -61,6 +62,7 @@
 #define SD_MSG_KEPT 11
 #define SD_MSG_LET_GO 12
 #define SD_MSG_DRAIN 13
+#define SD_MSG_JOIN 14
 #define SD_STATUS_OK 0
 #define SD_STATUS_DENIED 1
 #define SD_STATUS_BAD 2
@@ -112,6 +114,8 @@ enum sd_reason {
     SD_REASON_MOVED_STDIO = 26,
     SD_REASON_MOVED_SIGNAL = 27,
     SD_REASON_DRAINED = 28,
+    SD_REASON_HANDED_ON = 29,
+    SD_REASON_CAME_BACK = 30,
 };
 struct sd_producer {
     uint64_t tail;
@@ -203,6 +207,7 @@ struct sd_socket_record {
     uint64_t ring_received_bytes;
     struct sd_address local;
     struct sd_address peer;
+    uint32_t invited;
     ...;
 };
 struct sd_region {
@@ -267,6 +272,10 @@ struct sd_msg_kept {
 };
 struct sd_msg_drain {
     uint64_t pid;
+    ...;
+};
+struct sd_msg_join {
+    uint64_t index;
     ...;
 };
 enum sd_attach_state {
@@ -558,8 +567,9 @@ enum sd_ring_tx_state {
     SD_RING_TX_OPEN = 0,
     SD_RING_TX_STARVED = 1,
     SD_RING_TX_SHUT = 2,
-    SD_RING_TX_MOVED = 3,
-    SD_RING_TX_BROKEN = 4,
+    SD_RING_TX_OUT = 3,
+    SD_RING_TX_MOVED = 4,
+    SD_RING_TX_BROKEN = 5,
 };
 enum sd_ring_tx_event {
     SD_RING_TX_EV_SEND = 0,
@@ -568,6 +578,8 @@ enum sd_ring_tx_event {
     SD_RING_TX_EV_SHUTDOWN = 3,
     SD_RING_TX_EV_MOVE = 4,
     SD_RING_TX_EV_BREAK = 5,
+    SD_RING_TX_EV_BEGIN_OUT = 6,
+    SD_RING_TX_EV_JOIN = 7,
 };
 enum sd_ring_tx_effect {
     SD_RING_TX_DO_PUT_ALL = 1,
@@ -588,15 +600,16 @@ struct sd_ring_tx {
 };
 void sd_ring_tx_start(struct sd_ring_tx *m);
 uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uint64_t arg);
-extern const char *const sd_ring_tx_state_name[5];
-extern const char *const sd_ring_tx_event_name[6];
+extern const char *const sd_ring_tx_state_name[6];
+extern const char *const sd_ring_tx_event_name[8];
 extern const char *const sd_ring_tx_effect_name[10];
 enum sd_ring_rx_state {
     SD_RING_RX_OPEN = 0,
     SD_RING_RX_DRY = 1,
-    SD_RING_RX_ENDED = 2,
-    SD_RING_RX_MOVED = 3,
-    SD_RING_RX_BROKEN = 4,
+    SD_RING_RX_AWAY = 2,
+    SD_RING_RX_ENDED = 3,
+    SD_RING_RX_MOVED = 4,
+    SD_RING_RX_BROKEN = 5,
 };
 enum sd_ring_rx_event {
     SD_RING_RX_EV_RECV = 0,
@@ -605,7 +618,10 @@ enum sd_ring_rx_event {
     SD_RING_RX_EV_MOVED = 3,
     SD_RING_RX_EV_BREAK = 4,
     SD_RING_RX_EV_SHUT = 5,
-    SD_RING_RX_EV_UNSEE = 6,
+    SD_RING_RX_EV_BEGIN_AWAY = 6,
+    SD_RING_RX_EV_QUIET = 7,
+    SD_RING_RX_EV_ARRIVED = 8,
+    SD_RING_RX_EV_UNSEE = 9,
 };
 enum sd_ring_rx_effect {
     SD_RING_RX_DO_TAKE_ALL = 1,
@@ -616,6 +632,8 @@ enum sd_ring_rx_effect {
     SD_RING_RX_DO_END_OF_STREAM = 6,
     SD_RING_RX_DO_RECV_COMPANION = 7,
     SD_RING_RX_DO_RAISE_RESET = 8,
+    SD_RING_RX_DO_LOOK_BOTH = 9,
+    SD_RING_RX_DO_ARRIVE = 10,
 };
 struct sd_ring_rx {
     uint64_t avail;
@@ -624,9 +642,9 @@ struct sd_ring_rx {
 };
 void sd_ring_rx_start(struct sd_ring_rx *m);
 uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uint64_t arg);
-extern const char *const sd_ring_rx_state_name[5];
-extern const char *const sd_ring_rx_event_name[7];
-extern const char *const sd_ring_rx_effect_name[9];
+extern const char *const sd_ring_rx_state_name[6];
+extern const char *const sd_ring_rx_event_name[10];
+extern const char *const sd_ring_rx_effect_name[11];
 enum sd_waiter_state {
     SD_WAITER_SPINNING = 0,
     SD_WAITER_YIELDING = 1,
@@ -745,41 +763,45 @@ extern const char *const sd_teardown_event_name[9];
 extern const char *const sd_teardown_effect_name[15];
 enum sd_mover_state {
     SD_MOVER_RINGS = 0,
-    SD_MOVER_LOOKING = 1,
-    SD_MOVER_HELD = 2,
-    SD_MOVER_RESENDING = 3,
-    SD_MOVER_OVER = 4,
-    SD_MOVER_CLOSING = 5,
-    SD_MOVER_LINGERING = 6,
-    SD_MOVER_CLOSED = 7,
+    SD_MOVER_OUT = 1,
+    SD_MOVER_LOOKING = 2,
+    SD_MOVER_HELD = 3,
+    SD_MOVER_RESENDING = 4,
+    SD_MOVER_OVER = 5,
+    SD_MOVER_CLOSING = 6,
+    SD_MOVER_LINGERING = 7,
+    SD_MOVER_CLOSED = 8,
 };
 enum sd_mover_event {
-    SD_MOVER_EV_MOVE = 0,
-    SD_MOVER_EV_WITHDRAW = 1,
-    SD_MOVER_EV_FORWARDS = 2,
-    SD_MOVER_EV_LEFT = 3,
-    SD_MOVER_EV_LATE = 4,
-    SD_MOVER_EV_TRY = 5,
-    SD_MOVER_EV_SENT = 6,
-    SD_MOVER_EV_FULL = 7,
-    SD_MOVER_EV_BREAK = 8,
-    SD_MOVER_EV_SEND = 9,
-    SD_MOVER_EV_SHUTDOWN = 10,
-    SD_MOVER_EV_CLOSE = 11,
+    SD_MOVER_EV_BEGIN_OUT = 0,
+    SD_MOVER_EV_JOIN = 1,
+    SD_MOVER_EV_MOVE = 2,
+    SD_MOVER_EV_WITHDRAW = 3,
+    SD_MOVER_EV_FORWARDS = 4,
+    SD_MOVER_EV_LEFT = 5,
+    SD_MOVER_EV_LATE = 6,
+    SD_MOVER_EV_TRY = 7,
+    SD_MOVER_EV_SENT = 8,
+    SD_MOVER_EV_FULL = 9,
+    SD_MOVER_EV_BREAK = 10,
+    SD_MOVER_EV_SEND = 11,
+    SD_MOVER_EV_SHUTDOWN = 12,
+    SD_MOVER_EV_CLOSE = 13,
 };
 enum sd_mover_effect {
-    SD_MOVER_DO_PUBLISH_MOVED = 1,
-    SD_MOVER_DO_PUBLISH_FIN = 2,
-    SD_MOVER_DO_LOOK_MOVED = 3,
-    SD_MOVER_DO_LOOK_AGAIN = 4,
-    SD_MOVER_DO_LOOK_CLOSED = 5,
-    SD_MOVER_DO_MARK_CLOSED = 6,
-    SD_MOVER_DO_RESEND = 7,
-    SD_MOVER_DO_END_COMPANION = 8,
-    SD_MOVER_DO_PASS = 9,
-    SD_MOVER_DO_WAIT = 10,
-    SD_MOVER_DO_BROKEN_PIPE = 11,
-    SD_MOVER_DO_HAND_OVER = 12,
+    SD_MOVER_DO_ENTER = 1,
+    SD_MOVER_DO_PUBLISH_MOVED = 2,
+    SD_MOVER_DO_PUBLISH_FIN = 3,
+    SD_MOVER_DO_LOOK_MOVED = 4,
+    SD_MOVER_DO_LOOK_AGAIN = 5,
+    SD_MOVER_DO_LOOK_CLOSED = 6,
+    SD_MOVER_DO_MARK_CLOSED = 7,
+    SD_MOVER_DO_RESEND = 8,
+    SD_MOVER_DO_END_COMPANION = 9,
+    SD_MOVER_DO_PASS = 10,
+    SD_MOVER_DO_WAIT = 11,
+    SD_MOVER_DO_BROKEN_PIPE = 12,
+    SD_MOVER_DO_HAND_OVER = 13,
 };
 struct sd_mover {
     uint64_t left;
@@ -788,9 +810,9 @@ struct sd_mover {
 };
 void sd_mover_start(struct sd_mover *m);
 uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_t arg);
-extern const char *const sd_mover_state_name[8];
-extern const char *const sd_mover_event_name[12];
-extern const char *const sd_mover_effect_name[13];
+extern const char *const sd_mover_state_name[9];
+extern const char *const sd_mover_event_name[14];
+extern const char *const sd_mover_effect_name[14];
 enum sd_leaver_state {
     SD_LEAVER_RINGS = 0,
     SD_LEAVER_ANNOUNCED = 1,
@@ -806,12 +828,13 @@ enum sd_leaver_event {
     SD_LEAVER_EV_FIRST = 1,
     SD_LEAVER_EV_AFTER_MOVE = 2,
     SD_LEAVER_EV_AFTER_CLOSE = 3,
-    SD_LEAVER_EV_PUT_DONE = 4,
-    SD_LEAVER_EV_NO_PEER = 5,
-    SD_LEAVER_EV_RESIGNED = 6,
-    SD_LEAVER_EV_MOVED_MEANWHILE = 7,
-    SD_LEAVER_EV_CLOSED_MEANWHILE = 8,
-    SD_LEAVER_EV_STANDS_IN = 9,
+    SD_LEAVER_EV_TAKEN_BACK = 4,
+    SD_LEAVER_EV_PUT_DONE = 5,
+    SD_LEAVER_EV_NO_PEER = 6,
+    SD_LEAVER_EV_RESIGNED = 7,
+    SD_LEAVER_EV_MOVED_MEANWHILE = 8,
+    SD_LEAVER_EV_CLOSED_MEANWHILE = 9,
+    SD_LEAVER_EV_STANDS_IN = 10,
 };
 enum sd_leaver_effect {
     SD_LEAVER_DO_ANNOUNCE = 1,
@@ -831,7 +854,7 @@ struct sd_leaver {
 void sd_leaver_start(struct sd_leaver *m);
 uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint64_t arg);
 extern const char *const sd_leaver_state_name[8];
-extern const char *const sd_leaver_event_name[10];
+extern const char *const sd_leaver_event_name[11];
 extern const char *const sd_leaver_effect_name[11];
 enum sd_follower_state {
     SD_FOLLOWER_BEHIND = 0,
@@ -858,3 +881,58 @@ uint32_t sd_follower_step(struct sd_follower *m, uint32_t event, uint64_t arg);
 extern const char *const sd_follower_state_name[4];
 extern const char *const sd_follower_event_name[4];
 extern const char *const sd_follower_effect_name[4];
+enum sd_joiner_state {
+    SD_JOINER_APART = 0,
+    SD_JOINER_HOPING = 1,
+    SD_JOINER_ASKING = 2,
+    SD_JOINER_ANSWERING = 3,
+};
+enum sd_joiner_event {
+    SD_JOINER_EV_MEET = 0,
+    SD_JOINER_EV_CALL = 1,
+    SD_JOINER_EV_INVITED = 2,
+    SD_JOINER_EV_GRANTED = 3,
+    SD_JOINER_EV_REFUSED = 4,
+};
+enum sd_joiner_effect {
+    SD_JOINER_DO_ASK = 1,
+    SD_JOINER_DO_ATTACH = 2,
+};
+struct sd_joiner {
+    uint64_t calls;
+    uint64_t patience;
+    uint32_t state;
+};
+void sd_joiner_start(struct sd_joiner *m);
+uint32_t sd_joiner_step(struct sd_joiner *m, uint32_t event, uint64_t arg);
+extern const char *const sd_joiner_state_name[4];
+extern const char *const sd_joiner_event_name[5];
+extern const char *const sd_joiner_effect_name[3];
+enum sd_join_state {
+    SD_JOIN_NONE = 0,
+    SD_JOIN_INVITED = 1,
+    SD_JOIN_MET = 2,
+    SD_JOIN_ENDED = 3,
+};
+enum sd_join_event {
+    SD_JOIN_EV_ASKED = 0,
+    SD_JOIN_EV_ANSWERED = 1,
+    SD_JOIN_EV_DENIED = 2,
+    SD_JOIN_EV_GONE = 3,
+};
+enum sd_join_effect {
+    SD_JOIN_DO_INVITE = 1,
+    SD_JOIN_DO_MEET = 2,
+    SD_JOIN_DO_INVITE_FIRST = 3,
+    SD_JOIN_DO_SEND_SLAB = 4,
+    SD_JOIN_DO_DENY = 5,
+    SD_JOIN_DO_FORGET = 6,
+};
+struct sd_join {
+    uint32_t state;
+};
+void sd_join_start(struct sd_join *m);
+uint32_t sd_join_step(struct sd_join *m, uint32_t event, uint64_t arg);
+extern const char *const sd_join_state_name[4];
+extern const char *const sd_join_event_name[4];
+extern const char *const sd_join_effect_name[7];

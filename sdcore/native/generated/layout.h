@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SD_LAYOUT_VERSION 5u /* Changes with every layout; processes of different versions use kernel TCP. */
+#define SD_LAYOUT_VERSION 6u /* Changes with every layout; processes of different versions use kernel TCP. */
 #define SD_SLAB_MAGIC 1396986673u /* First word of a slab. */
 #define SD_REGION_MAGIC 1396986417u /* First word of a region. */
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
@@ -47,6 +47,7 @@
 #define SD_RX_SEEN_MOVED 8u /* Set by the producer after TX_MOVED: what stood here before says who sends what is unread. */
 #define SD_RX_SEEN_CLOSED 16u /* Set by the producer after TX_CLOSED, for the same reason. */
 #define SD_RX_DEAF 32u /* The consumer shut both directions and lives on: what comes resets the connection. */
+#define SD_RX_AWAY 64u /* The consumer reads the companion, and looks here when that is empty. */
 #define SD_ARM_WATCHED 1u
 #define SD_ARM_SLEEPER 2u
 #define SD_ARM_MOVE 4u
@@ -68,6 +69,7 @@
 #define SD_MSG_KEPT 11u /* body KEPT. Reply: no body, fd: what this family had kept under the number. */
 #define SD_MSG_LET_GO 12u /* body KEPT. Reply: no body. Nobody of the family needs it any more. */
 #define SD_MSG_DRAIN 13u /* body DRAIN. Reply: no body, fd: memfd with JSON. Asked again, it tells how far it is. */
+#define SD_MSG_JOIN 14u /* body JOIN, fd: a TCP connection. Reply: LEASE (lease_id 0: wait for the mark), fd: slab. */
 #define SD_STATUS_OK 0u
 #define SD_STATUS_DENIED 1u /* reason says why, as a REASON_*. */
 #define SD_STATUS_BAD 2u /* The request was malformed or its descriptor is not what it should be. */
@@ -137,9 +139,11 @@ enum sd_reason {
     SD_REASON_MOVED_STDIO = 26,
     SD_REASON_MOVED_SIGNAL = 27,
     SD_REASON_DRAINED = 28,
+    SD_REASON_HANDED_ON = 29,
+    SD_REASON_CAME_BACK = 30,
 };
-#define SD_REASON_COUNT 29u
-__attribute__((unused)) static const char *const sd_reason_name[29] = {
+#define SD_REASON_COUNT 31u
+__attribute__((unused)) static const char *const sd_reason_name[31] = {
     "accelerated",
     "new",
     "no_monitor",
@@ -169,9 +173,11 @@ __attribute__((unused)) static const char *const sd_reason_name[29] = {
     "moved_stdio",
     "moved_signal",
     "drained",
+    "handed_on",
+    "came_back",
 };
 
-__attribute__((unused)) static const char *const sd_reason_text[29] = {
+__attribute__((unused)) static const char *const sd_reason_text[31] = {
     "",
     "not connected yet",
     "no monitor could be reached",
@@ -201,6 +207,8 @@ __attribute__((unused)) static const char *const sd_reason_text[29] = {
     "it became standard input, output or error, which libc reads and writes by itself",
     "signal-driven input was asked for",
     "an administrator drained the program, or the one at the other end",
+    "it was passed on or inherited, and the other end has not joined yet",
+    "it was handed on, came back into shared memory, and left it again to close",
 };
 
 /* Half a line, written by the producer of a direction. */
@@ -366,7 +374,7 @@ _Static_assert(offsetof(struct sd_totals, received_bytes) == 16, "totals.receive
 /* What a socket object shows to `sdcore ss`; the head of the library's own structure. */
 struct sd_socket_record {
     _Atomic uint32_t refs; /* Descriptors that refer to it, over the family; 0 is a free object. */
-    _Atomic uint32_t pid; /* Process that used it last. */
+    _Atomic uint32_t pid; /* Process that used it last; 0: it became another program, and closed it. */
     _Atomic uint32_t fd; /* Descriptor there. */
     _Atomic uint32_t state; /* SOCK_STATE_*. */
     _Atomic uint32_t transport; /* TRANSPORT_*. */
@@ -380,7 +388,8 @@ struct sd_socket_record {
     _Atomic uint64_t ring_received_bytes;
     struct sd_address local;
     struct sd_address peer;
-    uint8_t padding_15[136];
+    _Atomic uint32_t invited; /* M: 1: the other end wants to join; ask for the slab, too. */
+    uint8_t padding_16[132];
 };
 _Static_assert(sizeof(struct sd_socket_record) == 256, "size of socket_record");
 _Static_assert(offsetof(struct sd_socket_record, refs) == 0, "socket_record.refs");
@@ -398,6 +407,7 @@ _Static_assert(offsetof(struct sd_socket_record, ring_sent_bytes) == 56, "socket
 _Static_assert(offsetof(struct sd_socket_record, ring_received_bytes) == 64, "socket_record.ring_received_bytes");
 _Static_assert(offsetof(struct sd_socket_record, local) == 72, "socket_record.local");
 _Static_assert(offsetof(struct sd_socket_record, peer) == 96, "socket_record.peer");
+_Static_assert(offsetof(struct sd_socket_record, invited) == 120, "socket_record.invited");
 
 /* Head of a region; socket objects and thread slots follow, the library knows where. */
 struct sd_region {
@@ -521,5 +531,12 @@ struct sd_msg_drain {
 };
 _Static_assert(sizeof(struct sd_msg_drain) == 8, "size of msg_drain");
 _Static_assert(offsetof(struct sd_msg_drain, pid) == 0, "msg_drain.pid");
+
+/* An end of a connection that may get rings again. */
+struct sd_msg_join {
+    uint64_t index; /* Of its socket object in the region; there the mark is set. */
+};
+_Static_assert(sizeof(struct sd_msg_join) == 8, "size of msg_join");
+_Static_assert(offsetof(struct sd_msg_join, index) == 0, "msg_join.index");
 
 #endif

@@ -1140,8 +1140,9 @@ enum sd_ring_tx_state {
     SD_RING_TX_OPEN = 0,
     SD_RING_TX_STARVED = 1,
     SD_RING_TX_SHUT = 2,
-    SD_RING_TX_MOVED = 3,
-    SD_RING_TX_BROKEN = 4,
+    SD_RING_TX_OUT = 3,
+    SD_RING_TX_MOVED = 4,
+    SD_RING_TX_BROKEN = 5,
 };
 enum sd_ring_tx_event {
     SD_RING_TX_EV_SEND = 0,
@@ -1150,6 +1151,8 @@ enum sd_ring_tx_event {
     SD_RING_TX_EV_SHUTDOWN = 3,
     SD_RING_TX_EV_MOVE = 4,
     SD_RING_TX_EV_BREAK = 5,
+    SD_RING_TX_EV_BEGIN_OUT = 6,
+    SD_RING_TX_EV_JOIN = 7,
 };
 enum sd_ring_tx_effect {
     SD_RING_TX_DO_PUT_ALL = 1,
@@ -1162,8 +1165,8 @@ enum sd_ring_tx_effect {
     SD_RING_TX_DO_SEND_COMPANION = 8,
     SD_RING_TX_DO_BROKEN_PIPE = 9,
 };
-__attribute__((unused)) static const char *const sd_ring_tx_state_name[5] = {"OPEN", "STARVED", "SHUT", "MOVED", "BROKEN"};
-__attribute__((unused)) static const char *const sd_ring_tx_event_name[6] = {"SEND", "CREDIT", "WINDOW", "SHUTDOWN", "MOVE", "BREAK"};
+__attribute__((unused)) static const char *const sd_ring_tx_state_name[6] = {"OPEN", "STARVED", "SHUT", "OUT", "MOVED", "BROKEN"};
+__attribute__((unused)) static const char *const sd_ring_tx_event_name[8] = {"SEND", "CREDIT", "WINDOW", "SHUTDOWN", "MOVE", "BREAK", "BEGIN_OUT", "JOIN"};
 __attribute__((unused)) static const char *const sd_ring_tx_effect_name[10] = {"", "PUT_ALL", "PUT_FREE", "LOOK", "RETRY", "WAIT_ROOM", "PUBLISH_FIN", "PUBLISH_MOVED", "SEND_COMPANION", "BROKEN_PIPE"};
 struct sd_ring_tx {
     uint64_t free;
@@ -1195,6 +1198,8 @@ static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uin
             return SD_RING_TX_DO_LOOK; /* STARVED SEND LOOK -> STARVED */
         case SD_RING_TX_SHUT:
             return SD_RING_TX_DO_BROKEN_PIPE; /* SHUT SEND BROKEN_PIPE -> SHUT */
+        case SD_RING_TX_OUT:
+            return SD_RING_TX_DO_SEND_COMPANION; /* OUT SEND SEND_COMPANION -> OUT */
         case SD_RING_TX_MOVED:
             return SD_RING_TX_DO_SEND_COMPANION; /* MOVED SEND SEND_COMPANION -> MOVED */
         case SD_RING_TX_BROKEN:
@@ -1229,6 +1234,10 @@ static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uin
         }
         case SD_RING_TX_SHUT:
             return 0; /* SHUT WINDOW -> SHUT */
+        case SD_RING_TX_OUT: {
+            if ((m->free + arg) >= ((uint64_t)m->window + (uint64_t)m->owed)) { m->free = ((m->free + arg) - (uint64_t)m->window) - (uint64_t)m->owed; m->owed = (uint32_t)(0ULL); m->window = (uint32_t)(arg); return 0; } /* OUT WINDOW [(free + arg) >= (window + owed)] free = ((free + arg) - window) - owed; owed = 0; window = arg; -> OUT */
+            const uint64_t new_free = 0ULL; const uint64_t new_owed = (((uint64_t)m->window + (uint64_t)m->owed) - m->free) - arg; const uint64_t new_window = arg; m->free = new_free; m->owed = (uint32_t)(new_owed); m->window = (uint32_t)(new_window); return 0; /* OUT WINDOW free = 0; owed = ((window + owed) - free) - arg; window = arg; -> OUT */
+        }
         case SD_RING_TX_MOVED:
             return 0; /* MOVED WINDOW -> MOVED */
         case SD_RING_TX_BROKEN:
@@ -1243,6 +1252,8 @@ static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uin
             m->state = SD_RING_TX_SHUT; return SD_RING_TX_DO_PUBLISH_FIN; /* STARVED SHUTDOWN PUBLISH_FIN -> SHUT */
         case SD_RING_TX_SHUT:
             return 0; /* SHUT SHUTDOWN -> SHUT */
+        case SD_RING_TX_OUT:
+            return 0; /* OUT SHUTDOWN -> OUT */
         case SD_RING_TX_MOVED:
             return 0; /* MOVED SHUTDOWN -> MOVED */
         case SD_RING_TX_BROKEN:
@@ -1257,6 +1268,8 @@ static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uin
             m->state = SD_RING_TX_MOVED; return SD_RING_TX_DO_PUBLISH_MOVED; /* STARVED MOVE PUBLISH_MOVED -> MOVED */
         case SD_RING_TX_SHUT:
             return 0; /* SHUT MOVE -> SHUT */
+        case SD_RING_TX_OUT:
+            m->state = SD_RING_TX_MOVED; return SD_RING_TX_DO_PUBLISH_MOVED; /* OUT MOVE PUBLISH_MOVED -> MOVED */
         case SD_RING_TX_MOVED:
             return 0; /* MOVED MOVE -> MOVED */
         case SD_RING_TX_BROKEN:
@@ -1271,10 +1284,24 @@ static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uin
             m->state = SD_RING_TX_BROKEN; return 0; /* STARVED BREAK -> BROKEN */
         case SD_RING_TX_SHUT:
             m->state = SD_RING_TX_BROKEN; return 0; /* SHUT BREAK -> BROKEN */
+        case SD_RING_TX_OUT:
+            m->state = SD_RING_TX_BROKEN; return 0; /* OUT BREAK -> BROKEN */
         case SD_RING_TX_MOVED:
             m->state = SD_RING_TX_BROKEN; return 0; /* MOVED BREAK -> BROKEN */
         case SD_RING_TX_BROKEN:
             return 0; /* BROKEN BREAK -> BROKEN */
+        }
+        break;
+    case SD_RING_TX_EV_BEGIN_OUT:
+        switch (m->state) {
+        case SD_RING_TX_OPEN:
+            m->state = SD_RING_TX_OUT; return 0; /* OPEN BEGIN_OUT -> OUT */
+        }
+        break;
+    case SD_RING_TX_EV_JOIN:
+        switch (m->state) {
+        case SD_RING_TX_OUT:
+            m->state = SD_RING_TX_OPEN; return 0; /* OUT JOIN -> OPEN */
         }
         break;
     }
@@ -1285,9 +1312,10 @@ static inline uint32_t sd_ring_tx_step(struct sd_ring_tx *m, uint32_t event, uin
 enum sd_ring_rx_state {
     SD_RING_RX_OPEN = 0,
     SD_RING_RX_DRY = 1,
-    SD_RING_RX_ENDED = 2,
-    SD_RING_RX_MOVED = 3,
-    SD_RING_RX_BROKEN = 4,
+    SD_RING_RX_AWAY = 2,
+    SD_RING_RX_ENDED = 3,
+    SD_RING_RX_MOVED = 4,
+    SD_RING_RX_BROKEN = 5,
 };
 enum sd_ring_rx_event {
     SD_RING_RX_EV_RECV = 0,
@@ -1296,7 +1324,10 @@ enum sd_ring_rx_event {
     SD_RING_RX_EV_MOVED = 3,
     SD_RING_RX_EV_BREAK = 4,
     SD_RING_RX_EV_SHUT = 5,
-    SD_RING_RX_EV_UNSEE = 6,
+    SD_RING_RX_EV_BEGIN_AWAY = 6,
+    SD_RING_RX_EV_QUIET = 7,
+    SD_RING_RX_EV_ARRIVED = 8,
+    SD_RING_RX_EV_UNSEE = 9,
 };
 enum sd_ring_rx_effect {
     SD_RING_RX_DO_TAKE_ALL = 1,
@@ -1307,10 +1338,12 @@ enum sd_ring_rx_effect {
     SD_RING_RX_DO_END_OF_STREAM = 6,
     SD_RING_RX_DO_RECV_COMPANION = 7,
     SD_RING_RX_DO_RAISE_RESET = 8,
+    SD_RING_RX_DO_LOOK_BOTH = 9,
+    SD_RING_RX_DO_ARRIVE = 10,
 };
-__attribute__((unused)) static const char *const sd_ring_rx_state_name[5] = {"OPEN", "DRY", "ENDED", "MOVED", "BROKEN"};
-__attribute__((unused)) static const char *const sd_ring_rx_event_name[7] = {"RECV", "DATA", "FIN", "MOVED", "BREAK", "SHUT", "UNSEE"};
-__attribute__((unused)) static const char *const sd_ring_rx_effect_name[9] = {"", "TAKE_ALL", "TAKE_AVAIL", "LOOK", "RETRY", "WAIT_DATA", "END_OF_STREAM", "RECV_COMPANION", "RAISE_RESET"};
+__attribute__((unused)) static const char *const sd_ring_rx_state_name[6] = {"OPEN", "DRY", "AWAY", "ENDED", "MOVED", "BROKEN"};
+__attribute__((unused)) static const char *const sd_ring_rx_event_name[10] = {"RECV", "DATA", "FIN", "MOVED", "BREAK", "SHUT", "BEGIN_AWAY", "QUIET", "ARRIVED", "UNSEE"};
+__attribute__((unused)) static const char *const sd_ring_rx_effect_name[11] = {"", "TAKE_ALL", "TAKE_AVAIL", "LOOK", "RETRY", "WAIT_DATA", "END_OF_STREAM", "RECV_COMPANION", "RAISE_RESET", "LOOK_BOTH", "ARRIVE"};
 struct sd_ring_rx {
     uint64_t avail;
     uint32_t state;
@@ -1337,6 +1370,8 @@ static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uin
             m->state = SD_RING_RX_DRY; return SD_RING_RX_DO_LOOK; /* OPEN RECV LOOK -> DRY */
         case SD_RING_RX_DRY:
             return SD_RING_RX_DO_LOOK; /* DRY RECV LOOK -> DRY */
+        case SD_RING_RX_AWAY:
+            return SD_RING_RX_DO_LOOK_BOTH; /* AWAY RECV LOOK_BOTH -> AWAY */
         case SD_RING_RX_ENDED:
             return SD_RING_RX_DO_END_OF_STREAM; /* ENDED RECV END_OF_STREAM -> ENDED */
         case SD_RING_RX_MOVED:
@@ -1361,6 +1396,8 @@ static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uin
             return 0; /* OPEN FIN -> OPEN */
         case SD_RING_RX_DRY:
             m->state = SD_RING_RX_ENDED; return SD_RING_RX_DO_END_OF_STREAM; /* DRY FIN END_OF_STREAM -> ENDED */
+        case SD_RING_RX_AWAY:
+            return 0; /* AWAY FIN -> AWAY */
         case SD_RING_RX_ENDED:
             return 0; /* ENDED FIN -> ENDED */
         case SD_RING_RX_MOVED:
@@ -1375,6 +1412,8 @@ static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uin
             return 0; /* OPEN MOVED -> OPEN */
         case SD_RING_RX_DRY:
             m->state = SD_RING_RX_MOVED; return SD_RING_RX_DO_RECV_COMPANION; /* DRY MOVED RECV_COMPANION -> MOVED */
+        case SD_RING_RX_AWAY:
+            m->state = SD_RING_RX_MOVED; return SD_RING_RX_DO_RECV_COMPANION; /* AWAY MOVED RECV_COMPANION -> MOVED */
         case SD_RING_RX_ENDED:
             return 0; /* ENDED MOVED -> ENDED */
         case SD_RING_RX_MOVED:
@@ -1389,6 +1428,8 @@ static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uin
             return 0; /* OPEN BREAK -> OPEN */
         case SD_RING_RX_DRY:
             m->state = SD_RING_RX_BROKEN; return SD_RING_RX_DO_RAISE_RESET; /* DRY BREAK RAISE_RESET -> BROKEN */
+        case SD_RING_RX_AWAY:
+            return 0; /* AWAY BREAK -> AWAY */
         case SD_RING_RX_ENDED:
             return 0; /* ENDED BREAK -> ENDED */
         case SD_RING_RX_MOVED:
@@ -1403,6 +1444,8 @@ static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uin
             m->shut = (uint8_t)(1ULL); return 0; /* OPEN SHUT shut = 1; -> OPEN */
         case SD_RING_RX_DRY:
             m->shut = (uint8_t)(1ULL); return 0; /* DRY SHUT shut = 1; -> DRY */
+        case SD_RING_RX_AWAY:
+            m->shut = (uint8_t)(1ULL); return 0; /* AWAY SHUT shut = 1; -> AWAY */
         case SD_RING_RX_ENDED:
             return 0; /* ENDED SHUT -> ENDED */
         case SD_RING_RX_MOVED:
@@ -1411,12 +1454,34 @@ static inline uint32_t sd_ring_rx_step(struct sd_ring_rx *m, uint32_t event, uin
             return 0; /* BROKEN SHUT -> BROKEN */
         }
         break;
+    case SD_RING_RX_EV_BEGIN_AWAY:
+        switch (m->state) {
+        case SD_RING_RX_OPEN:
+            m->state = SD_RING_RX_AWAY; return 0; /* OPEN BEGIN_AWAY -> AWAY */
+        }
+        break;
+    case SD_RING_RX_EV_QUIET:
+        switch (m->state) {
+        case SD_RING_RX_AWAY:
+            if (arg > 0ULL) { return SD_RING_RX_DO_ARRIVE; } /* AWAY QUIET [arg > 0] ARRIVE -> AWAY */
+            if ((uint64_t)m->shut > 0ULL) { return SD_RING_RX_DO_END_OF_STREAM; } /* AWAY QUIET [shut > 0] END_OF_STREAM -> AWAY */
+            return SD_RING_RX_DO_WAIT_DATA; /* AWAY QUIET WAIT_DATA -> AWAY */
+        }
+        break;
+    case SD_RING_RX_EV_ARRIVED:
+        switch (m->state) {
+        case SD_RING_RX_AWAY:
+            m->state = SD_RING_RX_DRY; return SD_RING_RX_DO_RETRY; /* AWAY ARRIVED RETRY -> DRY */
+        }
+        break;
     case SD_RING_RX_EV_UNSEE:
         switch (m->state) {
         case SD_RING_RX_OPEN:
             m->avail = 0ULL; m->state = SD_RING_RX_DRY; return 0; /* OPEN UNSEE avail = 0; -> DRY */
         case SD_RING_RX_DRY:
             return 0; /* DRY UNSEE -> DRY */
+        case SD_RING_RX_AWAY:
+            return 0; /* AWAY UNSEE -> AWAY */
         case SD_RING_RX_ENDED:
             return 0; /* ENDED UNSEE -> ENDED */
         case SD_RING_RX_MOVED:
@@ -1946,45 +2011,49 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
 /* mover: Producer of one direction that goes over to the companion, or closes: who sends what was not read. */
 enum sd_mover_state {
     SD_MOVER_RINGS = 0,
-    SD_MOVER_LOOKING = 1,
-    SD_MOVER_HELD = 2,
-    SD_MOVER_RESENDING = 3,
-    SD_MOVER_OVER = 4,
-    SD_MOVER_CLOSING = 5,
-    SD_MOVER_LINGERING = 6,
-    SD_MOVER_CLOSED = 7,
+    SD_MOVER_OUT = 1,
+    SD_MOVER_LOOKING = 2,
+    SD_MOVER_HELD = 3,
+    SD_MOVER_RESENDING = 4,
+    SD_MOVER_OVER = 5,
+    SD_MOVER_CLOSING = 6,
+    SD_MOVER_LINGERING = 7,
+    SD_MOVER_CLOSED = 8,
 };
 enum sd_mover_event {
-    SD_MOVER_EV_MOVE = 0,
-    SD_MOVER_EV_WITHDRAW = 1,
-    SD_MOVER_EV_FORWARDS = 2,
-    SD_MOVER_EV_LEFT = 3,
-    SD_MOVER_EV_LATE = 4,
-    SD_MOVER_EV_TRY = 5,
-    SD_MOVER_EV_SENT = 6,
-    SD_MOVER_EV_FULL = 7,
-    SD_MOVER_EV_BREAK = 8,
-    SD_MOVER_EV_SEND = 9,
-    SD_MOVER_EV_SHUTDOWN = 10,
-    SD_MOVER_EV_CLOSE = 11,
+    SD_MOVER_EV_BEGIN_OUT = 0,
+    SD_MOVER_EV_JOIN = 1,
+    SD_MOVER_EV_MOVE = 2,
+    SD_MOVER_EV_WITHDRAW = 3,
+    SD_MOVER_EV_FORWARDS = 4,
+    SD_MOVER_EV_LEFT = 5,
+    SD_MOVER_EV_LATE = 6,
+    SD_MOVER_EV_TRY = 7,
+    SD_MOVER_EV_SENT = 8,
+    SD_MOVER_EV_FULL = 9,
+    SD_MOVER_EV_BREAK = 10,
+    SD_MOVER_EV_SEND = 11,
+    SD_MOVER_EV_SHUTDOWN = 12,
+    SD_MOVER_EV_CLOSE = 13,
 };
 enum sd_mover_effect {
-    SD_MOVER_DO_PUBLISH_MOVED = 1,
-    SD_MOVER_DO_PUBLISH_FIN = 2,
-    SD_MOVER_DO_LOOK_MOVED = 3,
-    SD_MOVER_DO_LOOK_AGAIN = 4,
-    SD_MOVER_DO_LOOK_CLOSED = 5,
-    SD_MOVER_DO_MARK_CLOSED = 6,
-    SD_MOVER_DO_RESEND = 7,
-    SD_MOVER_DO_END_COMPANION = 8,
-    SD_MOVER_DO_PASS = 9,
-    SD_MOVER_DO_WAIT = 10,
-    SD_MOVER_DO_BROKEN_PIPE = 11,
-    SD_MOVER_DO_HAND_OVER = 12,
+    SD_MOVER_DO_ENTER = 1,
+    SD_MOVER_DO_PUBLISH_MOVED = 2,
+    SD_MOVER_DO_PUBLISH_FIN = 3,
+    SD_MOVER_DO_LOOK_MOVED = 4,
+    SD_MOVER_DO_LOOK_AGAIN = 5,
+    SD_MOVER_DO_LOOK_CLOSED = 6,
+    SD_MOVER_DO_MARK_CLOSED = 7,
+    SD_MOVER_DO_RESEND = 8,
+    SD_MOVER_DO_END_COMPANION = 9,
+    SD_MOVER_DO_PASS = 10,
+    SD_MOVER_DO_WAIT = 11,
+    SD_MOVER_DO_BROKEN_PIPE = 12,
+    SD_MOVER_DO_HAND_OVER = 13,
 };
-__attribute__((unused)) static const char *const sd_mover_state_name[8] = {"RINGS", "LOOKING", "HELD", "RESENDING", "OVER", "CLOSING", "LINGERING", "CLOSED"};
-__attribute__((unused)) static const char *const sd_mover_event_name[12] = {"MOVE", "WITHDRAW", "FORWARDS", "LEFT", "LATE", "TRY", "SENT", "FULL", "BREAK", "SEND", "SHUTDOWN", "CLOSE"};
-__attribute__((unused)) static const char *const sd_mover_effect_name[13] = {"", "PUBLISH_MOVED", "PUBLISH_FIN", "LOOK_MOVED", "LOOK_AGAIN", "LOOK_CLOSED", "MARK_CLOSED", "RESEND", "END_COMPANION", "PASS", "WAIT", "BROKEN_PIPE", "HAND_OVER"};
+__attribute__((unused)) static const char *const sd_mover_state_name[9] = {"RINGS", "OUT", "LOOKING", "HELD", "RESENDING", "OVER", "CLOSING", "LINGERING", "CLOSED"};
+__attribute__((unused)) static const char *const sd_mover_event_name[14] = {"BEGIN_OUT", "JOIN", "MOVE", "WITHDRAW", "FORWARDS", "LEFT", "LATE", "TRY", "SENT", "FULL", "BREAK", "SEND", "SHUTDOWN", "CLOSE"};
+__attribute__((unused)) static const char *const sd_mover_effect_name[14] = {"", "ENTER", "PUBLISH_MOVED", "PUBLISH_FIN", "LOOK_MOVED", "LOOK_AGAIN", "LOOK_CLOSED", "MARK_CLOSED", "RESEND", "END_COMPANION", "PASS", "WAIT", "BROKEN_PIPE", "HAND_OVER"};
 struct sd_mover {
     uint64_t left;
     uint32_t state;
@@ -2003,10 +2072,25 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
 {
     (void)arg;
     switch (event) {
+    case SD_MOVER_EV_BEGIN_OUT:
+        switch (m->state) {
+        case SD_MOVER_RINGS:
+            m->state = SD_MOVER_OUT; return 0; /* RINGS BEGIN_OUT -> OUT */
+        }
+        break;
+    case SD_MOVER_EV_JOIN:
+        switch (m->state) {
+        case SD_MOVER_OUT:
+            if (arg > 0ULL) { return 0; } /* OUT JOIN [arg > 0] -> OUT */
+            m->state = SD_MOVER_RINGS; return SD_MOVER_DO_ENTER; /* OUT JOIN ENTER -> RINGS */
+        }
+        break;
     case SD_MOVER_EV_MOVE:
         switch (m->state) {
         case SD_MOVER_RINGS:
             m->state = SD_MOVER_LOOKING; return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* RINGS MOVE PUBLISH_MOVED LOOK_MOVED -> LOOKING */
+        case SD_MOVER_OUT:
+            m->state = SD_MOVER_LOOKING; return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* OUT MOVE PUBLISH_MOVED LOOK_MOVED -> LOOKING */
         case SD_MOVER_LOOKING:
             return 0; /* LOOKING MOVE -> LOOKING */
         case SD_MOVER_HELD:
@@ -2057,6 +2141,8 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         switch (m->state) {
         case SD_MOVER_RINGS:
             return 0; /* RINGS TRY -> RINGS */
+        case SD_MOVER_OUT:
+            return 0; /* OUT TRY -> OUT */
         case SD_MOVER_LOOKING:
             return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* LOOKING TRY PUBLISH_MOVED LOOK_MOVED -> LOOKING */
         case SD_MOVER_HELD:
@@ -2098,6 +2184,8 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         break;
     case SD_MOVER_EV_SEND:
         switch (m->state) {
+        case SD_MOVER_OUT:
+            return SD_MOVER_DO_PASS; /* OUT SEND PASS -> OUT */
         case SD_MOVER_LOOKING:
             return SD_MOVER_DO_WAIT; /* LOOKING SEND WAIT -> LOOKING */
         case SD_MOVER_HELD:
@@ -2114,6 +2202,8 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         switch (m->state) {
         case SD_MOVER_RINGS:
             m->fin = (uint8_t)(1ULL); return 0; /* RINGS SHUTDOWN fin = 1; -> RINGS */
+        case SD_MOVER_OUT:
+            m->state = SD_MOVER_OVER; return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_END_COMPANION << 8; /* OUT SHUTDOWN PUBLISH_MOVED END_COMPANION -> OVER */
         case SD_MOVER_LOOKING:
             m->fin = (uint8_t)(1ULL); return SD_MOVER_DO_PUBLISH_FIN; /* LOOKING SHUTDOWN fin = 1; PUBLISH_FIN -> LOOKING */
         case SD_MOVER_HELD:
@@ -2128,6 +2218,8 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         switch (m->state) {
         case SD_MOVER_RINGS:
             m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* RINGS CLOSE LOOK_CLOSED -> CLOSING */
+        case SD_MOVER_OUT:
+            m->state = SD_MOVER_CLOSED; return SD_MOVER_DO_MARK_CLOSED; /* OUT CLOSE MARK_CLOSED -> CLOSED */
         case SD_MOVER_LOOKING:
             m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* LOOKING CLOSE LOOK_CLOSED -> CLOSING */
         case SD_MOVER_HELD:
@@ -2158,12 +2250,13 @@ enum sd_leaver_event {
     SD_LEAVER_EV_FIRST = 1,
     SD_LEAVER_EV_AFTER_MOVE = 2,
     SD_LEAVER_EV_AFTER_CLOSE = 3,
-    SD_LEAVER_EV_PUT_DONE = 4,
-    SD_LEAVER_EV_NO_PEER = 5,
-    SD_LEAVER_EV_RESIGNED = 6,
-    SD_LEAVER_EV_MOVED_MEANWHILE = 7,
-    SD_LEAVER_EV_CLOSED_MEANWHILE = 8,
-    SD_LEAVER_EV_STANDS_IN = 9,
+    SD_LEAVER_EV_TAKEN_BACK = 4,
+    SD_LEAVER_EV_PUT_DONE = 5,
+    SD_LEAVER_EV_NO_PEER = 6,
+    SD_LEAVER_EV_RESIGNED = 7,
+    SD_LEAVER_EV_MOVED_MEANWHILE = 8,
+    SD_LEAVER_EV_CLOSED_MEANWHILE = 9,
+    SD_LEAVER_EV_STANDS_IN = 10,
 };
 enum sd_leaver_effect {
     SD_LEAVER_DO_ANNOUNCE = 1,
@@ -2178,7 +2271,7 @@ enum sd_leaver_effect {
     SD_LEAVER_DO_KEEP = 10,
 };
 __attribute__((unused)) static const char *const sd_leaver_state_name[8] = {"RINGS", "ANNOUNCED", "PUTTING", "RESIGNING", "PUTTING_LAST", "RESIGNING_LAST", "STANDING_IN", "LEFT"};
-__attribute__((unused)) static const char *const sd_leaver_event_name[10] = {"LEAVE", "FIRST", "AFTER_MOVE", "AFTER_CLOSE", "PUT_DONE", "NO_PEER", "RESIGNED", "MOVED_MEANWHILE", "CLOSED_MEANWHILE", "STANDS_IN"};
+__attribute__((unused)) static const char *const sd_leaver_event_name[11] = {"LEAVE", "FIRST", "AFTER_MOVE", "AFTER_CLOSE", "TAKEN_BACK", "PUT_DONE", "NO_PEER", "RESIGNED", "MOVED_MEANWHILE", "CLOSED_MEANWHILE", "STANDS_IN"};
 __attribute__((unused)) static const char *const sd_leaver_effect_name[11] = {"", "ANNOUNCE", "ASK", "PUT", "RESIGN", "RESIGN_LAST", "SETTLE", "STAND_IN_QUEUE", "STAND_IN_RING", "RELAY", "KEEP"};
 struct sd_leaver {
     uint32_t state;
@@ -2217,6 +2310,12 @@ static inline uint32_t sd_leaver_step(struct sd_leaver *m, uint32_t event, uint6
         switch (m->state) {
         case SD_LEAVER_ANNOUNCED:
             m->state = SD_LEAVER_STANDING_IN; return SD_LEAVER_DO_STAND_IN_RING; /* ANNOUNCED AFTER_CLOSE STAND_IN_RING -> STANDING_IN */
+        }
+        break;
+    case SD_LEAVER_EV_TAKEN_BACK:
+        switch (m->state) {
+        case SD_LEAVER_ANNOUNCED:
+            m->state = SD_LEAVER_LEFT; return SD_LEAVER_DO_SETTLE; /* ANNOUNCED TAKEN_BACK SETTLE -> LEFT */
         }
         break;
     case SD_LEAVER_EV_PUT_DONE:
@@ -2327,6 +2426,166 @@ static inline uint32_t sd_follower_step(struct sd_follower *m, uint32_t event, u
         switch (m->state) {
         case SD_FOLLOWER_SHOWING:
             m->state = SD_FOLLOWER_FOLLOWED; return SD_FOLLOWER_DO_GIVE_BACK; /* SHOWING SHOWN GIVE_BACK -> FOLLOWED */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* joiner: One end of a connection on kernel TCP that may get rings again. */
+enum sd_joiner_state {
+    SD_JOINER_APART = 0,
+    SD_JOINER_HOPING = 1,
+    SD_JOINER_ASKING = 2,
+    SD_JOINER_ANSWERING = 3,
+};
+enum sd_joiner_event {
+    SD_JOINER_EV_MEET = 0,
+    SD_JOINER_EV_CALL = 1,
+    SD_JOINER_EV_INVITED = 2,
+    SD_JOINER_EV_GRANTED = 3,
+    SD_JOINER_EV_REFUSED = 4,
+};
+enum sd_joiner_effect {
+    SD_JOINER_DO_ASK = 1,
+    SD_JOINER_DO_ATTACH = 2,
+};
+__attribute__((unused)) static const char *const sd_joiner_state_name[4] = {"APART", "HOPING", "ASKING", "ANSWERING"};
+__attribute__((unused)) static const char *const sd_joiner_event_name[5] = {"MEET", "CALL", "INVITED", "GRANTED", "REFUSED"};
+__attribute__((unused)) static const char *const sd_joiner_effect_name[3] = {"", "ASK", "ATTACH"};
+struct sd_joiner {
+    uint64_t calls;
+    uint64_t patience;
+    uint32_t state;
+    SD_RECORDED
+};
+
+static inline void sd_joiner_start(struct sd_joiner *m)
+{
+    m->state = SD_JOINER_APART;
+    m->calls = 0u;
+    m->patience = 0u;
+}
+
+static inline uint32_t sd_joiner_step(struct sd_joiner *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_JOINER_EV_MEET:
+        switch (m->state) {
+        case SD_JOINER_APART:
+            m->calls = 0ULL; m->patience = 4ULL; m->state = SD_JOINER_HOPING; return 0; /* APART MEET calls = 0; patience = 4; -> HOPING */
+        }
+        break;
+    case SD_JOINER_EV_CALL:
+        switch (m->state) {
+        case SD_JOINER_APART:
+            return 0; /* APART CALL -> APART */
+        case SD_JOINER_HOPING:
+            if (m->calls < m->patience) { m->calls = m->calls + 1ULL; return 0; } /* HOPING CALL [calls < patience] calls = calls + 1; -> HOPING */
+            m->state = SD_JOINER_ASKING; return SD_JOINER_DO_ASK; /* HOPING CALL ASK -> ASKING */
+        }
+        break;
+    case SD_JOINER_EV_INVITED:
+        switch (m->state) {
+        case SD_JOINER_APART:
+            m->state = SD_JOINER_ANSWERING; return SD_JOINER_DO_ASK; /* APART INVITED ASK -> ANSWERING */
+        case SD_JOINER_HOPING:
+            m->state = SD_JOINER_ASKING; return SD_JOINER_DO_ASK; /* HOPING INVITED ASK -> ASKING */
+        }
+        break;
+    case SD_JOINER_EV_GRANTED:
+        switch (m->state) {
+        case SD_JOINER_ASKING:
+            m->state = SD_JOINER_APART; return SD_JOINER_DO_ATTACH; /* ASKING GRANTED ATTACH -> APART */
+        case SD_JOINER_ANSWERING:
+            m->state = SD_JOINER_APART; return SD_JOINER_DO_ATTACH; /* ANSWERING GRANTED ATTACH -> APART */
+        }
+        break;
+    case SD_JOINER_EV_REFUSED:
+        switch (m->state) {
+        case SD_JOINER_ASKING:
+            m->calls = 0ULL; m->patience = m->patience + m->patience; m->state = SD_JOINER_HOPING; return 0; /* ASKING REFUSED calls = 0; patience = patience + patience; -> HOPING */
+        case SD_JOINER_ANSWERING:
+            m->state = SD_JOINER_APART; return 0; /* ANSWERING REFUSED -> APART */
+        }
+        break;
+    }
+    return SD_NO_ROW;
+}
+
+/* join: A connection on kernel TCP whose ends may get rings again, as the monitor sees it. */
+enum sd_join_state {
+    SD_JOIN_NONE = 0,
+    SD_JOIN_INVITED = 1,
+    SD_JOIN_MET = 2,
+    SD_JOIN_ENDED = 3,
+};
+enum sd_join_event {
+    SD_JOIN_EV_ASKED = 0,
+    SD_JOIN_EV_ANSWERED = 1,
+    SD_JOIN_EV_DENIED = 2,
+    SD_JOIN_EV_GONE = 3,
+};
+enum sd_join_effect {
+    SD_JOIN_DO_INVITE = 1,
+    SD_JOIN_DO_MEET = 2,
+    SD_JOIN_DO_INVITE_FIRST = 3,
+    SD_JOIN_DO_SEND_SLAB = 4,
+    SD_JOIN_DO_DENY = 5,
+    SD_JOIN_DO_FORGET = 6,
+};
+__attribute__((unused)) static const char *const sd_join_state_name[4] = {"NONE", "INVITED", "MET", "ENDED"};
+__attribute__((unused)) static const char *const sd_join_event_name[4] = {"ASKED", "ANSWERED", "DENIED", "GONE"};
+__attribute__((unused)) static const char *const sd_join_effect_name[7] = {"", "INVITE", "MEET", "INVITE_FIRST", "SEND_SLAB", "DENY", "FORGET"};
+struct sd_join {
+    uint32_t state;
+    SD_RECORDED
+};
+
+static inline void sd_join_start(struct sd_join *m)
+{
+    m->state = SD_JOIN_NONE;
+}
+
+static inline uint32_t sd_join_step(struct sd_join *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event) {
+    case SD_JOIN_EV_ASKED:
+        switch (m->state) {
+        case SD_JOIN_NONE:
+            m->state = SD_JOIN_INVITED; return SD_JOIN_DO_INVITE; /* NONE ASKED INVITE -> INVITED */
+        case SD_JOIN_INVITED:
+            return SD_JOIN_DO_INVITE; /* INVITED ASKED INVITE -> INVITED */
+        case SD_JOIN_MET:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_SEND_SLAB | (uint32_t)SD_JOIN_DO_FORGET << 8; /* MET ASKED SEND_SLAB FORGET -> ENDED */
+        }
+        break;
+    case SD_JOIN_EV_ANSWERED:
+        switch (m->state) {
+        case SD_JOIN_INVITED:
+            m->state = SD_JOIN_MET; return SD_JOIN_DO_MEET | (uint32_t)SD_JOIN_DO_INVITE_FIRST << 8; /* INVITED ANSWERED MEET INVITE_FIRST -> MET */
+        case SD_JOIN_MET:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_DENY | (uint32_t)SD_JOIN_DO_FORGET << 8; /* MET ANSWERED DENY FORGET -> ENDED */
+        }
+        break;
+    case SD_JOIN_EV_DENIED:
+        switch (m->state) {
+        case SD_JOIN_NONE:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_DENY | (uint32_t)SD_JOIN_DO_FORGET << 8; /* NONE DENIED DENY FORGET -> ENDED */
+        case SD_JOIN_INVITED:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_DENY | (uint32_t)SD_JOIN_DO_FORGET << 8; /* INVITED DENIED DENY FORGET -> ENDED */
+        case SD_JOIN_MET:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_DENY | (uint32_t)SD_JOIN_DO_FORGET << 8; /* MET DENIED DENY FORGET -> ENDED */
+        }
+        break;
+    case SD_JOIN_EV_GONE:
+        switch (m->state) {
+        case SD_JOIN_INVITED:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_FORGET; /* INVITED GONE FORGET -> ENDED */
+        case SD_JOIN_MET:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_FORGET; /* MET GONE FORGET -> ENDED */
         }
         break;
     }

@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 2967292456u /* checksum of the tables */
+#define SD_RECORD_TABLES 1214701868u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -941,56 +941,71 @@ static inline uint32_t sd_ring_tx_row(const struct sd_ring_tx *m, uint32_t event
         return 8;
     case 5 << 8 | 0:
         return 9;
-    case 0 << 8 | 1:
+    case 6 << 8 | 0:
         return 10;
-    case 1 << 8 | 1:
-        if (arg > (uint64_t)m->owed) return 11;
-        return 12;
-    case 2 << 8 | 1:
-        if ((m->free + arg) > ((uint64_t)m->window + (uint64_t)m->owed)) return 13;
-        return 14;
-    case 3 << 8 | 1:
-        return 15;
-    case 4 << 8 | 1:
-        return 16;
-    case 5 << 8 | 1:
-        return 17;
-    case 0 << 8 | 2:
-        return 18;
-    case 1 << 8 | 2:
-        return 19;
-    case 5 << 8 | 2:
-        return 20;
-    case 2 << 8 | 2:
-        return 21;
-    case 3 << 8 | 2:
-        return 22;
-    case 4 << 8 | 2:
-        return 23;
     case 0 << 8 | 3:
-        return 24;
-    case 1 << 8 | 3:
-        return 25;
-    case 5 << 8 | 3:
-        return 26;
+        return 11;
     case 2 << 8 | 3:
-        return 27;
-    case 3 << 8 | 3:
-        return 28;
+        if ((m->free + arg) >= ((uint64_t)m->window + (uint64_t)m->owed)) return 12;
+        return 13;
+    case 7 << 8 | 3:
+        return 14;
     case 4 << 8 | 3:
+        return 15;
+    case 5 << 8 | 3:
+        return 16;
+    case 3 << 8 | 3:
+        return 17;
+    case 0 << 8 | 1:
+        return 18;
+    case 1 << 8 | 1:
+        if (arg > (uint64_t)m->owed) return 19;
+        return 20;
+    case 2 << 8 | 1:
+        if ((m->free + arg) > ((uint64_t)m->window + (uint64_t)m->owed)) return 21;
+        return 22;
+    case 3 << 8 | 1:
+        return 23;
+    case 4 << 8 | 1:
+        return 24;
+    case 5 << 8 | 1:
+        return 25;
+    case 0 << 8 | 2:
+        return 26;
+    case 1 << 8 | 2:
+        return 27;
+    case 5 << 8 | 2:
+        return 28;
+    case 2 << 8 | 2:
         return 29;
-    case 0 << 8 | 4:
+    case 3 << 8 | 2:
         return 30;
-    case 1 << 8 | 4:
+    case 4 << 8 | 2:
         return 31;
-    case 2 << 8 | 4:
+    case 0 << 8 | 4:
         return 32;
-    case 3 << 8 | 4:
+    case 1 << 8 | 4:
         return 33;
-    case 4 << 8 | 4:
-        return 34;
     case 5 << 8 | 4:
+        return 34;
+    case 2 << 8 | 4:
         return 35;
+    case 3 << 8 | 4:
+        return 36;
+    case 4 << 8 | 4:
+        return 37;
+    case 0 << 8 | 5:
+        return 38;
+    case 1 << 8 | 5:
+        return 39;
+    case 2 << 8 | 5:
+        return 40;
+    case 3 << 8 | 5:
+        return 41;
+    case 4 << 8 | 5:
+        return 42;
+    case 5 << 8 | 5:
+        return 43;
     }
     return 65535;
 }
@@ -1049,66 +1064,86 @@ static inline uint32_t sd_ring_rx_row(const struct sd_ring_rx *m, uint32_t event
         return 3;
     case 5 << 8 | 0:
         return 4;
-    case 6 << 8 | 0:
+    case 9 << 8 | 0:
         return 5;
-    case 2 << 8 | 0:
+    case 6 << 8 | 0:
         return 6;
-    case 3 << 8 | 0:
+    case 2 << 8 | 0:
         return 7;
-    case 4 << 8 | 0:
+    case 3 << 8 | 0:
         return 8;
-    case 0 << 8 | 1:
+    case 4 << 8 | 0:
         return 9;
+    case 0 << 8 | 1:
+        return 10;
     case 1 << 8 | 1:
-        if (arg > 0ULL) return 10;
-        if ((uint64_t)m->shut > 0ULL) return 11;
-        return 12;
-    case 2 << 8 | 1:
+        if (arg > 0ULL) return 11;
+        if ((uint64_t)m->shut > 0ULL) return 12;
         return 13;
-    case 3 << 8 | 1:
+    case 2 << 8 | 1:
         return 14;
-    case 4 << 8 | 1:
+    case 3 << 8 | 1:
         return 15;
-    case 5 << 8 | 1:
+    case 4 << 8 | 1:
         return 16;
-    case 6 << 8 | 1:
+    case 5 << 8 | 1:
         return 17;
-    case 0 << 8 | 2:
+    case 9 << 8 | 1:
         return 18;
-    case 2 << 8 | 2:
+    case 0 << 8 | 2:
         return 19;
-    case 3 << 8 | 2:
-        return 20;
-    case 4 << 8 | 2:
-        return 21;
-    case 5 << 8 | 2:
+    case 7 << 8 | 2:
+        if (arg > 0ULL) return 20;
+        if ((uint64_t)m->shut > 0ULL) return 21;
         return 22;
-    case 6 << 8 | 2:
+    case 8 << 8 | 2:
         return 23;
-    case 0 << 8 | 3:
+    case 3 << 8 | 2:
         return 24;
-    case 2 << 8 | 3:
+    case 5 << 8 | 2:
         return 25;
-    case 3 << 8 | 3:
+    case 2 << 8 | 2:
         return 26;
-    case 4 << 8 | 3:
+    case 4 << 8 | 2:
         return 27;
-    case 5 << 8 | 3:
+    case 9 << 8 | 2:
         return 28;
-    case 6 << 8 | 3:
+    case 0 << 8 | 3:
         return 29;
-    case 0 << 8 | 4:
+    case 2 << 8 | 3:
         return 30;
-    case 2 << 8 | 4:
+    case 3 << 8 | 3:
         return 31;
-    case 3 << 8 | 4:
+    case 4 << 8 | 3:
         return 32;
-    case 4 << 8 | 4:
+    case 5 << 8 | 3:
         return 33;
-    case 5 << 8 | 4:
+    case 9 << 8 | 3:
         return 34;
-    case 6 << 8 | 4:
+    case 0 << 8 | 4:
         return 35;
+    case 2 << 8 | 4:
+        return 36;
+    case 3 << 8 | 4:
+        return 37;
+    case 4 << 8 | 4:
+        return 38;
+    case 5 << 8 | 4:
+        return 39;
+    case 9 << 8 | 4:
+        return 40;
+    case 0 << 8 | 5:
+        return 41;
+    case 2 << 8 | 5:
+        return 42;
+    case 3 << 8 | 5:
+        return 43;
+    case 4 << 8 | 5:
+        return 44;
+    case 5 << 8 | 5:
+        return 45;
+    case 9 << 8 | 5:
+        return 46;
     }
     return 65535;
 }
@@ -1522,93 +1557,108 @@ static inline uint32_t sd_mover_row(const struct sd_mover *m, uint32_t event, ui
 {
     (void)arg;
     switch (event << 8 | m->state) {
-    case 0 << 8 | 0:
+    case 2 << 8 | 0:
         return 0;
-    case 1 << 8 | 0:
+    case 3 << 8 | 0:
         if (arg > 0ULL) return 1;
         if ((uint64_t)m->fin > 0ULL) return 2;
         return 3;
-    case 10 << 8 | 0:
+    case 12 << 8 | 0:
         return 4;
-    case 11 << 8 | 0:
+    case 13 << 8 | 0:
         return 5;
-    case 5 << 8 | 0:
+    case 0 << 8 | 0:
         return 6;
-    case 2 << 8 | 1:
+    case 7 << 8 | 0:
         return 7;
-    case 3 << 8 | 1:
+    case 1 << 8 | 1:
         if (arg > 0ULL) return 8;
-        if ((uint64_t)m->fin > 0ULL) return 9;
-        return 10;
-    case 4 << 8 | 1:
-        if ((uint64_t)m->fin > 0ULL) return 11;
-        return 12;
-    case 5 << 8 | 1:
-        return 13;
-    case 9 << 8 | 1:
-        return 14;
-    case 10 << 8 | 1:
-        return 15;
+        return 9;
     case 11 << 8 | 1:
-        return 16;
-    case 0 << 8 | 1:
-        return 17;
+        return 10;
+    case 2 << 8 | 1:
+        return 11;
+    case 12 << 8 | 1:
+        return 12;
+    case 13 << 8 | 1:
+        return 13;
+    case 7 << 8 | 1:
+        return 14;
+    case 4 << 8 | 2:
+        return 15;
     case 5 << 8 | 2:
+        if (arg > 0ULL) return 16;
+        if ((uint64_t)m->fin > 0ULL) return 17;
         return 18;
-    case 9 << 8 | 2:
+    case 6 << 8 | 2:
         if ((uint64_t)m->fin > 0ULL) return 19;
         return 20;
-    case 10 << 8 | 2:
+    case 7 << 8 | 2:
         return 21;
     case 11 << 8 | 2:
         return 22;
-    case 0 << 8 | 2:
+    case 12 << 8 | 2:
         return 23;
-    case 5 << 8 | 3:
+    case 13 << 8 | 2:
         return 24;
-    case 6 << 8 | 3:
-        if (arg < m->left) return 25;
-        if ((uint64_t)m->fin > 0ULL) return 26;
-        return 27;
-    case 8 << 8 | 3:
-        return 28;
-    case 9 << 8 | 3:
-        if ((uint64_t)m->fin > 0ULL) return 29;
-        return 30;
-    case 10 << 8 | 3:
-        return 31;
-    case 11 << 8 | 3:
-        return 32;
+    case 2 << 8 | 2:
+        return 25;
     case 7 << 8 | 3:
-        return 33;
-    case 0 << 8 | 3:
-        return 34;
-    case 9 << 8 | 4:
+        return 26;
+    case 11 << 8 | 3:
+        if ((uint64_t)m->fin > 0ULL) return 27;
+        return 28;
+    case 12 << 8 | 3:
+        return 29;
+    case 13 << 8 | 3:
+        return 30;
+    case 2 << 8 | 3:
+        return 31;
+    case 7 << 8 | 4:
+        return 32;
+    case 8 << 8 | 4:
+        if (arg < m->left) return 33;
+        if ((uint64_t)m->fin > 0ULL) return 34;
         return 35;
     case 10 << 8 | 4:
         return 36;
     case 11 << 8 | 4:
-        return 37;
-    case 5 << 8 | 4:
+        if ((uint64_t)m->fin > 0ULL) return 37;
         return 38;
-    case 0 << 8 | 4:
+    case 12 << 8 | 4:
         return 39;
-    case 2 << 8 | 5:
+    case 13 << 8 | 4:
         return 40;
-    case 3 << 8 | 5:
-        if (arg > 0ULL) return 41;
+    case 9 << 8 | 4:
+        return 41;
+    case 2 << 8 | 4:
         return 42;
-    case 6 << 8 | 6:
-        if (arg < m->left) return 43;
+    case 11 << 8 | 5:
+        return 43;
+    case 12 << 8 | 5:
         return 44;
-    case 7 << 8 | 6:
+    case 13 << 8 | 5:
         return 45;
-    case 8 << 8 | 6:
+    case 7 << 8 | 5:
         return 46;
-    case 5 << 8 | 7:
+    case 2 << 8 | 5:
         return 47;
-    case 0 << 8 | 7:
+    case 4 << 8 | 6:
         return 48;
+    case 5 << 8 | 6:
+        if (arg > 0ULL) return 49;
+        return 50;
+    case 8 << 8 | 7:
+        if (arg < m->left) return 51;
+        return 52;
+    case 9 << 8 | 7:
+        return 53;
+    case 10 << 8 | 7:
+        return 54;
+    case 7 << 8 | 8:
+        return 55;
+    case 2 << 8 | 8:
+        return 56;
     }
     return 65535;
 }
@@ -1668,27 +1718,29 @@ static inline uint32_t sd_leaver_row(const struct sd_leaver *m, uint32_t event, 
         return 3;
     case 3 << 8 | 1:
         return 4;
-    case 4 << 8 | 2:
+    case 4 << 8 | 1:
         return 5;
     case 5 << 8 | 2:
         return 6;
-    case 6 << 8 | 3:
+    case 6 << 8 | 2:
         return 7;
     case 7 << 8 | 3:
         return 8;
     case 8 << 8 | 3:
         return 9;
-    case 4 << 8 | 4:
+    case 9 << 8 | 3:
         return 10;
     case 5 << 8 | 4:
         return 11;
-    case 6 << 8 | 5:
+    case 6 << 8 | 4:
         return 12;
-    case 8 << 8 | 5:
+    case 7 << 8 | 5:
         return 13;
-    case 9 << 8 | 6:
-        if (arg > 0ULL) return 14;
-        return 15;
+    case 9 << 8 | 5:
+        return 14;
+    case 10 << 8 | 6:
+        if (arg > 0ULL) return 15;
+        return 16;
     }
     return 65535;
 }
@@ -1794,5 +1846,144 @@ static inline uint32_t sd_follower_step_recorded(struct sd_follower *m, uint32_t
 
 #define sd_follower_start sd_follower_start_recorded
 #define sd_follower_step  sd_follower_step_recorded
+
+static inline uint32_t sd_joiner_row(const struct sd_joiner *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event << 8 | m->state) {
+    case 0 << 8 | 0:
+        return 0;
+    case 2 << 8 | 0:
+        return 1;
+    case 1 << 8 | 0:
+        return 2;
+    case 1 << 8 | 1:
+        if (m->calls < m->patience) return 3;
+        return 4;
+    case 2 << 8 | 1:
+        return 5;
+    case 3 << 8 | 2:
+        return 6;
+    case 4 << 8 | 2:
+        return 7;
+    case 3 << 8 | 3:
+        return 8;
+    case 4 << 8 | 3:
+        return 9;
+    }
+    return 65535;
+}
+
+static inline struct sd_record sd_joiner_line(const struct sd_joiner *m, uint32_t event)
+{
+    return (struct sd_record) {
+        .instance = m->instance, .step = m->steps, .event = (uint8_t)event,
+        .machine = 16, .before = (uint8_t)m->state, .after = (uint8_t)m->state,
+        .row = 65535, .registers = {m->calls, m->patience},
+    };
+}
+
+static inline void sd_joiner_start_recorded(struct sd_joiner *m)
+{
+    sd_joiner_start(m);
+    m->instance = m->steps = 0;
+    struct sd_record line = sd_joiner_line(m, SD_RECORD_START);
+    m->instance = sd_record_add(&line, m);
+    m->steps = 1;
+}
+
+static inline void sd_joiner_set_recorded(struct sd_joiner *m)
+{
+    struct sd_record line = sd_joiner_line(m, SD_RECORD_SET);
+    m->steps++;
+    sd_record_add(&line, m);
+}
+
+static inline uint32_t sd_joiner_step_recorded(struct sd_joiner *m, uint32_t event, uint64_t arg)
+{
+    struct sd_joiner next = *m;
+    struct sd_record line = sd_joiner_line(m, event);
+    line.arg = arg;
+    line.row = (uint16_t)sd_joiner_row(m, event, arg);
+    line.effects = sd_joiner_step(&next, event, arg);
+    line.after = (uint8_t)next.state;
+    next.steps++;
+    sd_record_add(&line, m);
+    *m = next; /* behind the line: a death between the two leaves a step that is taken again */
+    return line.effects;
+}
+
+#define sd_joiner_start sd_joiner_start_recorded
+#define sd_joiner_step  sd_joiner_step_recorded
+
+static inline uint32_t sd_join_row(const struct sd_join *m, uint32_t event, uint64_t arg)
+{
+    (void)arg;
+    switch (event << 8 | m->state) {
+    case 0 << 8 | 0:
+        return 0;
+    case 2 << 8 | 0:
+        return 1;
+    case 0 << 8 | 1:
+        return 2;
+    case 1 << 8 | 1:
+        return 3;
+    case 2 << 8 | 1:
+        return 4;
+    case 3 << 8 | 1:
+        return 5;
+    case 0 << 8 | 2:
+        return 6;
+    case 1 << 8 | 2:
+        return 7;
+    case 2 << 8 | 2:
+        return 8;
+    case 3 << 8 | 2:
+        return 9;
+    }
+    return 65535;
+}
+
+static inline struct sd_record sd_join_line(const struct sd_join *m, uint32_t event)
+{
+    return (struct sd_record) {
+        .instance = m->instance, .step = m->steps, .event = (uint8_t)event,
+        .machine = 17, .before = (uint8_t)m->state, .after = (uint8_t)m->state,
+        .row = 65535, .registers = {0, 0},
+    };
+}
+
+static inline void sd_join_start_recorded(struct sd_join *m)
+{
+    sd_join_start(m);
+    m->instance = m->steps = 0;
+    struct sd_record line = sd_join_line(m, SD_RECORD_START);
+    m->instance = sd_record_add(&line, m);
+    m->steps = 1;
+}
+
+static inline void sd_join_set_recorded(struct sd_join *m)
+{
+    struct sd_record line = sd_join_line(m, SD_RECORD_SET);
+    m->steps++;
+    sd_record_add(&line, m);
+}
+
+static inline uint32_t sd_join_step_recorded(struct sd_join *m, uint32_t event, uint64_t arg)
+{
+    struct sd_join next = *m;
+    struct sd_record line = sd_join_line(m, event);
+    line.arg = arg;
+    line.row = (uint16_t)sd_join_row(m, event, arg);
+    line.effects = sd_join_step(&next, event, arg);
+    line.after = (uint8_t)next.state;
+    next.steps++;
+    sd_record_add(&line, m);
+    *m = next; /* behind the line: a death between the two leaves a step that is taken again */
+    return line.effects;
+}
+
+#define sd_join_start sd_join_start_recorded
+#define sd_join_step  sd_join_step_recorded
 
 #endif

@@ -73,9 +73,17 @@ static SD_APART ssize_t recvmsg_ours(int fd, struct msghdr *msg, int flags)
     return r == SD_PASS ? sd_counted_in(fd, libc.recvmsg(fd, msg, flags)) : sd_return(r);
 }
 
+static ssize_t recvmsg_other(int fd, struct msghdr *msg, int flags)
+{
+    ssize_t n = libc.recvmsg(fd, msg, flags);
+    if (n >= 0 && msg->msg_controllen > 0)
+        sd_after_passing(msg);
+    return n;
+}
+
 SD_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-    return sd_likely(!sd_socket_of(fd)) ? libc.recvmsg(fd, msg, flags) : recvmsg_ours(fd, msg, flags);
+    return sd_likely(!sd_socket_of(fd)) ? recvmsg_other(fd, msg, flags) : recvmsg_ours(fd, msg, flags);
 }
 
 /* One message of several: as the calls above, but with the result as the core gives it. */
@@ -193,9 +201,18 @@ static long receive_several(int fd, struct mmsghdr *vec, unsigned int n, int fla
     return (long)received;
 }
 
+static int recvmmsg_other(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
+{
+    int received = libc.recvmmsg(fd, vec, n, flags, timeout);
+    for (int i = 0; i < received; i++)
+        if (vec[i].msg_hdr.msg_controllen > 0)
+            sd_after_passing(&vec[i].msg_hdr);
+    return received;
+}
+
 SD_EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
 {
     if (sd_likely(!sd_socket_of(fd)))
-        return libc.recvmmsg(fd, vec, n, flags, timeout);
+        return recvmmsg_other(fd, vec, n, flags, timeout);
     return (int)sd_return(receive_several(fd, vec, n, flags, timeout));
 }

@@ -48,6 +48,7 @@ static __attribute__((constructor)) void start(void)
     int saved = errno;
     sd_libc_fill();
     sd_init();
+    sd_met_inherited();
     pthread_atfork(sd_fork_prepare, sd_fork_parent, sd_fork_child);
     on_exit(at_exit, NULL);
     at_quick_exit(exit_process);

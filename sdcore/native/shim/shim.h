@@ -78,15 +78,19 @@ static inline uint32_t sd_kind_of(int fd)
 /* Result of a libc call on a socket of ours that is kernel TCP: its bytes are counted, and it is returned. */
 static inline ssize_t sd_counted_in(int fd, ssize_t n)
 {
-    if (n > 0)
+    if (n > 0) {
         sd_count_kernel(fd, 0, n);
+        sd_join_look(fd);
+    }
     return n;
 }
 
 static inline ssize_t sd_counted_out(int fd, ssize_t n)
 {
-    if (n > 0)
+    if (n > 0) {
         sd_count_kernel(fd, n, 0);
+        sd_join_look(fd);
+    }
     return n;
 }
 
@@ -98,6 +102,9 @@ SD_API long sd_stay_with_kernel(int fd, enum sd_reason reason);
 
 /* passing.c: what a message carries away moves to the kernel first. 0 or a negated errno. */
 SD_API long sd_before_passing(const struct msghdr *msg);
+
+/* passing.c: a message came; what it brought is met. */
+SD_API void sd_after_passing(const struct msghdr *msg);
 
 /* process.c: called once by the constructor. */
 SD_API void sd_watch_process(void);

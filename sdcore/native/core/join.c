@@ -1,0 +1,223 @@
+/* Connections that come from another program, and how they get rings again. The `joiner` machine decides; this file performs.
+ *
+ * An end comes by exec or in a message over a Unix socket, as a plain descriptor. It gets a socket object at once, so that
+ * whoever inherits it later is counted. After some calls it is shown to the monitor; the other end, which the monitor
+ * invites by a mark in its record, is shown too; and both get a slab that holds this one connection (away.h).
+ *
+ * The object changes from kernel TCP to rings at the end of a call, when nothing else can be inside: one descriptor refers
+ * to it, the process has one thread, and no signal is blocked, as one is while its handler runs. So nobody sleeps in the
+ * kernel for what will come by a ring.
+ *
+ * A program without the library may have stood between, and still hold the end: of it nobody knows. So an end that came
+ * back is left before it closes, as if it were passed on; then the kernel ends the connection, or does not.
+ */
+#include "core/address.h"
+#include "core/api.h"
+#include "core/away.h"
+#include "core/buffers.h"
+#include "core/control_impl.h"
+#include "core/peer.h"
+#include "core/thread.h"
+
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef TCP_ULP
+#define TCP_ULP 31
+#endif
+
+#define FIRST_SLOT    0
+#define INHERITED_MAX 64u /* descriptors below are looked at when a program starts */
+#define ULP_BYTES     16
+
+/* --- ends that come from another program --- */
+
+static int option_of(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return sd_sys_getsockopt(fd, level, name, &value, &len) < 0 ? -1 : value;
+}
+
+static bool is_established(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    return sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) >= 0 && info.tcpi_state == TCP_ESTABLISHED;
+}
+
+static void show(int fd, int family)
+{
+    struct sd_socket *s = sd_new_socket(fd, family);
+    if (!s)
+        return;
+    long flags = sd_sys_fcntl(fd, F_GETFL, 0);
+    sd_store(&s->nonblock, flags > 0 && (flags & O_NONBLOCK));
+    sd_store(&s->rec.state, SD_SOCK_ESTABLISHED);
+    sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
+    bool near = sd_address_ends(fd, &s->rec.local, &s->rec.peer) && sd_address_is_local(&s->rec.peer);
+    enum sd_reason reason = near ? SD_REASON_HANDED_ON : SD_REASON_PEER_REMOTE;
+    sd_store(&s->rec.reason, reason);
+    atomic_fetch_add(&sd_g.region->reason[reason], 1);
+    if (near)
+        sd_joiner_step(&s->joiner, SD_JOINER_EV_MEET, 0);
+    sd_show_socket(fd, s);
+    sd_option_set(fd, SO_RCVLOWAT); /* the program before may have set it */
+}
+
+void sd_met(int fd)
+{
+    if (fd <= STDERR_FILENO || (uint32_t)fd >= sd_g.file_count || sd_load(&sd_g.files[fd].kind) != SD_FILE_NONE)
+        return;
+    if (option_of(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && is_established(fd))
+        show(fd, option_of(fd, SOL_SOCKET, SO_DOMAIN));
+}
+
+void sd_met_inherited(void)
+{
+    for (uint32_t fd = STDERR_FILENO + 1; fd < INHERITED_MAX && fd < sd_g.file_count; fd++)
+        sd_met((int)fd);
+}
+
+/* --- is nothing else inside? --- */
+
+static bool has_one_thread(void)
+{
+    struct stat tasks;
+    long r = sd_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &tasks, 0, 0, 0);
+    return r == 0 && tasks.st_nlink == 3; /* itself, its parent, and one task */
+}
+
+static bool blocks_no_signal(void)
+{
+    uint64_t mask = 0;
+    return sd_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask, 0, 0) == 0 && mask == 0;
+}
+
+/* What only the kernel's connection has would be lost. */
+static bool is_plain(int fd)
+{
+    char protocol[ULP_BYTES];
+    socklen_t len = sizeof protocol;
+    struct pollfd p = {.fd = fd, .events = POLLPRI | POLLRDHUP};
+    struct timespec now = {0};
+    bool layered = sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_ULP, protocol, &len) >= 0 && len > 0;
+    bool signals = sd_sys_fcntl(fd, F_GETFL, 0) & O_ASYNC;
+    return !layered && !signals && sd_sys_ppoll(&p, 1, &now, NULL) == 0 && is_established(fd);
+}
+
+static bool came_by_others(const struct sd_socket *s)
+{
+    uint32_t reason = sd_load(&((struct sd_socket *)s)->rec.reason);
+    return reason == SD_REASON_HANDED_ON || reason == SD_REASON_MOVED_PEER;
+}
+
+void sd_join_no_more(struct sd_socket *s, enum sd_reason reason)
+{
+    if (sd_load(&s->mode) == SD_MODE_KERNEL && came_by_others(s))
+        sd_store(&s->rec.reason, reason);
+}
+
+static bool is_alone(struct sd_socket *s, int fd)
+{
+    return fd > STDERR_FILENO && came_by_others(s) && sd_load(&s->rec.refs) == 1 && !sd_load(&s->pins) &&
+           !sd_load(&s->stays) && !sd_in_vfork_child() && blocks_no_signal() && has_one_thread() && is_plain(fd);
+}
+
+/* --- the slab --- */
+
+/* -1: this is not the connection that the slot is for. */
+static int side_in(const struct sd_slot *slot, int fd)
+{
+    struct sd_address local, peer;
+    if (!sd_address_ends(fd, &local, &peer))
+        return -1;
+    if (sd_address_same(&slot->local, &local) && sd_address_same(&slot->peer, &peer))
+        return 0;
+    return sd_address_same(&slot->local, &peer) && sd_address_same(&slot->peer, &local) ? 1 : -1;
+}
+
+/* What it moved by rings before is counted now: the record shows the rings that it has. */
+static void count_earlier_rings(struct sd_socket *s)
+{
+    struct sd_totals *shm = &sd_g.region->total[SD_TRANSPORT_SHM];
+    atomic_fetch_add(&shm->sent_bytes, atomic_exchange(&s->rec.ring_sent_bytes, 0));
+    atomic_fetch_add(&shm->received_bytes, atomic_exchange(&s->rec.ring_received_bytes, 0));
+}
+
+static void attach(struct sd_socket *s, int fd, struct sd_grant *grant)
+{
+    const struct sd_slot *slot = &grant->slab->slot[FIRST_SLOT];
+    uint32_t word = sd_load_acquire(&((struct sd_slot *)slot)->offer);
+    int side = side_in(slot, fd);
+    if (side < 0 || word % SD_OFFER_STATES != SD_OFFER_ACCEPTED || !sd_both_enter(s))
+        return;
+    count_earlier_rings(s);
+    s->rec.lease_id = grant->lease_id;
+    sd_store(&s->rec.fd, (uint32_t)fd);
+    sd_attach_slot(s, grant->slab, FIRST_SLOT, (uint32_t)side);
+    s->offer = word;
+    s->last_send = s->refused_send = s->peer_dead = false;
+    sd_store(&s->slow_send, 0);
+    sd_store(&s->came_back, true);
+    sd_away_begin(s);
+    sd_store(&s->rec.transport, SD_TRANSPORT_SHM);
+    sd_store(&s->rec.reason, SD_REASON_ACCELERATED);
+    sd_store_release(&s->mode, SD_MODE_RING);
+    sd_window_follow(s);
+    sd_move_if_drained(s);
+    sd_both_leave(s);
+    sd_mode_announce(s);
+}
+
+/* --- driver of `joiner` --- */
+
+static struct sd_grant *grant_of(struct sd_reply *reply)
+{
+    struct sd_grant *grant;
+    if (reply->status != SD_STATUS_OK || reply->fd < 0)
+        return NULL;
+    long r = sd_learn_lease(reply->fd, &reply->body.lease, SD_SLAB_CLIENT, &grant);
+    if (r == -EPROTO)
+        sd_distrust_monitor();
+    return r < 0 ? NULL : grant;
+}
+
+static struct sd_grant *ask(const struct sd_socket *s, int fd)
+{
+    struct sd_msg_join body = {.index = (uint64_t)(s - sd_g.sockets)};
+    struct sd_request request = {SD_MSG_JOIN, &body, sizeof(body), {fd, -1}};
+    struct sd_reply reply;
+    uint64_t mask;
+    sd_control_enter(&mask);
+    struct sd_grant *grant = sd_ask(&request, &reply) ? grant_of(&reply) : NULL;
+    sd_control_leave(&mask);
+    return grant;
+}
+
+static void feed(struct sd_socket *s, int fd, uint32_t event)
+{
+    struct sd_grant *grant = NULL;
+    uint32_t effect = sd_joiner_step(&s->joiner, event, 0);
+    if (effect == SD_JOINER_DO_ASK) {
+        bool alone = is_alone(s, fd);
+        sd_store(&s->rec.invited, 0);
+        grant = alone ? ask(s, fd) : NULL;
+        effect = sd_joiner_step(&s->joiner, grant ? SD_JOINER_EV_GRANTED : SD_JOINER_EV_REFUSED, 0);
+    }
+    if (effect == SD_JOINER_DO_ATTACH)
+        attach(s, fd, grant);
+}
+
+void sd_join_look(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    if (!s || sd_load(&s->mode) != SD_MODE_KERNEL)
+        return;
+    bool invited = sd_load(&s->rec.invited);
+    if ((!invited && s->joiner.state != SD_JOINER_HOPING) || atomic_exchange(&s->joining, 1))
+        return;
+    feed(s, fd, invited ? SD_JOINER_EV_INVITED : SD_JOINER_EV_CALL);
+    sd_store_release(&s->joining, 0);
+}

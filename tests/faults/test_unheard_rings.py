@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -31,42 +30,44 @@ def test_a_thread_in_another_network_namespace_does_not_sleep_for_good(
     assert host.sums().since(before).tcp_bytes == 0
 
 
-def ip(*words: str) -> None:
-    """Run `ip`; it must succeed."""
-    subprocess.run(["ip", *words], check=True)
+def inside(holder: subprocess.Popen[bytes], *words: str) -> list[str]:
+    """A command in the network namespace that a process holds open."""
+    return ["nsenter", f"--net=/proc/{holder.pid}/ns/net", *words]
+
+
+def is_apart(holder: subprocess.Popen[bytes]) -> bool:
+    """Whether it has a network namespace of its own by now."""
+    return os.stat(f"/proc/{holder.pid}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino
 
 
 @pytest.fixture
-def namespaces() -> Iterator[tuple[str, str]]:
-    """Two, with a cable between them; the first has the address 10.213.0.1."""
+def namespaces(processes: Processes) -> list[subprocess.Popen[bytes]]:
+    """Who holds two of them, with a cable in between; the first has the address 10.213.0.1."""
     if shutil.which("ip") is None:
         pytest.skip("ip is not installed (package iproute2)")
-    names = (f"sd-{os.getpid()}-one", f"sd-{os.getpid()}-two")
-    try:
-        for name in names:
-            ip("netns", "add", name)
-        ip("link", "add", "sd0", "netns", names[0], "type", "veth", "peer", "sd0", "netns", names[1])
-        for number, name in enumerate(names, 1):
-            ip("-n", name, "addr", "add", f"10.213.0.{number}/24", "dev", "sd0")
-            ip("-n", name, "link", "set", "sd0", "up")
-        yield names
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "delete", name], check=False)
+    holders = [processes.start(["unshare", "--net", "sleep", "100"], dict(os.environ)) for _ in range(2)]
+    wait_until(lambda: all(map(is_apart, holders)), "the namespaces are there")
+    cable = ["link", "add", "sd0", "type", "veth", "peer", "name", "sd0", "netns", str(holders[1].pid)]
+    subprocess.run(inside(holders[0], "ip", *cable), check=True)
+    for number, holder in enumerate(holders, 1):
+        subprocess.run(inside(holder, "ip", "addr", "add", f"10.213.0.{number}/24", "dev", "sd0"), check=True)
+        subprocess.run(inside(holder, "ip", "link", "set", "sd0", "up"), check=True)
+    return holders
 
 
 @root
 @pytest.mark.parametrize("joined", [True, False], ids=["joined", "strangers"])
 def test_namespaces_share_memory_if_the_policy_joins_them_and_else_never(
-    joined: bool, namespaces: tuple[str, str], processes: Processes
+    joined: bool, namespaces: list[subprocess.Popen[bytes]], processes: Processes
 ) -> None:
     host = Host(config=f"[policy]\nallow_namespaces = {str(joined).lower()}\n")
     try:
         host.start_monitor()
-        inside = [["ip", "netns", "exec", name] for name in namespaces]
-        server = processes.start([*inside[0], *script("late_server.py", "7400", "10.213.0.1")], host.environment(True))
+        env = host.environment(True)
+        late_server = script("late_server.py", "7400", "10.213.0.1")
+        server = processes.start(inside(namespaces[0], *late_server), env)
         wait_until(lambda: host.status()["listeners"] == 1, "the monitor knows the listener")
-        asker = processes.start([*inside[1], *script("late_asker.py", "7400", "10.213.0.1")], host.environment(True))
+        asker = processes.start(inside(namespaces[1], *script("late_asker.py", "7400", "10.213.0.1")), env)
         assert asker.wait(30) == 0, processes.log(asker)
         assert server.wait(5) == 0, processes.log(server)
         host.wait_alone()

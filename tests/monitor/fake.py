@@ -200,6 +200,8 @@ class MonitorProcess:
             self.process = subprocess.Popen(command, env=self.environ, stderr=log)
         with Watch(self.process):
             assert eventually(self.serves, 10), (self.directory / "test.log").read_text()
+            with Client(self.path) as probe:  # its socket takes connections before it has all its descriptors
+                probe.ask(messages.MSG_STATUS)
         return self.process
 
     def serves(self) -> bool:

@@ -22,7 +22,7 @@ ELF_IDENTITY = 6
 """Bytes of magic, class and byte order."""
 ELF_SHARED = 3
 ELF_HEAD = struct.Struct("=16x H H 20x Q 10x H H 2x")
-"""Of a 64-bit file: type, machine, where the table of sections is, size of an entry, number of entries."""
+"""Type, machine, where the table of sections is, size of an entry, and number of entries, of a 64-bit file."""
 
 
 class LibraryNotFoundError(FileNotFoundError):

@@ -337,7 +337,7 @@ static void a_signal_ends_the_sleep(void)
     handle(SIGUSR1);
     add(epfd, pair.server, EPOLLIN);
     main_thread = pthread_self();
-    later(&kicker, 20 * MS, kick, SIGUSR1);
+    later(&kicker, 200 * MS, kick, SIGUSR1);
     CHECK_EQUAL(wait_soon(epfd).n, -EINTR);
     join(&kicker);
 }

@@ -195,7 +195,7 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
     uint64_t look_ns = sd_look_at_companion(s, fd = sd_call_fd(s, fd));
     if (sd_load(&s->mode) == SD_MODE_PENDING)
         look_ns = sd_now_ns() + PENDING_NAP_NS;
-    bool on_ring = slot && look_ns == UINT64_MAX && !sd_slab_shared(s->slab);
+    bool on_ring = placed && look_ns == UINT64_MAX && !sd_slab_shared(s->slab);
     long r = 0;
     while (nothing_came(s, events)) {
         if (slot)

@@ -81,10 +81,36 @@ static void going_elsewhere_keeps_the_numbers(void)
     }
 }
 
+static void *receive_one(void *end)
+{
+    char byte;
+    CHECK_EQUAL(sd_recv(*(int *)end, &byte, 1, 0), 1);
+    return NULL;
+}
+
+static void a_sleeper_without_a_place_takes_the_next_that_is_free(void)
+{
+    struct pair pair = make_pair();
+    _Atomic uint32_t *place = sd_socket_of(pair.server)->rx.dir->data_wait.sleepers;
+    pthread_t sleeper;
+    blocking(pair.server, true);
+    for (uint32_t i = 0; i < SD_SLEEPERS; i++)
+        sd_store(&place[i], 1); /* nobody's bell */
+    CHECK_EQUAL(pthread_create(&sleeper, NULL, receive_one, &pair.server), 0);
+    usleep(100000);
+    sd_store(&place[0], 0);
+    for (int tries = 0; tries < 5000 && !sd_load(&place[0]); tries++)
+        usleep(1000);
+    CHECK(sd_load(&place[0]));
+    put(pair.client, "x");
+    CHECK_EQUAL(pthread_join(sleeper, NULL), 0);
+}
+
 const struct test bell_tests[] = {
     {"a_bell_is_reached_though_others_do_not_answer_theirs", a_bell_is_reached_though_others_do_not_answer_theirs},
     {"a_process_that_goes_elsewhere_reaches_the_bells_of_both_places",
      a_process_that_goes_elsewhere_reaches_the_bells_of_both_places},
     {"going_elsewhere_keeps_the_numbers", going_elsewhere_keeps_the_numbers},
+    {"a_sleeper_without_a_place_takes_the_next_that_is_free", a_sleeper_without_a_place_takes_the_next_that_is_free},
     {0},
 };

@@ -170,7 +170,7 @@ def _turns(rounds: int) -> Iterator[tuple[Transport, Load]]:
 
 def _ask(route: Route, port: int, load: Load, core: int, lines: Sequence[Line]) -> None:
     warmup = Load(load.clients, load.pipeline, load.requests // WARMUP_PART, load.tests)
-    redis.benchmark(route.environment, port, warmup, core)
+    redis.warm_up(route.environment, port, warmup, core)
     answers = redis.benchmark(route.environment, port, load, core)
     for line in lines:
         if line.load is load:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sdcore.cli.bench import redis
+from sdcore.cli import demo
+from sdcore.cli.bench import redis, routes
 from sdcore.cli.bench.pair import WorkerError
 from sdcore.cli.bench.redis import Load
 
@@ -43,21 +46,40 @@ def test_a_benchmark_that_refuses_is_an_error(tmp_path: Path) -> None:
         redis.benchmark(os.environ, port, Load(1, 1, 1, ("nothing",)), None)
 
 
-@pytest.mark.parametrize("rate", ["1000.5", "inf"])
-def test_a_rate_that_its_clock_cannot_tell_is_an_error(
-    rate: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    program = tmp_path / "redis-benchmark"
+@pytest.fixture
+def infinite(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """An environment whose redis-benchmark is done within a millisecond, which it divides by."""
+    return pretended(monkeypatch, tmp_path, "inf")
+
+
+def pretended(monkeypatch: pytest.MonkeyPatch, directory: Path, rate: str) -> dict[str, str]:
+    program = directory / "redis-benchmark"
     answer = f'"test","rps","avg_latency_ms","p50_latency_ms","p99_latency_ms"\nGET,{rate},1,1,1'
     program.write_text(f"#!/bin/sh\ncat << END\n{answer}\nEND\n")
     program.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    monkeypatch.setenv("PATH", environment["PATH"])
-    if rate == "inf":
-        with pytest.raises(WorkerError, match="3 requests are too few"):
-            redis.benchmark(environment, 1, Load(1, 1, 3), None)
-    else:
-        assert redis.benchmark(environment, 1, Load(1, 1, 3), None)["get"].requests_per_s == 1000.5
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    return dict(os.environ)
+
+
+def test_a_rate_is_taken_as_redis_benchmark_says_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment = pretended(monkeypatch, tmp_path, "1000.5")
+    assert redis.benchmark(environment, 1, Load(1, 1, 3), None)["get"].requests_per_s == 1000.5
+
+
+def test_a_rate_that_its_clock_cannot_tell_is_an_error(infinite: dict[str, str]) -> None:
+    with pytest.raises(WorkerError, match="3 requests are too few"):
+        redis.benchmark(infinite, 1, Load(1, 1, 3), None)
+
+
+def test_a_warm_up_may_be_too_short_for_its_clock(infinite: dict[str, str]) -> None:
+    assert math.isinf(redis.warm_up(infinite, 1, Load(1, 1, 3), None)["get"].requests_per_s)
+
+
+def test_a_demo_may_warm_up_too_shortly_for_the_clock(infinite: dict[str, str]) -> None:
+    route = routes.kernel_routes()["tcp"]
+    line = demo.Line(Load(1, 1, 10), "get")
+    with pytest.raises(WorkerError, match="10 requests are too few"):  # not its tenth, which was asked first
+        demo._ask(replace(route, environment=infinite), 1, Load(1, 1, 10), None, [line])
 
 
 def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -90,6 +90,18 @@ def benchmark(environment: Mapping[str, str], port: int, load: Load, core: int |
     Raises:
         WorkerError: it failed, took too long or not as much as its clock can tell, or said something unknown.
     """
+    answers = warm_up(environment, port, load, core)
+    if any(math.isinf(answer.requests_per_s) for answer in answers.values()):  # its clock counts milliseconds
+        raise WorkerError(f"{load.requests} requests are too few: redis-benchmark was done within a millisecond")
+    return answers
+
+
+def warm_up(environment: Mapping[str, str], port: int, load: Load, core: int | None) -> dict[str, Answer]:
+    """As `benchmark`, where nobody needs the rate: it may be infinite, because few requests take less than its clock.
+
+    Raises:
+        WorkerError: it failed, took too long, or said something unknown.
+    """
     words = ["redis-benchmark", "-h", ADDRESS, "-p", str(port), "-c", str(load.clients), "-P", str(load.pipeline)]
     words += ["-n", str(load.requests), "-t", ",".join(load.tests), "--csv"]
     try:
@@ -108,8 +120,6 @@ def benchmark(environment: Mapping[str, str], port: int, load: Load, core: int |
     if done.returncode != 0 or not all(test in answers for test in load.tests):
         said = (done.stderr or done.stdout).strip().splitlines()
         raise WorkerError(f"redis-benchmark ended with {done.returncode}: {said[-1] if said else 'nothing said'}")
-    if any(math.isinf(answer.requests_per_s) for answer in answers.values()):  # its clock counts milliseconds
-        raise WorkerError(f"{load.requests} requests are too few: redis-benchmark was done within a millisecond")
     return answers
 
 
@@ -123,7 +133,7 @@ def requests_per_s(
     load = Load(point.connections or 1, 1, point.count)
     warmup = Load(load.clients, 1, point.warmup)
     with server(route.environment, directory, cores[0]) as port, route.watched() as watch:
-        benchmark(route.environment, port, warmup, cores[1])
+        warm_up(route.environment, port, warmup, cores[1])
         rate = benchmark(route.environment, port, load, cores[1])["get"].requests_per_s
         watch.look()
     return rate, watch.share

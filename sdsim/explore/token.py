@@ -16,9 +16,9 @@ given to a new thread. The queue of the laws is kept beside the world's memory: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
-from sdcore.protocol.kit import Event, Machine
+from sdcore.protocol.kit import Effect, Event, Machine
 from sdcore.protocol.token import TokenDo, TokenEvent, TokenState
 from sdsim.explore.engine import Act, Local, Table
 
@@ -48,6 +48,16 @@ class Thread(NamedTuple):
     buffer: tuple[tuple[str, str | int], ...] = ()
     dead: bool = False
     reborn: bool = False
+
+
+class Changes(TypedDict, total=False):
+    """What a step changes of a `Thread`, besides where it is."""
+
+    left: int
+    word: Local | None
+    event: Event | None
+    ticket: int
+    fenced: int
 
 
 class World(NamedTuple):
@@ -128,8 +138,8 @@ class TokenModel:
     def _set(self, w: World, me: int, thread: Thread) -> World:
         return w._replace(threads=(*w.threads[:me], thread, *w.threads[me + 1 :]))
 
-    def _go(self, w: World, me: int, at: str, **changes: object) -> World:
-        return self._set(w, me, w.threads[me]._replace(at=at, **changes))  # type: ignore[arg-type]
+    def _go(self, w: World, me: int, at: str, **changes: Unpack[Changes]) -> World:
+        return self._set(w, me, w.threads[me]._replace(at=at, **changes))
 
     def _store(self, w: World, me: int, what: str, value: str | int) -> World:
         t = w.threads[me]
@@ -161,14 +171,14 @@ class TokenModel:
             w = self._commit(w, me, 0)
         return w
 
-    def _swap(self, w: World, me: int, event: Event) -> tuple[World, tuple[TokenDo, ...]] | None:
+    def _swap(self, w: World, me: int, event: Event) -> tuple[World, tuple[Effect, ...]] | None:
         """Publish a step taken from the thread's copy of the word; None if the word is another one by now."""
         old = w.threads[me].word
         assert old is not None
         if w.token != old:
             return None
         token, effects = self.table.feed(old, event, me + 1)
-        return w._replace(token=token), effects  # type: ignore[return-value]
+        return w._replace(token=token), effects
 
     def _may_swap(self, w: World, me: int) -> bool:
         return not w.threads[me].buffer
@@ -205,7 +215,7 @@ class TokenModel:
         assert old is not None
         token, effects = self.table.feed(old, event, me + 1)
         if token == old and TokenDo.GRANT in effects:
-            return self._get_inside(w, me, effects)  # type: ignore[arg-type]
+            return self._get_inside(w, me, effects)
         return self._go(w, me, "announce" if TokenDo.QUEUE in effects else "ask swap", event=event)
 
     def _announce(self, w: World, me: int) -> Iterator[tuple[str, World]]:
@@ -333,7 +343,7 @@ class TokenModel:
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
-    def _get_inside(self, w: World, me: int, effects: tuple[TokenDo, ...]) -> World:
+    def _get_inside(self, w: World, me: int, effects: tuple[Effect, ...]) -> World:
         repaired = TokenDo.REPAIR in effects
         wrong = "a holder died inside, and the next does not make it good" if w.broken and not repaired else None
         w = w._replace(broken=False, wrong=w.wrong or wrong)
@@ -381,6 +391,6 @@ class TokenModel:
         assert word is not None
         return self.table.value(word, "owner") - 1
 
-    def _said(self, before: Local, event: Event, after: Local, effects: Iterable[TokenDo]) -> str:
+    def _said(self, before: Local, event: Event, after: Local, effects: Iterable[Effect]) -> str:
         names = "".join(f" {effect.name}" for effect in effects)
         return f"{before[0].name} {event.name} -> {after[0].name}{names}"

@@ -1,7 +1,7 @@
 """`sdsim`: the simulator's command line.
 
 What is slow to import is imported by the command that needs it. Exit codes: 0 done, 1 a law was broken or a figure was
-missed, 2 wrong use or a wrong scenario.
+missed, 2 wrong use or a wrong scenario: one line, and nothing was begun.
 """
 
 from __future__ import annotations
@@ -9,27 +9,63 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from sdcore.cli.faults import OneLine
+from sdcore.cli.places import check_file, check_folder
 
 if TYPE_CHECKING:
     from sdsim.lanes import Lanes
     from sdsim.run import Run
     from sdsim.scenario import Scenario
 
+
+class Output(click.Path):
+    """A file to write, which is refused before anything is begun if it could not be written."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; nothing is made."""
+        check_file(Path(value), param.opts[0] if param else str(value))
+        return Path(value)
+
+
+class OutputFolder(click.Path):
+    """A folder to write into, likewise."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; nothing is made."""
+        check_folder(Path(value), param.opts[0] if param else str(value))
+        return Path(value)
+
+
+class Simulator(OneLine, click.Group):
+    """The group of all commands."""
+
+    program = "sdsim"
+
+
+@contextmanager
+def writing(option: str, path: Path) -> Iterator[None]:
+    """What cannot be written in spite of all checks, for the disk is full, is told in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{option}: {path} cannot be written: {error.strerror}") from None
+
+
 SETS = click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key, such as workload.size=64."
 )
-HTML = click.option(
-    "--html", type=click.Path(dir_okay=False, writable=True), help="Write a report, one file that needs nothing else."
-)
+HTML = click.option("--html", type=Output(), help="Write a report, one file that needs nothing else.")
 SEED = click.option("--seed", type=click.IntRange(min=0), help="In place of the scenario's seed.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Simulator, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="socksdirect", prog_name="sdsim")
 def main() -> None:
     """The protocol of sdcore in a simulated data centre.
@@ -41,7 +77,7 @@ def main() -> None:
 @main.command(name="list")
 def list_() -> None:
     """List the bundled scenarios."""
-    from sdsim.scenario import bundled, load
+    from sdsim.scenario_file import bundled, load
 
     for name in bundled():
         click.echo(f"{name:24}{load(name).description}")
@@ -51,41 +87,60 @@ def list_() -> None:
 @click.argument("scenario")
 @SEED
 @SETS
-@click.option("--trace", type=click.Path(dir_okay=False, writable=True), help="Write every transition to a file.")
-@click.option("--perfetto", type=click.Path(dir_okay=False, writable=True), help="Write a trace that Perfetto opens.")
+@click.option("--trace", type=Output(), help="Write every transition to a file.")
+@click.option("--perfetto", type=Output(), help="Write a trace that Perfetto opens.")
 @HTML
 @click.option("--no-check", is_flag=True, help="Do not check the laws: faster.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Run with so many seeds.")
 def run(
-    scenario: str, *, seed: int | None, changes: tuple[str, ...], trace: str | None, perfetto: str | None,
-    html: str | None, no_check: bool, seeds: int,
+    scenario: str, *, seed: int | None, changes: tuple[str, ...], trace: Path | None, perfetto: Path | None,
+    html: Path | None, no_check: bool, seeds: int,
 ) -> None:  # fmt: skip
     """Simulate SCENARIO: the name of a bundled one, or a TOML file."""
-    from sdsim.lanes import Lanes
-
+    outputs = {"--trace": trace, "--perfetto": perfetto, "--html": html}
+    _refuse_mixed({option: path for option, path in outputs.items() if path is not None}, seeds)
     loaded = _load(scenario, changes)
     first = loaded.seed if seed is None else seed
-    lanes = Lanes() if perfetto is not None else None
+    if seeds == 1:
+        _run_one(scenario, loaded, first, changes, check=not no_check, trace=trace, perfetto=perfetto, html=html)
+        return
     for number in range(first, first + seeds):
-        if trace is None:
-            done = _run(scenario, loaded, number, changes, check=not no_check, lanes=lanes)
-        else:
-            with open(trace, "w", encoding="utf-8") as file:
-                done = _run(scenario, loaded, number, changes, check=not no_check, trace=file, lanes=lanes)
-        if seeds == 1:
-            _show(scenario, number, done)
-        if lanes is not None and perfetto is not None:
-            lanes.write(Path(perfetto), done.world.head())
-        if html is not None:
-            _write_report(Path(html), scenario, number, changes, done)
-    if seeds > 1:
-        click.echo(f"{scenario}: {seeds} seeds from {first} on, no law broken")
+        _run(scenario, loaded, number, changes, check=not no_check)
+    click.echo(f"{scenario}: {seeds} seeds from {first} on, no law broken")
 
 
-def _write_report(path: Path, scenario: str, seed: int, changes: tuple[str, ...], done: Run) -> None:
+def _refuse_mixed(outputs: dict[str, Path], seeds: int) -> None:
+    """Each output is of one run, and in a file of its own."""
+    if outputs and seeds > 1:
+        raise click.UsageError(f"{next(iter(outputs))}: of one run only; allowed: --seeds 1, or --seed")
+    places: dict[Path, str] = {}
+    for option, path in outputs.items():
+        other = places.setdefault(path.resolve(), option)
+        if other != option:
+            raise click.UsageError(f"{option}: {path} is the file of {other}, too; name another")
+
+
+def _run_one(
+    name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], *, check: bool, trace: Path | None,
+    perfetto: Path | None, html: Path | None,
+) -> None:  # fmt: skip
     from sdsim.html import of_run
+    from sdsim.lanes import Lanes
 
-    path.write_text(of_run(scenario, seed, done, f"sdsim run {_arguments(scenario, seed, changes)}"), encoding="utf-8")
+    lanes = Lanes() if perfetto is not None else None
+    if trace is None:
+        done = _run(name, scenario, seed, changes, check=check, lanes=lanes)
+    else:
+        with writing("--trace", trace), trace.open("w", encoding="utf-8") as file:
+            done = _run(name, scenario, seed, changes, check=check, trace=file, lanes=lanes)
+    _show(name, seed, done)
+    if lanes is not None and perfetto is not None:
+        with writing("--perfetto", perfetto):
+            lanes.write(perfetto, done.world.head())
+    if html is not None:
+        text = of_run(name, seed, done, f"sdsim run {_arguments(name, seed, changes)}")
+        with writing("--html", html):
+            html.write_text(text, encoding="utf-8")
 
 
 def _arguments(scenario: str, seed: int, changes: tuple[str, ...]) -> str:
@@ -113,7 +168,7 @@ def explore(worlds: tuple[str, ...], only_list: bool, most: int, mermaid: bool) 
 
     unknown = [name for name in worlds if name not in MODELS]
     if unknown:
-        _stop(f"{unknown[0]}: no such world; allowed are {', '.join(MODELS)}", 2)
+        raise click.UsageError(f"{unknown[0]}: no such world; allowed are {', '.join(MODELS)}")
     if only_list:
         for name, (text, _) in MODELS.items():
             click.echo(f"{name:20}{text}")
@@ -140,15 +195,19 @@ def _explore(name: str, most: int, mermaid: bool) -> bool:
 @main.command()
 @click.argument("figures", nargs=-1)
 @click.option("--quick", is_flag=True, help="Every second point and fewer messages.")
-@click.option("--plots", type=click.Path(file_okay=False), help="Write a plot of each figure (SVG) into this folder.")
-def compare(figures: tuple[str, ...], quick: bool, plots: str | None) -> None:
+@click.option("--plots", type=OutputFolder(), help="Write a plot of each figure (SVG) into this folder.")
+def compare(figures: tuple[str, ...], quick: bool, plots: Path | None) -> None:
     """Compare the model with the paper's plotted points (profile paper-2019), point by point."""
-    from sdsim.compare import MODELLED, compare_all, show
+    from sdsim.compare import MODELLED, compare_all, plot, show
 
     unknown = [name for name in figures if name not in MODELLED]
     if unknown:
-        _stop(f"{unknown[0]}: not a figure that is modelled; allowed are {', '.join(MODELLED)}", 2)
-    show(compare_all(figures or tuple(MODELLED), quick=quick), plots)
+        raise click.UsageError(f"{unknown[0]}: not a figure that is modelled; allowed are {', '.join(MODELLED)}")
+    points = compare_all(figures or tuple(MODELLED), quick=quick)
+    show(points)
+    if plots is not None:
+        with writing("--plots", plots):
+            plot(points, plots)
 
 
 @main.command()
@@ -156,7 +215,7 @@ def compare(figures: tuple[str, ...], quick: bool, plots: str | None) -> None:
 @click.option("--over", multiple=True, required=True, metavar="KEY=VALUE,...", help="Values of a key; may be repeated.")
 @SETS
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds of each combination.")
-@click.option("--out", type=click.Path(dir_okay=False, writable=True), required=True, help="The table (CSV).")
+@click.option("--out", type=Output(), required=True, help="The table (CSV).")
 @HTML
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time; all cores if left out.")
 def sweep(
@@ -165,8 +224,8 @@ def sweep(
     over: tuple[str, ...],
     changes: tuple[str, ...],
     seeds: int,
-    out: str,
-    html: str | None,
+    out: Path,
+    html: Path | None,
     jobs: int | None,
 ) -> None:
     """Simulate SCENARIO with every combination of some values; goes on where it was broken off."""
@@ -175,21 +234,23 @@ def sweep(
     from sdsim.sweep import BadSweep, combinations
     from sdsim.sweep import sweep as sweep_all
 
+    _refuse_mixed({"--out": out} | ({"--html": html} if html else {}), seeds=1)
     try:
         columns, todo = combinations(over, range(1, seeds + 1))
         for values in todo:
-            _load(scenario, (*changes, *(f"{key}={value}" for key, value in values.items() if key != "seed")))
+            _load(scenario, changes, [f"{key}={value}" for key, value in values.items() if key != "seed"])
         broken = 0
-        with Progress() as progress:
+        with writing("--out", out), Progress() as progress:
             task = progress.add_task(scenario, total=len(todo))
             at_once = jobs or os.cpu_count() or 1
-            for line, left in sweep_all(scenario, changes, columns, todo, path=Path(out), jobs=at_once):
+            for line, left in sweep_all(scenario, changes, columns, todo, path=out, jobs=at_once):
                 broken += bool(line["law_broken"])
                 progress.update(task, completed=len(todo) - left)
     except BadSweep as error:
-        _stop(str(error), 2)
+        raise click.UsageError(str(error)) from None
     if html is not None:
-        _write_sweep(Path(html), scenario, columns, Path(out))
+        with writing("--html", html):
+            _write_sweep(html, scenario, columns, out)
     click.echo(f"{out}: {len(todo)} combinations, {broken} of this time's runs broke a law")
     sys.exit(1 if broken else 0)
 
@@ -205,20 +266,22 @@ def _write_sweep(path: Path, scenario: str, columns: tuple[str, ...], table: Pat
 
 @main.command(name="this-host")
 @click.argument("report", type=click.Path(exists=True, dir_okay=False))
-@click.option("--profile", "path", type=click.Path(dir_okay=False, writable=True), required=True, help="File to write.")
-def this_host(report: str, path: str) -> None:
+@click.option("--profile", "path", type=Output(), required=True, help="File to write.")
+def this_host(report: str, path: Path) -> None:
     """Make a profile from a REPORT of `sdcore bench --json`, and compare the model with the report."""
     from sdsim.bench import as_toml, predict, profile, read, system_call_ns
     from sdsim.costs import BadProfile
 
     try:
         measured = read(Path(report))
-        Path(path).write_text(as_toml(profile(measured, system_call_ns())))
+        text = as_toml(profile(measured, system_call_ns()))
     except BadProfile as error:
-        _stop(str(error), 2)
+        raise click.UsageError(str(error)) from None
+    with writing("--profile", path):
+        path.write_text(text)
     good = judged = 0
     for one in measured:
-        model = predict(one, Path(path))
+        model = predict(one, path)
         if model is None:
             continue
         off = 100 * (model - one.value) / one.value
@@ -239,7 +302,7 @@ def mutate(machines: tuple[str, ...], survivors: bool) -> None:
 
     unknown = [name for name in machines if name not in TABLES]
     if unknown:
-        _stop(f"{unknown[0]}: no such machine; allowed are {', '.join(TABLES)}", 2)
+        raise click.UsageError(f"{unknown[0]}: no such machine; allowed are {', '.join(TABLES)}")
     for name in machines or tuple(TABLES):
         verdicts = list(judge_all((name,)))
         never = sum(verdict.killer is None for verdict in verdicts)
@@ -282,7 +345,7 @@ def conform(logs: tuple[Path, ...]) -> None:
     try:
         found = judge(logs)
     except BadLog as error:
-        _stop(str(error), 2)
+        raise click.UsageError(str(error)) from None
     except Offence as offence:
         _stop(f"not a possible history:\n{offence}", 1)
     for machine, lines in found.lines.items():
@@ -298,13 +361,13 @@ def conform(logs: tuple[Path, ...]) -> None:
         click.echo(f"the recording is cut short: {os.strerror(found.failed)}")
 
 
-def _load(name: str, changes: tuple[str, ...]) -> Scenario:
-    from sdsim.scenario import BadScenario, load
+def _load(name: str, changes: tuple[str, ...], over: Sequence[str] = ()) -> Scenario:
+    from sdsim.scenario_file import BadScenario, load
 
     try:
-        return load(name, changes)
+        return load(name, changes, over)
     except BadScenario as error:
-        _stop(str(error), 2)
+        raise click.UsageError(str(error)) from None
 
 
 def _run(
@@ -312,14 +375,19 @@ def _run(
     lanes: Lanes | None = None,
 ) -> Run:  # fmt: skip
     from sdsim.aggregate import NotAggregate
+    from sdsim.faults import NoProcess
     from sdsim.run import Failed
     from sdsim.run import run as simulate
+    from sdsim.scenario_file import place_of
 
     command = f"sdsim replay {_arguments(name, seed, changes)}"
     try:
         return simulate(scenario, seed=seed, check=check, trace=trace, lanes=lanes, command=command)
     except NotAggregate as refused:
-        _stop(str(refused), 2)
+        raise click.ClickException(str(refused)) from None
+    except NoProcess as wrong:
+        place = place_of(name, changes, ("fault", wrong.fault, "process"))
+        raise click.UsageError(f"{place}: {wrong}") from None
     except Failed as failure:
         _stop(str(failure), 1)
 
@@ -353,8 +421,6 @@ def _show(name: str, seed: int, done: Run) -> None:
         table.add_row(*row)
     Console().print(table)
 
-
-Command = Callable[..., Any]
 
 if __name__ == "__main__":
     main()

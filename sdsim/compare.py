@@ -148,8 +148,8 @@ def judged(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if (point.figure, point.system) not in DIFFERS]
 
 
-def show(points: Sequence[Point], plots: str | None) -> None:
-    """Print the table and the verdict; draw the plots if a folder is given."""
+def show(points: Sequence[Point]) -> None:
+    """Print the table and the verdict."""
     from rich.console import Console
     from rich.table import Table
 
@@ -164,8 +164,6 @@ def show(points: Sequence[Point], plots: str | None) -> None:
         table.add_row(point.figure, point.system, *values, mark)
     console.print(table)
     console.print(summary(points))
-    if plots is not None:
-        _plot(points, Path(plots))
 
 
 def summary(points: Sequence[Point]) -> str:
@@ -180,7 +178,8 @@ def summary(points: Sequence[Point]) -> str:
     )
 
 
-def _plot(points: Sequence[Point], folder: Path) -> None:
+def plot(points: Sequence[Point], folder: Path) -> None:
+    """Draw each figure, model over points, as SVG."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -24,6 +24,29 @@ from sdsim.socket import Mode
 from sdsim.units import US
 
 
+class NoProcess(ValueError):
+    """A scripted fault is of a process that the workload does not make.
+
+    Attributes:
+        fault: which, from 0 on.
+    """
+
+    def __init__(self, fault: int, process: int, made: int) -> None:
+        super().__init__(f"fault.{fault}.process: there is no process {process}; allowed: 1 to {made}")
+        self.fault = fault
+
+
+def check(faults: Sequence[Any], made: int) -> None:
+    """Refuse scripted faults of processes that are not among those made.
+
+    Raises:
+        NoProcess: the first of them.
+    """
+    for number, fault in enumerate(faults):
+        if getattr(fault, "process", 0) > made:
+            raise NoProcess(number, fault.process, made)
+
+
 def plan(site: Site, faults: Sequence[Any], chaos: Chaos | None) -> None:
     """Schedule the scripted faults, and those that the seed draws."""
     drawn = _draw(site, chaos) if chaos is not None else []

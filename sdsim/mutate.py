@@ -21,7 +21,8 @@ from sdsim.explore.engine import Model, Table, explore, tables
 from sdsim.explore.models import MODELS
 from sdsim.outcome import FAULTS
 from sdsim.run import BROKEN, Failed, run
-from sdsim.scenario import Scenario, load
+from sdsim.scenario import Scenario
+from sdsim.scenario_file import load
 from sdsim.scenes import SCENES, play
 from sdsim.tables import with_rows
 from sdsim.world import TABLES, Settings, World

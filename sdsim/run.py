@@ -59,6 +59,7 @@ def run(
     Raises:
         Failed: a law was broken.
         NotAggregate: the scenario asks for the aggregate mode, and cannot have it.
+        NoProcess: a scripted fault is of a process that there is not.
     """
     total = total_of(scenario) if scenario.aggregate else 0
     world = World(settings or replace(_settings(scenario, seed, check, trace), lanes=lanes))
@@ -75,6 +76,8 @@ def run(
 
     try:
         result = WORKLOADS[scenario.workload.kind](site, make, _workload_options(scenario))
+        if scenario.workload.kind != "fork-server":  # which makes more as it goes on
+            faults.check(scenario.fault, len(site.libraries))
         faults.plan(site, scenario.fault, scenario.chaos)
         if total:
             estimate = follow(world, result, total, fill_of(scenario))

@@ -1,29 +1,17 @@
-"""Scenarios: what to simulate, read from TOML. docs/reference/scenarios.md lists every key.
-
-A wrong file is refused with the file, the line, what is wrong there and what is allowed.
-"""
+"""Scenarios: what to simulate. docs/reference/scenarios.md lists every key; `sdsim/scenario_file.py` reads files."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from sdsim.costs import FIELDS, PROFILES, BadProfile, costs_of
 from sdsim.waiting import SPINS, YIELDS, YIELDS_CONTENDED
 
-BUNDLED: Final = Path(__file__).parent / "scenarios"
 Positive = Annotated[int, Field(ge=1)]
 Verb = Literal["kill", "pause", "crash-monitor", "move", "partition", "hold", "delay", "lose"]
 NotNegative = Annotated[int, Field(ge=0)]
-
-
-class BadScenario(ValueError):
-    """A scenario cannot be used; the text says where and why."""
 
 
 class Part(BaseModel):
@@ -253,150 +241,12 @@ def _flat(prefix: str, value: object) -> list[tuple[str, object]]:
     return [(prefix.removesuffix("."), shown)]
 
 
-# Reading -------------------------------------------------------------------------------------------------------------
-
-
-def bundled() -> dict[str, Path]:
-    """The scenarios that come with the simulator, by name."""
-    return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
-
-
-def path_of(name: str) -> Path:
-    """The file of a bundled scenario, or the file named.
-
-    Raises:
-        BadScenario: neither.
-    """
-    path = bundled().get(name, Path(name))
-    if not path.is_file():
-        raise BadScenario(f"{name}: no such file; bundled scenarios are {', '.join(bundled())}")
-    return path
-
-
-def load(name: str, changes: Sequence[str] = ()) -> Scenario:
-    """Read a scenario; each change is `table.key=value`, the value as in TOML.
-
-    Raises:
-        BadScenario: the text names file, line, fault, and what is allowed.
-    """
-    path = path_of(name)
-    text = path.read_text()
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadScenario(_syntax(path, error)) from error
-    for change in changes:
-        _apply(content, change)
-    try:
-        scenario = Scenario.model_validate_json(_json(content))
-        costs_of(scenario.profile)
-    except ValidationError as error:
-        raise BadScenario("\n".join(_explain(path, text, detail) for detail in error.errors())) from error
-    except BadProfile as error:
-        raise BadScenario(f"{path}:{_line_of(text, ('profile',))}: {error}") from error
-    return scenario
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    """Strict validation of JSON takes lists as tuples, and still no string as a number."""
-    import json
-
-    return json.dumps(content, default=str)
-
-
-def _syntax(path: Path, error: tomllib.TOMLDecodeError) -> str:
-    found = re.search(r"\(at line (\d+), column \d+\)", str(error))
-    line = f":{found[1]}" if found else ""
-    return f"{path}{line}: not TOML: {error}"
-
-
-def _apply(content: dict[str, Any], change: str) -> None:
-    name, sign, value = change.partition("=")
-    keys = name.strip().split(".")
-    if not sign or not all(keys):
-        raise BadScenario(f"--set {change}: must be table.key=value")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    table = content
-    for key in keys[:-1]:
-        table = table.setdefault(key, {})
-        if not isinstance(table, dict):
-            raise BadScenario(f"--set {change}: {key} is not a table")
-    table[keys[-1]] = parsed
-
-
-def _explain(path: Path, text: str, detail: Any) -> str:
-    location = tuple(part for part in detail["loc"] if part not in _TAGS)
-    name = ".".join(map(str, location))
-    where = f"{path}:{_line_of(text, location)}"
-    return f"{where}: {name}: {_fault_of(detail)}; allowed: {_allowed(location, detail)}"
-
-
-def _fault_of(detail: Any) -> str:
-    if detail["type"] == "extra_forbidden":
-        return "unknown key"
-    if detail["type"] == "missing":
-        return "is missing"
-    shown = "" if isinstance(detail["input"], Mapping) else f" (it is {detail['input']!r})"
-    message: str = detail["msg"]
-    return message[0].lower() + message[1:] + shown
-
-
-def _allowed(location: tuple[Any, ...], detail: Any) -> str:
-    """Keys for an unknown key; otherwise what the error itself says."""
-    if detail["type"] in ("extra_forbidden", "missing"):
-        return ", ".join(_keys(location[:-1], detail))
-    if detail["type"].startswith("union_tag"):
-        tags = _WORKLOADS if location[0] == "workload" else _FAULTS
-        return ", ".join(tags)
-    context = detail.get("ctx", {})
-    return ", ".join(f"{name} {value}" for name, value in context.items()) or detail["type"].replace("_", " ")
-
-
-_WORKLOADS: Final[Mapping[str, type[Part]]] = {
+WORKLOADS: Final[Mapping[str, type[Part]]] = {
     "ping-pong": PingPong, "stream": Stream, "many": Many, "mesh": Mesh, "storm": Storm, "shared": Shared,
     "fork-server": ForkServer, "pipeline": Pipeline, "proxy": Proxy,
 }  # fmt: skip
-_FAULTS: Final[Mapping[str, type[Part]]] = {
+FAULTS: Final[Mapping[str, type[Part]]] = {
     "kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move,
     "partition": Partition, "hold": Hold, "delay": Delay, "lose": Lose,
 }  # fmt: skip
-_TAGGED: Final[Mapping[str, type[Part]]] = {**_WORKLOADS, **_FAULTS}
-_TAGS: Final = set(_TAGGED)
-_PARTS: Final[Mapping[str, type[Part]]] = {"site": SitePart, "library": LibraryPart, "chaos": Chaos}
-
-
-def _keys(table: tuple[Any, ...], detail: Any) -> list[str]:
-    if not table:
-        return sorted(Scenario.model_fields)
-    tags = [part for part in detail["loc"] if part in _TAGS]
-    model: type[Part] = _PARTS.get(table[0]) or _TAGGED.get(tags[0] if tags else "", Scenario)
-    return sorted(model.model_fields)
-
-
-def _line_of(text: str, location: Sequence[Any]) -> int:
-    """The line that a key stands in; of its table if it stands nowhere; 1 if that does not either."""
-    lines = text.splitlines()
-    names = [part for part in location if isinstance(part, str)]
-    number = next((part for part in location if isinstance(part, int)), 0)
-    table, key = (names[0], names[-1]) if len(names) > 1 else ("", names[0] if names else "")
-    start = _table_line(lines, table, number)
-    for index in range(start, len(lines)):
-        if index > start and lines[index].lstrip().startswith("["):
-            break
-        if re.match(rf"\s*\[*{re.escape(key)}\b", lines[index]):
-            return index + 1
-    header = _table_line(lines, key, number)
-    return (start or header) + 1
-
-
-def _table_line(lines: Sequence[str], table: str, number: int) -> int:
-    if not table:
-        return 0
-    found = [index for index, line in enumerate(lines) if re.match(rf"\s*\[+{re.escape(table)}\]", line)]
-    return found[min(number, len(found) - 1)] if found else 0
-
-
-__all__ = ["BUNDLED", "FIELDS", "PROFILES", "BadScenario", "Scenario", "bundled", "load", "path_of"]
+PARTS: Final[Mapping[str, type[Part]]] = {"site": SitePart, "library": LibraryPart, "chaos": Chaos}

@@ -14,7 +14,7 @@ from typing import Final
 import simpy
 
 from sdsim.run import run
-from sdsim.scenario import load
+from sdsim.scenario_file import load
 from sdsim.world import Steps
 
 EVENTS: Final = 200_000

@@ -41,7 +41,7 @@ def combinations(over: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[str, 
 def one(scenario: str, changes: Sequence[str], values: Mapping[str, str]) -> Values:
     """Run one combination; its line of the table."""
     from sdsim.run import Failed, run
-    from sdsim.scenario import load
+    from sdsim.scenario_file import load
     from sdsim.units import US
 
     sets = [f"{key}={value}" for key, value in values.items() if key != "seed"]

@@ -33,8 +33,8 @@ from sdcore.cli.bench.progress import Steps
 from sdcore.cli.bench.redis import Answer, Load
 from sdcore.cli.bench.routes import Route, RouteError, kernel_routes, sdcore_route
 from sdcore.cli.bench.runner import Bench
-from sdcore.cli.environment import check_folder
 from sdcore.cli.faults import OneLine, fault
+from sdcore.cli.places import check_folder
 
 TESTS = ("get", "set")
 LOADS = (

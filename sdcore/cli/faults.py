@@ -1,13 +1,15 @@
 """How a command ends: a fault is one line on standard error and an exit code, never a traceback.
 
 Wrong use, configuration and environment are `click.UsageError`, exit code 2; what could not be done is
-`click.ClickException`, exit code 1. Where standard output cannot be written (a full disk), that is a fault, too.
+`click.ClickException`, exit code 1. Where standard output cannot be written (a full disk), that is a fault, too; where
+nobody reads it any more (`| head`), nothing is said.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +18,10 @@ from typing import Any
 import click
 
 STDOUT = 1
+NO_WORDS: tuple[type[click.UsageError], ...] = (
+    (click.exceptions.NoArgsIsHelpError,) if hasattr(click.exceptions, "NoArgsIsHelpError") else ()
+)
+"""A group without a command is answered by its help, in all its lines. Before click 8.2 that was no exception."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -25,7 +31,13 @@ def fault(text: str, *, wrong_use: bool) -> click.ClickException:
 
 
 class OneLine(click.Command):
-    """A command whose faults are one line each."""
+    """A command whose faults are one line each.
+
+    Attributes:
+        program: whose faults they are, where no command can be named.
+    """
+
+    program = "sdcore"
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command; with `standalone_mode` end the process, a fault as one line on standard error."""
@@ -34,9 +46,12 @@ class OneLine(click.Command):
             return run(*args, standalone_mode=False, **extra)
         try:
             result = run(*args, standalone_mode=False, **extra)
+        except NO_WORDS as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
-            _say(f"{context.command_path if context else 'sdcore'}: {error.format_message()}")
+            _say(f"{context.command_path if context else self.program}: {error.format_message()}")
             sys.exit(error.exit_code)
         except click.Abort:
             sys.exit(130)
@@ -44,7 +59,8 @@ class OneLine(click.Command):
             if not _is_of_output(error):
                 raise
             _give_up_output()
-            _say(f"sdcore: standard output cannot be written: {error.strerror}")
+            if error.errno != errno.EPIPE:
+                _say(f"{self.program}: standard output cannot be written: {error.strerror}")
             sys.exit(1)
         sys.exit(result if isinstance(result, int) else 0)
 
@@ -57,7 +73,14 @@ def _say(text: str) -> None:
 
 def _is_of_output(error: OSError) -> bool:
     """Whether what was printed could not be written. Files of ours and sockets fail with a name, or otherwise."""
-    return error.filename is None and error.errno in NO_ROOM
+    return error.filename is None and (error.errno in NO_ROOM or (error.errno == errno.EPIPE and _nobody_reads()))
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe that was closed at its other end."""
+    output = select.poll()
+    output.register(STDOUT, 0)
+    return bool(output.poll(0))
 
 
 def _give_up_output() -> None:

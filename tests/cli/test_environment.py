@@ -15,8 +15,9 @@ from click.testing import CliRunner
 
 from sdcore import config_files
 from sdcore.cli.demo import demo
-from sdcore.cli.environment import check_configuration, check_file, check_folder
+from sdcore.cli.environment import check_configuration
 from sdcore.cli.faults import OneLine
+from sdcore.cli.places import check_file, check_folder
 from sdcore.monitor import paths
 from sdcore.monitor.paths import RuntimeDir, serves
 from tests.cli.support import one_line, sdcore

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from sdsim.aggregate import total_of
 from sdsim.cli import main
 from sdsim.run import run
-from sdsim.scenario import bundled, load
+from sdsim.scenario_file import bundled, load
 
 WITHIN = 0.05
 LONG = {

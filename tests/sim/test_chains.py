@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from sdsim.run import Run, run
-from sdsim.scenario import Scenario, load
+from sdsim.scenario import Scenario
+from sdsim.scenario_file import load
 
 LONG = "workload.count=1000"
 """A source that is done before its connection is accepted takes the offer back, and kernel TCP carries the rest."""

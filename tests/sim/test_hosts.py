@@ -13,7 +13,7 @@ from sdsim.costs import costs_of
 from sdsim.fabric import Fabric, Flow
 from sdsim.host import Host
 from sdsim.run import Failed, Run, run
-from sdsim.scenario import load
+from sdsim.scenario_file import load
 from sdsim.units import MS, US
 from sdsim.world import TABLES, Settings, Violation, World
 from tests.sim.changes import changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 from sdsim.run import run
-from sdsim.scenario import load
+from sdsim.scenario_file import load
 
 ROOM_BYTES = 2 << 30
 CONNECTIONS = 100_000

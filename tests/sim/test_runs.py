@@ -10,7 +10,8 @@ import pytest
 
 from sdcore.protocol.ring import RxEvent, RxState
 from sdsim.run import run
-from sdsim.scenario import Scenario, bundled, load
+from sdsim.scenario import Scenario
+from sdsim.scenario_file import bundled, load
 
 SMALL = {
     "many-connections": ["workload.connections=40", "workload.count=2"],
@@ -41,7 +42,7 @@ def test_one_seed_gives_the_same_trace_byte_for_byte(name: str) -> None:
 
 
 def test_traces_are_the_same_in_two_interpreters() -> None:
-    program = "import sys; from sdsim.run import run; from sdsim.scenario import load;"
+    program = "import sys; from sdsim.run import run; from sdsim.scenario_file import load;"
     program += "run(load('chaos', ['workload.count=10']), seed=3, trace=sys.stdout)"
     texts = {
         subprocess.run(

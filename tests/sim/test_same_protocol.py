@@ -17,7 +17,7 @@ from sdsim.clock import Clock
 from sdsim.costs import costs_of
 from sdsim.journal import Journal
 from sdsim.run import Failed, run
-from sdsim.scenario import load
+from sdsim.scenario_file import load
 from sdsim.stepper import Recorded, compiled
 from sdsim.tables import with_rows
 from sdsim.world import TABLES, Settings

@@ -12,7 +12,7 @@ from sdsim.fork import fork
 from sdsim.host import Thread
 from sdsim.library import Library
 from sdsim.run import Failed, run
-from sdsim.scenario import load
+from sdsim.scenario_file import load
 from sdsim.site import Site
 from sdsim.socket import Socket
 from sdsim.units import US

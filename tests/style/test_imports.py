@@ -1,6 +1,7 @@
 """Imports point one way: protocol <- native, monitor <- rdma <- cli, and protocol <- sdsim.
 
-The monitor's decisions do no I/O: the simulator runs them too, so they are a part of their own here.
+The monitor's decisions do no I/O: the simulator runs them too, so they are a part of their own here. So are the
+manners of a command line, which `sdcore` and `sdsim` share.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 from tests.style.sources import ROOT, module_of, name_of, python_files, tree_of
 
 DECISIONS = "the monitor's decisions"
+MANNERS = "the manners of a command line"
+MANNER_MODULES = {"sdcore.cli.faults", "sdcore.cli.places"}
 DECISION_MODULES = {
     f"sdcore.monitor.{name}" for name in ("decisions", "events", "identity", "joins", "policy", "registry")
 }
@@ -21,6 +24,7 @@ WHAT_DOES_IO = {"asyncio", "os", "random", "select", "socket", "subprocess", "th
 MAY_IMPORT: dict[str, set[str]] = {
     "sdcore.protocol": set(),
     DECISIONS: {"sdcore.protocol"},
+    MANNERS: set(),
     "sdcore.config": {"sdcore.protocol", "sdcore.config_files"},
     "sdcore.config_files": set(),
     "sdcore.native": {"sdcore.protocol"},
@@ -29,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sdcore.socket": {"sdcore.protocol", "sdcore.native"},
     "sdcore.cli": {
         DECISIONS,
+        MANNERS,
         "sdcore.protocol",
         "sdcore.config",
         "sdcore.config_files",
@@ -37,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sdcore.rdma",
         "sdcore.socket",
     },
-    "sdsim": {"sdcore.protocol", DECISIONS},
+    "sdsim": {"sdcore.protocol", DECISIONS, MANNERS},
 }
 
 
@@ -45,6 +50,8 @@ def part_of(module: str) -> str:
     """Return the part to which a module of ours belongs: its package, or sdsim as a whole."""
     if module in DECISION_MODULES:
         return DECISIONS
+    if module in MANNER_MODULES:
+        return MANNERS
     parts = module.split(".")
     return parts[0] if parts[0] == "sdsim" else ".".join(parts[:2])
 

@@ -20,8 +20,8 @@ from sdcore.cli.bench.pair import WorkerError
 from sdcore.cli.bench.progress import Steps
 from sdcore.cli.bench.routes import Route, RouteError, kernel_routes, sdcore_route
 from sdcore.cli.bench.runner import Bench
-from sdcore.cli.environment import check_file, check_folder
 from sdcore.cli.faults import fault
+from sdcore.cli.places import check_file, check_folder
 
 DEFAULT_RUNS, DEFAULT_QUICK_RUNS = 7, 3
 PLACEMENTS: dict[str, tuple[Placement, ...]] = {"same": ("same",), "two": ("two",), "both": ("same", "two")}

@@ -29,11 +29,8 @@ from sdcore.monitor.events import (
     Drain,
     DropSlab,
     Effect,
-    End,
     Event,
-    FillSlot,
     Forget,
-    Invite,
     Leased,
     LeasesMoved,
     Listen,
@@ -60,12 +57,11 @@ from sdcore.monitor.events import (
     Welcome,
 )
 from sdcore.monitor.identity import ProcessId, SocketId
-from sdcore.monitor.joins import meeting_place, objection
+from sdcore.monitor.joins import Hands, Joins
 from sdcore.monitor.policy import Policy
-from sdcore.monitor.registry import Join, Lease, Listener, Process, Registry
+from sdcore.monitor.registry import Lease, Listener, Process, Registry
 from sdcore.protocol import layout
 from sdcore.protocol.attach import ATTACH_MONITOR, AttachMonitorDo, AttachMonitorEvent
-from sdcore.protocol.joining import JOIN, JoinDo, JoinEvent
 from sdcore.protocol.kit import Effect as Do
 from sdcore.protocol.kit import Event as Input
 from sdcore.protocol.kit import Instance, Machine, PeerError, Step
@@ -118,6 +114,7 @@ class Monitor:
         self._registry = Registry()
         self._now_ns = 0
         self._out: list[Effect] = []
+        self._joins = Joins(Hands(self._registry, self._start, self._feed, self._feed_lease, self._tell))
         self._handlers: Mapping[type[Any], Callable[[Any], None]] = {
             Attach: self._attach,
             Listen: self._listen,
@@ -173,6 +170,11 @@ class Monitor:
         return len({*held, *(lease for one in self._registry.listeners.values() for lease in one.leases)})
 
     @property
+    def remembered_joins(self) -> int:
+        """Connections of which an end asked to join, and the other one has not."""
+        return len(self._registry.joins)
+
+    @property
     def drained_count(self) -> int:
         """Processes that are drained."""
         return sum(process.drained for process in self._registry.processes.values())
@@ -192,6 +194,9 @@ class Monitor:
         if lease is None:
             return False
         return lease.client.identity.region == region if side == CLIENT else region in lease.server_regions
+
+    def _tell(self, effect: Effect) -> None:
+        self._out.append(effect)
 
     # Machines ---------------------------------------------------------------------------------------------------------
 
@@ -252,8 +257,7 @@ class Monitor:
                 case LeaseDo.FREE_SLAB:
                     self._free_slabs(lease)
         if lease.machine.state is LeaseState.ENDED:
-            lease.listener.leases.discard(lease)
-            lease.client.leases.pop(lease.listener, None)
+            self._registry.forget_lease(lease)
 
     # Processes --------------------------------------------------------------------------------------------------------
 
@@ -307,9 +311,7 @@ class Monitor:
         self._registry.remove_process(process)
         for listener in tuple(process.listeners):
             self._leave(process, listener, died=True)
-        for join in tuple(self._registry.joins.values()):
-            if process in (join.first, join.answered):
-                self._feed_join(join, JoinEvent.GONE)
+        self._joins.end(process)
         for lease in tuple(process.leases.values()):
             self._feed_lease(lease, LeaseEvent.CLIENT_DIED)
         process.leases.clear()
@@ -508,60 +510,10 @@ class Monitor:
             self._out.append(DropSlab(slab))
         lease.slabs.clear()
 
-    # Joins ------------------------------------------------------------------------------------------------------------
+    # The rest ---------------------------------------------------------------------------------------------------------
 
     def _want_join(self, event: WantJoin) -> None:
-        """Call the question by its name; the machine of the connection says what follows."""
-        process = self._attached(event.process_id)
-        place = (process.identity.region, event.index)
-        connection = (event.socket.netns, frozenset((event.socket.local, event.peer)))
-        join = self._registry.joins.get(connection)
-        if join is None:
-            join = Join(connection, process, event.socket.local, place, self._start(JOIN))
-            self._registry.joins[connection] = join
-        reason = objection(self._policy, process, join, event)
-        if reason:
-            self._feed_join(join, JoinEvent.DENIED, reason=reason)
-        elif join.local == event.socket.local:
-            join.first, join.place = process, place
-            self._feed_join(join, JoinEvent.ASKED, event.other)
-        else:
-            join.answered = process
-            self._feed_join(join, JoinEvent.ANSWERED)
-
-    def _feed_join(self, join: Join, event: JoinEvent, other: tuple[End, ...] = (), reason: int = 0) -> None:
-        for effect in self._feed(join.machine, event):
-            match effect:
-                case JoinDo.INVITE:
-                    self._out += [Invite(end.region, end.index) for end in other]
-                    self._out.append(Leased(0, 0))
-                case JoinDo.MEET:
-                    self._meet_in_slab(join)
-                case JoinDo.INVITE_FIRST:
-                    self._out.append(Invite(*join.place))
-                case JoinDo.SEND_SLAB:
-                    self._send_first(join)
-                case JoinDo.DENY:
-                    self._out.append(Denied(reason or layout.REASON_PEER_PLAIN))
-                case JoinDo.FORGET:
-                    del self._registry.joins[join.connection]
-
-    def _meet_in_slab(self, join: Join) -> None:
-        assert join.answered is not None
-        machines = self._start(LISTENER_MONITOR), self._start(LEASE)
-        lease = meeting_place(join, join.answered, self._registry.next_number(), machines)
-        self._feed_lease(lease, LeaseEvent.REQUEST_ALLOWED)
-        for slab in lease.slabs:
-            lease.server_regions.add(join.answered.identity.region)
-            self._out.append(FillSlot(slab, join.local, lease.listener.endpoint[1]))
-
-    def _send_first(self, join: Join) -> None:
-        """Nobody else comes to the slab; it goes when the connection has ended."""
-        if join.lease is None or not join.lease.slabs:
-            self._out.append(Denied(layout.REASON_NO_MEMORY))
-            return
-        self._out.append(Leased(join.lease.slabs[-1], join.lease.listener.number))
-        self._feed_lease(join.lease, LeaseEvent.LISTENER_GONE)
+        self._joins.want(self._policy, self._attached(event.process_id), event)
 
     def _policy_changed(self, event: PolicyChanged) -> None:
         """Leases that the new rules forbid are revoked; what they refused before may be asked for again."""

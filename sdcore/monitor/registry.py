@@ -33,6 +33,8 @@ class Process:
         child_secret: proves that a process is its child; 0 proves nothing.
         parent: number of the proven parent, 0 if there is none.
         attached_ns: when it said hello first.
+        met: leases of connections that stand, of which it answered for the other end.
+        joins: connections of which it asked first, the oldest first.
     """
 
     number: int
@@ -44,6 +46,8 @@ class Process:
     parent: int = 0
     listeners: set[Listener] = field(default_factory=set)
     leases: dict[Listener, Lease] = field(default_factory=dict)
+    met: set[Lease] = field(default_factory=set)
+    joins: dict[Join, None] = field(default_factory=dict)
 
     @property
     def drained(self) -> bool:
@@ -114,7 +118,8 @@ class Join:
     """A connection whose ends may get rings again.
 
     Attributes:
-        first: the process that asked first. answered: the one that holds the other end, once it asked.
+        first: the process that holds the end that asked first.
+        answered: the one that holds the other end, once it asked.
         local: the end of the first.
         place: region and index of the record that shows it.
         lease: what both meet in.
@@ -186,6 +191,35 @@ class Registry:
     def leases_served_by(self, region: int) -> frozenset[Lease]:
         """The leases of whose slabs a family was given one, as a server."""
         return frozenset(lease for lease in self.slabs.values() if region in lease.server_regions)
+
+    # Leases and joins -------------------------------------------------------------------------------------------------
+
+    def forget_lease(self, lease: Lease) -> None:
+        """Of a lease that ended, or never began, nobody knows any more."""
+        lease.listener.leases.discard(lease)
+        lease.client.leases.pop(lease.listener, None)
+        for member in lease.listener.members:
+            member.met.discard(lease)
+
+    def pass_on(self, lease: Lease, process: Process) -> None:
+        """Another process is the client."""
+        if lease.client.leases.pop(lease.listener, None) is not None:
+            lease.client, process.leases[lease.listener] = process, lease
+
+    def add_join(self, join: Join) -> None:
+        """Remember a connection."""
+        self.joins[join.connection] = join
+        join.first.joins[join] = None
+
+    def turn_join(self, join: Join, process: Process) -> None:
+        """Another process holds the first end."""
+        if process is not join.first:
+            del join.first.joins[join]
+            join.first, process.joins[join] = process, None
+
+    def remove_join(self, join: Join) -> None:
+        """Forget a connection."""
+        del self.joins[join.connection], join.first.joins[join]
 
     # Listeners --------------------------------------------------------------------------------------------------------
 

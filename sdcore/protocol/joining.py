@@ -94,15 +94,16 @@ class JoinEvent(Event):
     ANSWERED = "the other end asks", PEER
     DENIED = "an end asks that must not come back, or whose other end nobody shows", PEER
     GONE = "a process that asked is dead, or another program"
+    STALE = "the process that asked first has asked about many others since"
 
 
 class JoinDo(Effect):
     """What the monitor must do."""
 
     INVITE = "mark the record of the other end; reply that it is invited"
-    MEET = "make a slab for both processes with this connection in it; reply with it"
+    MEET = "make a slab for both processes with this connection in it, that goes when nobody uses it; reply with it"
     INVITE_FIRST = "mark the record of the end that asked first"
-    SEND_SLAB = "reply with the slab, if there is one; nobody else will come to it"
+    SEND_SLAB = "reply with the slab, if it is still there"
     DENY = "reply with the reason"
     FORGET = "forget what was asked"
 
@@ -120,12 +121,14 @@ JOIN = Machine(
     Row(JS.INVITED, JE.ANSWERED, ALWAYS, {}, (JD.MEET, JD.INVITE_FIRST), JS.MET),
     Row(JS.INVITED, JE.DENIED,   ALWAYS, {}, (JD.DENY, JD.FORGET),      JS.ENDED),
     Row(JS.INVITED, JE.GONE,     ALWAYS, {}, JD.FORGET,                 JS.ENDED),
+    Row(JS.INVITED, JE.STALE,    ALWAYS, {}, JD.FORGET,                 JS.ENDED),
 
     Row(JS.MET,     JE.ASKED,    ALWAYS, {}, (JD.SEND_SLAB, JD.FORGET), JS.ENDED),
     # It has left the slab again before the first one came: both ask anew.
     Row(JS.MET,     JE.ANSWERED, ALWAYS, {}, (JD.DENY, JD.FORGET),      JS.ENDED),
     Row(JS.MET,     JE.DENIED,   ALWAYS, {}, (JD.DENY, JD.FORGET),      JS.ENDED),
     Row(JS.MET,     JE.GONE,     ALWAYS, {}, JD.FORGET,                 JS.ENDED),
+    Row(JS.MET,     JE.STALE,    ALWAYS, {}, JD.FORGET,                 JS.ENDED),
 ))  # fmt: skip
 
 MACHINES = (JOINER, JOIN)

@@ -16,7 +16,7 @@ LINE_PAIR = 128
 """What processors fetch at once when a line is missed."""
 
 CONSTANTS = (
-    Const("LAYOUT_VERSION", 6, "Changes with every layout; processes of different versions use kernel TCP."),
+    Const("LAYOUT_VERSION", 7, "Changes with every layout; processes of different versions use kernel TCP."),
     Const("SLAB_MAGIC", 0x53445331, "First word of a slab."),
     Const("REGION_MAGIC", 0x53445231, "First word of a region."),
     Const("STATUS_MAGIC", 0x53445031, "First word of a status page."),
@@ -145,7 +145,7 @@ SLOT = Struct(
     size=640,
     fields=(
         Field("offer", "u32", atomic=True, doc="Generation and OFFER_*; the only word that both sides swap."),
-        Field("done", "u32", atomic=True, doc="Sides that are done with the slot; at 2 it is free again."),
+        Field("done", "u32", atomic=True, doc="Sides that are done, or not there yet; at 2 the slot is free."),
         Field("local", "address", doc="The client's end."),
         Field("peer", "address", doc="The server's end."),
         Field("dir", "direction", count=2, align=LINE_PAIR, doc="0: client to server. 1: server to client."),

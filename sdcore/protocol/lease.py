@@ -124,6 +124,9 @@ LEASE = Machine(
     Row(LS.CLOSED, LE.DRAIN,       ALWAYS, {}, DRAIN_SLABS,             LS.CLOSED),
     Row(LS.CLOSED, LE.UNUSED,      ALWAYS, {}, LD.FREE_SLAB,            LS.ENDED),
     Row(LS.CLOSED, LE.CLIENT_DIED, ALWAYS, {}, (LD.POKE, LD.FREE_SLAB), LS.ENDED),
+    # Only of a slab for one connection that stands (joining) is a server known that nobody can connect to.
+    Row(LS.CLOSED, LE.SERVER_DIED, ALWAYS, {}, (LD.POKE, LD.FREE_SLAB), LS.ENDED),
+    Row(LS.CLOSED, LE.SLAB_FAILED, ALWAYS, {}, LD.DENY,                 LS.ENDED),
     *ignored(LS.CLOSED, LE.LISTENER_GONE, LE.POLICY_CHANGED),
 
     Row(LS.DRAINING, LE.OFFERS_TAKEN,  ALWAYS,  {}, LD.FREE_SLAB, LS.ENDED),

@@ -93,13 +93,65 @@ def test_both_get_the_same_slab_with_the_connection_in_it() -> None:
     assert world.monitor.is_party(STAYS_REGION, slab, 1)
 
 
-def test_the_slab_goes_when_the_connection_has_ended() -> None:
+@pytest.mark.parametrize("fetched", [True, False])
+def test_the_slab_goes_when_the_connection_has_ended_or_was_left_before_the_first_came(fetched: bool) -> None:
+    world = World()
+    world.heir_asks()
+    effects = world.other_asks()
+    slab = slab_in(effects)
+    assert events.WatchUse(slab) in effects
+    if fetched:
+        world.heir_asks()
+    assert world.handle(events.Unused(slab)) == (events.DropSlab(slab),)
+    assert world.monitor.remembered_leases == 0
+    if not fetched:
+        assert reason_in(world.heir_asks()) == layout.REASON_NO_MEMORY
+    assert slab_in(world.heir_asks()) == 0  # anew
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+@pytest.mark.parametrize("who", ["heir", "stays"])
+def test_the_slab_goes_when_a_process_that_it_was_made_for_dies(who: str, fetched: bool) -> None:
     world = World()
     world.heir_asks()
     slab = slab_in(world.other_asks())
-    assert events.WatchUse(slab) in world.heir_asks()
-    assert world.handle(events.Unused(slab)) == (events.DropSlab(slab),)
-    assert world.monitor.remembered_leases == 0
+    if fetched:
+        world.heir_asks()
+    assert events.DropSlab(slab) in world.handle(events.Died(getattr(world, who)))
+    assert world.monitor.remembered_leases == world.monitor.remembered_joins == 0
+
+
+def test_an_end_that_changes_hands_again_before_it_fetches_the_slab_takes_the_right_to_it_along() -> None:
+    world = World()
+    world.heir_asks()
+    slab = slab_in(world.other_asks())
+    next_one = world.attach(90, 9)
+    world.shown[HEIR] = [events.End(9, 0, 90, 1)]
+    assert slab_in(world.ask(next_one, HEIR, STAYS)) == slab
+    assert world.monitor.is_party(9, slab, 0)
+    assert not world.monitor.is_party(HEIR_REGION, slab, 0)
+    assert events.DropSlab(slab) not in world.handle(events.Died(world.heir))
+    assert events.DropSlab(slab) in world.handle(events.Died(next_one))
+
+
+def test_who_gets_an_end_later_is_judged_by_who_has_the_other_end() -> None:
+    world = World()
+    world.heir_asks()
+    world.other_asks()
+    next_one = world.attach(90, 9, uid=2)
+    world.shown[HEIR] = [events.End(9, 0, 90, 1)]
+    assert reason_in(world.ask(next_one, HEIR, STAYS)) == layout.REASON_POLICY
+
+
+def test_a_process_whose_questions_nobody_answers_costs_the_monitor_no_more_than_some_of_them() -> None:
+    world = World()
+    ends = [Address(LOOPBACK, port) for port in range(10_000, 11_000)]
+    for end in ends:
+        world.shown[end] = [events.End(HEIR_REGION, 1, HEIR_PID, 1)]
+        world.ask(world.heir, end, STAYS, 1)
+    assert 0 < world.monitor.remembered_joins < 500
+    assert slab_in(world.ask(world.stays, STAYS, ends[-1])) > 0  # the latest are still known
+    assert slab_in(world.ask(world.stays, STAYS, ends[0])) == 0
 
 
 def test_a_third_process_gets_nothing() -> None:
@@ -130,6 +182,12 @@ def test_what_a_process_left_when_it_became_another_program_holds_nothing(pid: i
     assert any(isinstance(effect, events.Denied) for effect in effects) is waits
 
 
+def test_another_record_of_its_own_family_is_none_that_it_left() -> None:
+    world = World()
+    world.shown[HEIR].append(events.End(HEIR_REGION, 9, HEIR_PID, 1))
+    assert reason_in(world.heir_asks()) == layout.REASON_MOVED_PASSED
+
+
 def test_an_end_whose_other_end_nobody_shows_gets_nothing() -> None:
     world = World()
     del world.shown[STAYS]
@@ -157,14 +215,6 @@ def test_a_death_before_both_met_ends_it() -> None:
     world.heir_asks()
     world.handle(events.Died(world.heir))
     assert slab_in(world.other_asks()) == 0  # as if it had asked first
-
-
-def test_a_death_of_the_first_drops_the_slab_that_it_did_not_fetch() -> None:
-    world = World()
-    world.heir_asks()
-    slab = slab_in(world.other_asks())
-    world.handle(events.Died(world.heir))
-    assert events.DropSlab(slab) in world.handle(events.OffersTaken(slab))
 
 
 def test_no_memory_is_said_and_the_next_try_begins_anew() -> None:

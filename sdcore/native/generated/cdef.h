@@ -1,7 +1,7 @@
 /* Generated from sdcore/protocol. Change that, then run: nox -s gen
  * For cffi alone: not a C header.
  */
-#define SD_LAYOUT_VERSION 6
+#define SD_LAYOUT_VERSION 7
 #define SD_SLAB_MAGIC 1396986673
 #define SD_REGION_MAGIC 1396986417
 #define SD_STATUS_MAGIC 1396985905
@@ -919,6 +919,7 @@ enum sd_join_event {
     SD_JOIN_EV_ANSWERED = 1,
     SD_JOIN_EV_DENIED = 2,
     SD_JOIN_EV_GONE = 3,
+    SD_JOIN_EV_STALE = 4,
 };
 enum sd_join_effect {
     SD_JOIN_DO_INVITE = 1,
@@ -934,5 +935,5 @@ struct sd_join {
 void sd_join_start(struct sd_join *m);
 uint32_t sd_join_step(struct sd_join *m, uint32_t event, uint64_t arg);
 extern const char *const sd_join_state_name[4];
-extern const char *const sd_join_event_name[4];
+extern const char *const sd_join_event_name[5];
 extern const char *const sd_join_effect_name[7];

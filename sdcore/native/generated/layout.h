@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SD_LAYOUT_VERSION 6u /* Changes with every layout; processes of different versions use kernel TCP. */
+#define SD_LAYOUT_VERSION 7u /* Changes with every layout; processes of different versions use kernel TCP. */
 #define SD_SLAB_MAGIC 1396986673u /* First word of a slab. */
 #define SD_REGION_MAGIC 1396986417u /* First word of a region. */
 #define SD_STATUS_MAGIC 1396985905u /* First word of a status page. */
@@ -283,7 +283,7 @@ _Static_assert(offsetof(struct sd_address, family) == 18, "address.family");
 /* One connection. */
 struct sd_slot {
     _Atomic uint32_t offer; /* Generation and OFFER_*; the only word that both sides swap. */
-    _Atomic uint32_t done; /* Sides that are done with the slot; at 2 it is free again. */
+    _Atomic uint32_t done; /* Sides that are done, or not there yet; at 2 the slot is free. */
     struct sd_address local; /* The client's end. */
     struct sd_address peer; /* The server's end. */
     uint8_t padding_4[72];

@@ -599,6 +599,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         case SD_LEASE_DRAINED:
             if (arg > 0ULL) { return SD_LEASE_DO_POKE; } /* DRAINED SERVER_DIED [arg > 0] POKE -> DRAINED */
             m->state = SD_LEASE_CLOSED; return SD_LEASE_DO_POKE; /* DRAINED SERVER_DIED POKE -> CLOSED */
+        case SD_LEASE_CLOSED:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_POKE | (uint32_t)SD_LEASE_DO_FREE_SLAB << 8; /* CLOSED SERVER_DIED POKE FREE_SLAB -> ENDED */
         case SD_LEASE_DRAINING:
             if (arg > 0ULL) { return 0; } /* DRAINING SERVER_DIED [arg > 0] -> DRAINING */
             m->state = SD_LEASE_ENDED; return SD_LEASE_DO_FREE_SLAB; /* DRAINING SERVER_DIED FREE_SLAB -> ENDED */
@@ -611,6 +613,8 @@ static inline uint32_t sd_lease_step(struct sd_lease *m, uint32_t event, uint64_
         case SD_LEASE_GRANTED:
             if (arg > 0ULL) { return SD_LEASE_DO_DENY; } /* GRANTED SLAB_FAILED [arg > 0] DENY -> GRANTED */
             m->state = SD_LEASE_NONE; return SD_LEASE_DO_DENY; /* GRANTED SLAB_FAILED DENY -> NONE */
+        case SD_LEASE_CLOSED:
+            m->state = SD_LEASE_ENDED; return SD_LEASE_DO_DENY; /* CLOSED SLAB_FAILED DENY -> ENDED */
         }
         break;
     case SD_LEASE_EV_OFFERS_TAKEN:
@@ -2526,6 +2530,7 @@ enum sd_join_event {
     SD_JOIN_EV_ANSWERED = 1,
     SD_JOIN_EV_DENIED = 2,
     SD_JOIN_EV_GONE = 3,
+    SD_JOIN_EV_STALE = 4,
 };
 enum sd_join_effect {
     SD_JOIN_DO_INVITE = 1,
@@ -2536,7 +2541,7 @@ enum sd_join_effect {
     SD_JOIN_DO_FORGET = 6,
 };
 __attribute__((unused)) static const char *const sd_join_state_name[4] = {"NONE", "INVITED", "MET", "ENDED"};
-__attribute__((unused)) static const char *const sd_join_event_name[4] = {"ASKED", "ANSWERED", "DENIED", "GONE"};
+__attribute__((unused)) static const char *const sd_join_event_name[5] = {"ASKED", "ANSWERED", "DENIED", "GONE", "STALE"};
 __attribute__((unused)) static const char *const sd_join_effect_name[7] = {"", "INVITE", "MEET", "INVITE_FIRST", "SEND_SLAB", "DENY", "FORGET"};
 struct sd_join {
     uint32_t state;
@@ -2586,6 +2591,14 @@ static inline uint32_t sd_join_step(struct sd_join *m, uint32_t event, uint64_t 
             m->state = SD_JOIN_ENDED; return SD_JOIN_DO_FORGET; /* INVITED GONE FORGET -> ENDED */
         case SD_JOIN_MET:
             m->state = SD_JOIN_ENDED; return SD_JOIN_DO_FORGET; /* MET GONE FORGET -> ENDED */
+        }
+        break;
+    case SD_JOIN_EV_STALE:
+        switch (m->state) {
+        case SD_JOIN_INVITED:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_FORGET; /* INVITED STALE FORGET -> ENDED */
+        case SD_JOIN_MET:
+            m->state = SD_JOIN_ENDED; return SD_JOIN_DO_FORGET; /* MET STALE FORGET -> ENDED */
         }
         break;
     }

@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 1214701868u /* checksum of the tables */
+#define SD_RECORD_TABLES 3404804625u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -513,33 +513,37 @@ static inline uint32_t sd_lease_row(const struct sd_lease *m, uint32_t event, ui
         return 41;
     case 3 << 8 | 4:
         return 42;
-    case 4 << 8 | 4:
+    case 7 << 8 | 4:
         return 43;
-    case 5 << 8 | 4:
+    case 8 << 8 | 4:
         return 44;
-    case 9 << 8 | 5:
+    case 4 << 8 | 4:
         return 45;
-    case 4 << 8 | 5:
+    case 5 << 8 | 4:
         return 46;
-    case 7 << 8 | 5:
-        if (arg > 0ULL) return 47;
+    case 9 << 8 | 5:
+        return 47;
+    case 4 << 8 | 5:
         return 48;
-    case 3 << 8 | 5:
-        return 49;
-    case 5 << 8 | 5:
+    case 7 << 8 | 5:
+        if (arg > 0ULL) return 49;
         return 50;
-    case 6 << 8 | 5:
+    case 3 << 8 | 5:
         return 51;
-    case 3 << 8 | 6:
+    case 5 << 8 | 5:
         return 52;
-    case 4 << 8 | 6:
+    case 6 << 8 | 5:
         return 53;
-    case 5 << 8 | 6:
+    case 3 << 8 | 6:
         return 54;
-    case 7 << 8 | 6:
+    case 4 << 8 | 6:
         return 55;
-    case 6 << 8 | 6:
+    case 5 << 8 | 6:
         return 56;
+    case 7 << 8 | 6:
+        return 57;
+    case 6 << 8 | 6:
+        return 58;
     }
     return 65535;
 }
@@ -1932,14 +1936,18 @@ static inline uint32_t sd_join_row(const struct sd_join *m, uint32_t event, uint
         return 4;
     case 3 << 8 | 1:
         return 5;
-    case 0 << 8 | 2:
+    case 4 << 8 | 1:
         return 6;
-    case 1 << 8 | 2:
+    case 0 << 8 | 2:
         return 7;
-    case 2 << 8 | 2:
+    case 1 << 8 | 2:
         return 8;
-    case 3 << 8 | 2:
+    case 2 << 8 | 2:
         return 9;
+    case 3 << 8 | 2:
+        return 10;
+    case 4 << 8 | 2:
+        return 11;
     }
     return 65535;
 }

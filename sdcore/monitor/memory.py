@@ -110,12 +110,13 @@ class Slab:
         os.pwrite(self.fd, value.to_bytes(4, sys.byteorder), offset)
 
     def fill(self, client: Address, server: Address) -> None:
-        """Put an established connection into the first slot."""
+        """Put an established connection into the first slot. The client has not come yet, and counts as done."""
         first = _slot_offset(0)
         for name, end in (("local", client), ("peer", server)):
             family = socket.AF_INET if end.is_v4 else socket.AF_INET6
             packed = layout.ADDRESS.pack(ip=end.ip, port=end.port, family=family)
             os.pwrite(self.fd, packed, first + layout.SLOT.offsets[name])
+        self._put_word(first + layout.SLOT.offsets["done"], 1)
         self._put_word(first + layout.SLOT.offsets["offer"], layout.OFFER_ACCEPTED)
 
     def slot(self, index: int) -> View:

@@ -26,13 +26,24 @@ uint64_t sd_under_way(int fd)
     return fd >= 0 && sd_sys_ioctl(fd, SIOCOUTQ, &bytes) >= 0 ? (uint64_t)bytes : UINT64_MAX;
 }
 
+/* FIONREAD counts up to the mark of an urgent byte, though it be read already; poll sees what lies behind, but not below
+ * the low mark. */
+static bool holds_bytes(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
+    struct timespec now = {0};
+    int there = 0;
+    if (fd < 0 || sd_sys_ioctl(fd, FIONREAD, &there) < 0)
+        return false;
+    return there > 0 || (sd_sys_ppoll(&p, 1, &now, NULL) == 1 && (p.revents & POLLIN) && !(p.revents & POLLERR));
+}
+
 /* What the companion holds, without waiting: bytes, or 0. Its error is left there. */
 static long take_companion(int fd, struct cursor *c, int flags)
 {
     struct iovec parts[LOOK_PARTS];
     struct msghdr msg = {.msg_iov = parts, .msg_iovlen = sd_min_u64(c->count, LOOK_PARTS)};
-    int there = 0;
-    if (fd < 0 || sd_sys_ioctl(fd, FIONREAD, &there) < 0 || there <= 0)
+    if (!holds_bytes(fd))
         return 0;
     memcpy(parts, c->iov, msg.msg_iovlen * sizeof *parts);
     parts[0].iov_base = cursor_at(c);

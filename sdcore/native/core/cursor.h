@@ -14,17 +14,7 @@ struct cursor {
     size_t left;   /* bytes in all */
 };
 
-static inline bool cursor_start(struct cursor *c, const struct iovec *iov, size_t count)
-{
-    *c = (struct cursor){.iov = iov, .count = count};
-    for (size_t i = 0; i < count; i++) {
-        if (iov[i].iov_len > (size_t)SSIZE_MAX - c->left)
-            return false;
-        c->left += iov[i].iov_len;
-    }
-    return true;
-}
-
+/* Empty buffers are passed over at once: a call that is handed the first buffers alone finds room there. */
 static inline void cursor_skip(struct cursor *c, size_t n)
 {
     c->left -= n;
@@ -34,6 +24,18 @@ static inline void cursor_skip(struct cursor *c, size_t n)
         c->iov++;
         c->count--;
     }
+}
+
+static inline bool cursor_start(struct cursor *c, const struct iovec *iov, size_t count)
+{
+    *c = (struct cursor){.iov = iov, .count = count};
+    for (size_t i = 0; i < count; i++) {
+        if (iov[i].iov_len > (size_t)SSIZE_MAX - c->left)
+            return false;
+        c->left += iov[i].iov_len;
+    }
+    cursor_skip(c, 0);
+    return true;
 }
 
 static inline uint8_t *cursor_at(const struct cursor *c)

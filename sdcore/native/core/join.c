@@ -6,7 +6,8 @@
  *
  * The object changes from kernel TCP to rings at the end of a call, when nothing else can be inside: one descriptor refers
  * to it, the process has one thread, and no signal is blocked, as one is while its handler runs. So nobody sleeps in the
- * kernel for what will come by a ring.
+ * kernel for what will come by a ring. From that look on until all is changed every signal is blocked: a handler that ran
+ * in between might close the descriptor, or fork a child that waits there.
  *
  * A program without the library may have stood between, and still hold the end: of it nobody knows. So an end that came
  * back is left before it closes, as if it were passed on; then the kernel ends the connection, or does not.
@@ -18,6 +19,7 @@
 #include "core/control_impl.h"
 #include "core/peer.h"
 #include "core/thread.h"
+#include "core/wait.h"
 
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -47,13 +49,19 @@ static bool is_established(int fd)
     return sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) >= 0 && info.tcpi_state == TCP_ESTABLISHED;
 }
 
+/* What the program before has set, or somebody who holds the end, too. */
+static void learn_settings(struct sd_socket *s, int fd)
+{
+    long flags = sd_sys_fcntl(fd, F_GETFL, 0);
+    sd_store(&s->nonblock, flags > 0 && (flags & O_NONBLOCK));
+    sd_option_set(fd, SO_RCVLOWAT);
+}
+
 static void show(int fd, int family)
 {
     struct sd_socket *s = sd_new_socket(fd, family);
     if (!s)
         return;
-    long flags = sd_sys_fcntl(fd, F_GETFL, 0);
-    sd_store(&s->nonblock, flags > 0 && (flags & O_NONBLOCK));
     sd_store(&s->rec.state, SD_SOCK_ESTABLISHED);
     sd_store(&s->rec.transport, SD_TRANSPORT_TCP);
     bool near = sd_address_ends(fd, &s->rec.local, &s->rec.peer) && sd_address_is_local(&s->rec.peer);
@@ -63,7 +71,7 @@ static void show(int fd, int family)
     if (near)
         sd_joiner_step(&s->joiner, SD_JOINER_EV_MEET, 0);
     sd_show_socket(fd, s);
-    sd_option_set(fd, SO_RCVLOWAT); /* the program before may have set it */
+    learn_settings(s, fd);
 }
 
 void sd_met(int fd)
@@ -89,10 +97,17 @@ static bool has_one_thread(void)
     return r == 0 && tasks.st_nlink == 3; /* itself, its parent, and one task */
 }
 
-static bool blocks_no_signal(void)
+/* Inherited descriptors may be duplicates of each other, and of the standard ones we know nothing. */
+static bool has_one_number(int fd)
 {
-    uint64_t mask = 0;
-    return sd_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask, 0, 0) == 0 && mask == 0;
+    struct stat ours, other;
+    if (sd_syscall(SYS_fstat, fd, &ours, 0, 0, 0, 0) < 0)
+        return false;
+    for (int i = 0; i < (int)INHERITED_MAX; i++)
+        if (i != fd && sd_syscall(SYS_fstat, i, &other, 0, 0, 0, 0) == 0 && other.st_ino == ours.st_ino &&
+            other.st_dev == ours.st_dev)
+            return false;
+    return true;
 }
 
 /* What only the kernel's connection has would be lost. */
@@ -119,10 +134,12 @@ void sd_join_no_more(struct sd_socket *s, enum sd_reason reason)
         sd_store(&s->rec.reason, reason);
 }
 
-static bool is_alone(struct sd_socket *s, int fd)
+/* With signals blocked; `mask` is what was blocked before. */
+static bool is_alone(struct sd_socket *s, int fd, uint64_t mask)
 {
-    return fd > STDERR_FILENO && came_by_others(s) && sd_load(&s->rec.refs) == 1 && !sd_load(&s->pins) &&
-           !sd_load(&s->stays) && !sd_in_vfork_child() && blocks_no_signal() && has_one_thread() && is_plain(fd);
+    return fd > STDERR_FILENO && sd_socket_of(fd) == s && came_by_others(s) && sd_load(&s->rec.refs) == 1 &&
+           !sd_load(&s->pins) && !sd_load(&s->stays) && !sd_in_vfork_child() && mask == 0 && has_one_thread() &&
+           is_plain(fd) && has_one_number(fd) && sd_handlers_end_first();
 }
 
 /* --- the slab --- */
@@ -146,13 +163,25 @@ static void count_earlier_rings(struct sd_socket *s)
     atomic_fetch_add(&shm->received_bytes, atomic_exchange(&s->rec.ring_received_bytes, 0));
 }
 
+/* Who asked first comes second, and counts as done until then: so the slot is free when the other one has left before. */
+static bool is_there(struct sd_slot *slot, int side)
+{
+    uint32_t not_here = 1;
+    return side == 1 || atomic_compare_exchange_strong(&slot->done, &not_here, 0);
+}
+
 static void attach(struct sd_socket *s, int fd, struct sd_grant *grant)
 {
-    const struct sd_slot *slot = &grant->slab->slot[FIRST_SLOT];
-    uint32_t word = sd_load_acquire(&((struct sd_slot *)slot)->offer);
+    struct sd_slot *slot = &grant->slab->slot[FIRST_SLOT];
+    uint32_t word = sd_load_acquire(&slot->offer);
     int side = side_in(slot, fd);
     if (side < 0 || word % SD_OFFER_STATES != SD_OFFER_ACCEPTED || !sd_both_enter(s))
         return;
+    if (!is_there(slot, side)) {
+        sd_both_leave(s);
+        return;
+    }
+    learn_settings(s, fd);
     count_earlier_rings(s);
     s->rec.lease_id = grant->lease_id;
     sd_store(&s->rec.fd, (uint32_t)fd);
@@ -198,16 +227,17 @@ static struct sd_grant *ask(const struct sd_socket *s, int fd)
 
 static void feed(struct sd_socket *s, int fd, uint32_t event)
 {
-    struct sd_grant *grant = NULL;
-    uint32_t effect = sd_joiner_step(&s->joiner, event, 0);
-    if (effect == SD_JOINER_DO_ASK) {
-        bool alone = is_alone(s, fd);
-        sd_store(&s->rec.invited, 0);
-        grant = alone ? ask(s, fd) : NULL;
-        effect = sd_joiner_step(&s->joiner, grant ? SD_JOINER_EV_GRANTED : SD_JOINER_EV_REFUSED, 0);
-    }
-    if (effect == SD_JOINER_DO_ATTACH)
+    const uint64_t every = UINT64_MAX;
+    uint64_t mask;
+    if (sd_joiner_step(&s->joiner, event, 0) != SD_JOINER_DO_ASK)
+        return;
+    sd_store(&s->rec.invited, 0);
+    sd_sys_sigprocmask(SIG_SETMASK, &every, &mask);
+    struct sd_grant *grant = is_alone(s, fd, mask) ? ask(s, fd) : NULL;
+    uint32_t next = grant ? SD_JOINER_EV_GRANTED : SD_JOINER_EV_REFUSED;
+    if (sd_joiner_step(&s->joiner, next, 0) == SD_JOINER_DO_ATTACH)
         attach(s, fd, grant);
+    sd_sys_sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 void sd_join_look(int fd)

@@ -436,8 +436,7 @@ void sd_closing(int fd)
     struct sd_socket *s = sd_load(&file->sock);
     if (!s)
         return;
-    if (sd_unlikely(sd_load(&s->came_back)) && sd_load(&s->rec.refs) == 1)
-        sd_move_to_kernel(fd, SD_REASON_CAME_BACK, true); /* join.c: whether it ends now the kernel knows */
+    sd_move_if_came_back(s, fd);
     if (!atomic_compare_exchange_strong(&file->sock, &s, NULL))
         return; /* two threads close it at once: the other one does */
     sd_store(&file->kind, SD_FILE_NONE);
@@ -641,6 +640,7 @@ void sd_leave_by_exec(void)
         struct sd_socket *s = sd_socket_of(fd);
         if (!s)
             continue;
+        sd_move_if_came_back(s, fd);
         note_bytes(s);
         if (drop_unless_last(s)) {
             atomic_store(&sd_g.files[fd].left, true);

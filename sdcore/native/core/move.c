@@ -547,6 +547,12 @@ long sd_move_to_kernel(int fd, enum sd_reason reason, bool leave)
     return 0;
 }
 
+void sd_move_if_came_back(struct sd_socket *s, int fd)
+{
+    if (sd_unlikely(sd_load(&s->came_back)) && sd_load(&s->rec.refs) == 1)
+        sd_move_to_kernel(fd, SD_REASON_CAME_BACK, true);
+}
+
 /* What it accepts inherits the kernel socket's options, so it inherits this. */
 void sd_stay_in_kernel(int fd, enum sd_reason reason)
 {

@@ -114,6 +114,10 @@ SD_API void sd_move_closed(struct sd_socket *s, int fd);
 #define SD_MOVE_LINGER_NS 5000000u
 SD_API void sd_move_close(struct sd_socket *s, int fd);
 
+/* Before a descriptor closes: if it is the last of an end that came back, others may hold that whom nobody sees (join.c), and
+ * the kernel is to say whether it ends. */
+SD_API void sd_move_if_came_back(struct sd_socket *s, int fd);
+
 /* Both directions are over: the mode becomes KERNEL. */
 SD_API void sd_move_finish(struct sd_socket *s);
 

@@ -86,9 +86,8 @@ void sd_fence_sleeper(void)
 /* Raised by an instruction, not by somebody else: no call waits meanwhile. */
 #define FAULTS (1ull << SIGSEGV | 1ull << SIGBUS | 1ull << SIGFPE | 1ull << SIGILL | 1ull << SIGTRAP | 1ull << SIGSYS)
 
-/* A signal arrived: would Linux restart a call that waits here? poll does not say which signal it was, so only if every
- * handler of the program was installed with SA_RESTART. */
-bool sd_handlers_restart(void)
+/* Whether of these flags every handler of the program has just `wanted`. */
+static bool all_handlers_have(unsigned long flags, unsigned long wanted)
 {
     struct {
         void *handler;
@@ -98,9 +97,21 @@ bool sd_handlers_restart(void)
     } action;
     for (int sig = 1; sig <= SIGNALS; sig++)
         if (!(FAULTS >> (sig % 64) & 1) && sd_syscall(SYS_rt_sigaction, sig, NULL, &action, 8, 0, 0) == 0 &&
-            (uintptr_t)action.handler > 1 && !(action.flags & SA_RESTART))
+            (uintptr_t)action.handler > 1 && (action.flags & flags) != wanted)
             return false;
     return true;
+}
+
+/* A signal arrived: would Linux restart a call that waits here? poll does not say which signal it was, so only if every
+ * handler of the program was installed with SA_RESTART. */
+bool sd_handlers_restart(void)
+{
+    return all_handlers_have(SA_RESTART, SA_RESTART);
+}
+
+bool sd_handlers_end_first(void)
+{
+    return all_handlers_have(SA_NODEFER, 0);
 }
 
 /* Until when to sleep: the call's deadline or the offer's, whichever is first. False if it has passed. */

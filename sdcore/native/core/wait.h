@@ -61,9 +61,11 @@ SD_API void sd_disarm(struct sd_socket *s, uint32_t events, uint32_t bell_name);
 /* The sleeper's side of the asymmetric fence. */
 SD_API void sd_fence_sleeper(void);
 
+SD_API bool sd_handlers_restart(void);   /* would Linux start a waiting call again that a signal interrupted? */
+SD_API bool sd_handlers_end_first(void); /* has every handler its own signal blocked while it runs? */
+
 /* Sleeps once until one of `events` may hold on this one connection: 0 look again, -EAGAIN the deadline passed (UINT64_MAX:
  * none), -EINTR a signal that interrupts. Arms, looks once more, blocks, disarms. */
-SD_API bool sd_handlers_restart(void); /* would Linux start a waiting call again that a signal interrupted? */
 SD_API long sd_sleep_on(struct sd_socket *s, int fd, uint32_t events, uint64_t deadline_ns);
 
 /* The peer has news for us or may now have room: called after every publish, inline part in ring.h. */

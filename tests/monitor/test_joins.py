@@ -150,8 +150,8 @@ def test_a_process_whose_questions_nobody_answers_costs_the_monitor_no_more_than
         world.shown[end] = [events.End(HEIR_REGION, 1, HEIR_PID, 1)]
         world.ask(world.heir, end, STAYS, 1)
     assert 0 < world.monitor.remembered_joins < 500
-    assert slab_in(world.ask(world.stays, STAYS, ends[-1])) > 0  # the latest are still known
-    assert slab_in(world.ask(world.stays, STAYS, ends[0])) == 0
+    assert slab_in(world.ask(world.stays, STAYS, ends[-1], 4)) > 0  # the latest are still known
+    assert slab_in(world.ask(world.stays, STAYS, ends[0], 4)) == 0
 
 
 def test_a_third_process_gets_nothing() -> None:

@@ -8,6 +8,7 @@ A step is one line; lines are counted when there are many of them, which is chea
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -36,6 +37,7 @@ class Journal:
     Args:
         waiting: the machine whose steps are waiting and nothing else.
         idle_steps_max: so many of them in a row are a wait without end.
+        steps_max: so many steps of all machines are a run without end.
         out: where each step is written as a line; None writes nothing.
 
     Attributes:
@@ -43,13 +45,16 @@ class Journal:
         more: rows that were taken more often than they have lines.
     """
 
-    def __init__(self, clock: Clock, waiting: frozenset[Row], idle_steps_max: int, out: TextIO | None) -> None:
+    def __init__(
+        self, clock: Clock, waiting: frozenset[Row], idle_steps_max: int, out: TextIO | None, steps_max: float = inf
+    ) -> None:
         self.clock = clock
         self.lines: list[Line] = []
         self.more: Counter[Row] = Counter()
         self.out = out
         self._waiting = waiting
         self._idle_steps_max = idle_steps_max
+        self._steps_left = steps_max
         self._counted: Counter[Row] = Counter()
         self._last: list[Line] = []
         self._idle = self._instant = 0
@@ -70,6 +75,9 @@ class Journal:
         self._idle = self._idle + steps if self._waiting.issuperset(fresh) else 0
         if self._idle > self._idle_steps_max:
             raise Violation(f"progress: {who} and others only wait, {self._idle} steps long")
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise Violation(f"progress: {who} and others come to no end")
         now_ps = self.clock.now_ps
         self._instant = self._instant + steps if now_ps == self._settled_ps else 0
         self._settled_ps = now_ps

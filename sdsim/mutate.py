@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from math import inf
 from time import perf_counter
 from typing import Final
 
@@ -71,6 +72,9 @@ EQUIVALENT: Final[Mapping[tuple[str, str], str]] = {
 }
 """Survivors that nobody can notice: machine and row, kind of change, and why."""
 IDLE_STEPS_MAX: Final = 20_000
+TIMES_LONGER_MAX: Final = 20
+"""A mutant's run that takes so many times the steps of the right tables', and STEPS_MORE, comes to no end."""
+STEPS_MORE: Final = 50_000
 DRIVER_BREAKS: Final = (RecursionError, KeyError, AssertionError, IndexError, ValueError)
 """A mutant may lead a driver where no table leads it."""
 Seen = tuple[object, ...]
@@ -127,12 +131,14 @@ class Judge:
             self.tries[f"{name} {' '.join(changes)}, seed {seed}"] = partial(_run, load(name, changes), seed)
         self.rows: dict[str, set[Row]] = {}
         self.expected: dict[str, Seen] = {}
+        self.steps_max: dict[str, float] = {}
         took_s: dict[str, float] = {}
         for name, attempt in self.tries.items():
             began = perf_counter()
             self.expected[name], world = attempt(_settings({}))
             assert world is not None, f"{name}: {self.expected[name]}"
             self.rows[name] = set(world.rows)
+            self.steps_max[name] = TIMES_LONGER_MAX * world.rows.total() + STEPS_MORE
             took_s[name] = perf_counter() - began
         self.tries = dict(sorted(self.tries.items(), key=lambda item: took_s[item[0]]))
 
@@ -144,7 +150,7 @@ class Judge:
         for name, attempt in self.tries.items():
             if mutant.row in self.rows[name]:
                 taken = True
-                if attempt(_settings(replaced))[0] != self.expected[name]:
+                if attempt(_settings(replaced, self.steps_max[name]))[0] != self.expected[name]:
                     return Verdict(mutant, name)
         if world is not None and mutant.row in self._explored(world):
             taken = True
@@ -161,9 +167,10 @@ class Judge:
         return self.rows[name]
 
 
-def _settings(replaced: Mapping[str, Machine]) -> Settings:
+def _settings(replaced: Mapping[str, Machine], steps_max: float = inf) -> Settings:
+    tables = {**TABLES, **replaced}
     costs = costs_of("paper-2019")
-    return Settings(seed=1, costs=costs, tables={**TABLES, **replaced}, idle_steps_max=IDLE_STEPS_MAX)
+    return Settings(seed=1, costs=costs, tables=tables, idle_steps_max=IDLE_STEPS_MAX, steps_max=steps_max)
 
 
 def _run(scenario: Scenario, seed: int, settings: Settings) -> tuple[Seen, World | None]:

@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, TextIO
 
 import simpy
@@ -44,6 +45,7 @@ class Settings:
         tables: the machines to follow, by name; tests replace some.
         check: whether the laws are checked after every step.
         idle_steps_max: steps of waiting in a row, and nothing else, that count as a wait without end.
+        steps_max: steps of all machines that count as a run without end; for runs whose length is known.
         trace: where each transition is written as a line; None writes nothing.
         lanes: what collects who had which core and link; None collects nothing.
     """
@@ -54,6 +56,7 @@ class Settings:
     tables: Mapping[str, Machine] = field(default_factory=lambda: TABLES)
     check: bool = True
     idle_steps_max: int = IDLE_STEPS_MAX
+    steps_max: float = inf
     trace: TextIO | None = None
     lanes: Lanes | None = None
 
@@ -78,7 +81,7 @@ class World:
         self._names: Counter[str] = Counter()
         self._runner = Recorded if settings.trace is None else Traced
         waiting = frozenset(settings.tables["waiter"].rows)
-        self.journal = Journal(self.env, waiting, settings.idle_steps_max, settings.trace)
+        self.journal = Journal(self.env, waiting, settings.idle_steps_max, settings.trace, settings.steps_max)
         self.journal.write(self.head())
 
     # What happens -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ it saw; so in the order of time every cause stands before its effect:
     ring        no byte is seen before it was put, no room before it was given back; a ring never holds more than its
                 size; who reads the end of the stream, or that it moved, has seen every byte
     teardown    an end or a close of the peer is seen behind the peer's own step only
+    moving      what an end that leaves the rings finds of the other, the other has said before (`moving.py`)
     offer       client and server never both win the swap; the client says ACCEPTED only if the server won
     token       granted first come, first served
 
@@ -27,6 +28,7 @@ from sdcore.protocol.teardown import TeardownEvent
 from sdcore.protocol.token import TokenDo, TokenEvent
 from sdsim.conform.history import NUMBERS, TOKEN, Instance, Offence, Token
 from sdsim.conform.log import BIND, SET, Line
+from sdsim.conform.moving import AWAY, LEAVER_NUMBER, MOVER_NUMBER, Moving
 
 _TX, _RX, _TEARDOWN = NUMBERS["ring_tx"], NUMBERS["ring_rx"], NUMBERS["teardown"]
 _CLIENT, _SERVER = NUMBERS["client"], NUMBERS["server"]
@@ -35,6 +37,7 @@ _CLIENT, _SERVER = NUMBERS["client"], NUMBERS["server"]
 _PUT_ALL, _PUT_FREE = TxDo.PUT_ALL.number + 1, TxDo.PUT_FREE.number + 1
 _TAKE_ALL, _TAKE_AVAIL = RxDo.TAKE_ALL.number + 1, RxDo.TAKE_AVAIL.number + 1
 _CREDIT, _DATA, _UNSEE = TxEvent.CREDIT.number, RxEvent.DATA.number, RxEvent.UNSEE.number
+_BEGIN_AWAY = RxEvent.BEGIN_AWAY.number
 _TX_STATES, _RX_STATES = list(TxState), list(RxState)
 
 
@@ -43,6 +46,7 @@ class Ring:
     """One direction: sums over the whole connection, in bytes.
 
     `sure` falls when a repair has counted anew what a killed process left: from then on the sums say nothing.
+    A consumer that leaves gives room back for what it puts on the companion; the log does not say how much.
     """
 
     put: int = 0
@@ -52,6 +56,7 @@ class Ring:
     tx: TxState = TxState.OPEN
     ends: set[int] = field(default_factory=set)
     sure: bool = True
+    moving: Moving = field(default_factory=Moving)
 
     @property
     def whole(self) -> bool:
@@ -91,7 +96,7 @@ class Part:
 
 def _ring(part: Part, line: Line) -> Ring:
     """Client to server is direction 0."""
-    return part.connection.rings[part.side if line.machine == _TX else 1 - part.side]
+    return part.connection.rings[part.side if line.machine in (_TX, MOVER_NUMBER) else 1 - part.side]
 
 
 class Joint:
@@ -102,6 +107,7 @@ class Joint:
         self._open: dict[tuple[int, int], Connection] = {}
         self._looks: Final[dict[int, Callable[[Part, Line], None]]] = {
             _TX: self._tx, _RX: self._rx, _TEARDOWN: self._teardown, _CLIENT: self._client, _SERVER: self._server,
+            MOVER_NUMBER: self._moving, LEAVER_NUMBER: self._moving,
         }  # fmt: skip
 
     def see(self, line: Line, where: Instance | Token) -> None:
@@ -126,6 +132,8 @@ class Joint:
         where.part = Part(connection, side)
         if line.machine in (_TX, _RX):
             _ring(where.part, line).ends.add(line.machine)
+        if line.machine in (MOVER_NUMBER, LEAVER_NUMBER):
+            _ring(where.part, line).moving.ends.add(line.machine)
 
     # Rings ------------------------------------------------------------------------------------------------------------
 
@@ -136,11 +144,13 @@ class Joint:
             ring.sure = False
         elif line.effects == _PUT_ALL:
             ring.put += line.arg
+            ring.moving.put()
         elif line.effects == _PUT_FREE:
             ring.put += line.register_0
+            ring.moving.put()
         elif line.event == _CREDIT:
             ring.credited += line.arg
-            if ring.whole and ring.credited > ring.taken:
+            if ring.whole and not ring.moving.consumer_puts and ring.credited > ring.taken:
                 raise Offence(f"{ring.credited} bytes of room are seen, {ring.taken} were given back")
         if ring.sure and ring.put - ring.credited > layout.RING_BYTES:
             raise Offence(f"{ring.put - ring.credited} bytes lie in the ring")
@@ -155,10 +165,14 @@ class Joint:
             ring.seen += line.arg
             if ring.whole and ring.seen > ring.put:
                 raise Offence(f"{ring.seen} bytes are seen, {ring.put} were put")
+        elif line.event == _BEGIN_AWAY:
+            ring.moving.said |= AWAY
         elif line.effects == _TAKE_ALL:
             ring.taken += line.arg
+            ring.moving.taken()
         elif line.effects == _TAKE_AVAIL:
             ring.taken += line.register_0
+            ring.moving.taken()
         elif line.after != line.before and _RX_STATES[line.before] is not RxState.AWAY:
             self._rx_ends(ring, _RX_STATES[line.after])  # who was away was sent by TCP what is in the ring
 
@@ -166,6 +180,10 @@ class Joint:
         final = {RxState.ENDED: TxState.SHUT, RxState.MOVED: TxState.MOVED}.get(state)
         if ring.whole and ring.tx is final and ring.seen != ring.put:
             raise Offence(f"the end of {ring.seen} bytes is seen, {ring.put} were put before it")
+
+    def _moving(self, part: Part, line: Line) -> None:
+        ring = _ring(part, line)
+        ring.moving.see(line, ring.put - ring.taken if ring.whole else None)
 
     # Ends -------------------------------------------------------------------------------------------------------------
 

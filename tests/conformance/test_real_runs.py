@@ -74,6 +74,7 @@ def test_a_connection_that_is_handed_on_and_comes_back(way: str, recorded: Recor
     verdict = judged(recorded)
     assert verdict.connections == 2
     assert verdict.lines["joiner"] > 4
+    assert verdict.lines["mover"] + verdict.lines["leaver"] > 8
 
 
 def test_a_process_that_is_killed_leaves_a_good_log(recorded: RecordingHost, processes: Processes) -> None:

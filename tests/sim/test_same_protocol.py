@@ -126,3 +126,11 @@ def test_a_wrong_table_breaks_a_law(name: str) -> None:
     assert "seed 1" in text
     assert "last transitions:" in text
     assert "repeat: again" in text
+
+
+def test_a_run_that_comes_to_no_end_is_stopped_by_its_steps() -> None:
+    """Where the length of a run is known, which rows it goes on with makes no difference."""
+    settings = Settings(costs=costs_of("paper-2019"), steps_max=5000)
+    with pytest.raises(Failed, match="progress: .* come to no end"):
+        run(load("ping-pong", ["workload.count=2000"]), settings=settings)
+    run(load("ping-pong", ["workload.count=20"]), settings=settings)

@@ -66,6 +66,7 @@ TOTALS: Final[Mapping[str, Callable[[Mapping[str, Any], int], int]]] = {
     "fork-server": lambda work, _: 2 * work["clients"] * work["count"],
     "pipeline": lambda work, _: work["count"],
     "proxy": lambda work, _: 2 * work["clients"] * work["count"],
+    "requests": lambda work, _: 2 * work["clients"] * work["count"],
 }
 """How many messages a workload brings."""
 BUFFERS: Final[Mapping[str, Callable[[Mapping[str, Any]], int]]] = {
@@ -88,8 +89,10 @@ def total_of(scenario: Scenario) -> int:
     """Messages of the whole scenario.
 
     Raises:
-        NotAggregate: it has faults.
+        NotAggregate: it has faults, or requests at times of their own.
     """
+    if scenario.workload.kind == "trace":
+        raise NotAggregate("aggregate: a trace has no rate that could be reckoned on; simulate it whole")
     if scenario.fault or scenario.chaos is not None:
         raise NotAggregate("aggregate: faults happen at a time, and only rates are reckoned on; take them out")
     return TOTALS[scenario.workload.kind](scenario.workload.model_dump(), scenario.site.hosts)

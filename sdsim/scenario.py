@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sdsim.waiting import SPINS, YIELDS, YIELDS_CONTENDED
 
@@ -130,6 +130,79 @@ class Proxy(Part):
     work_ns: NotNegative = 0
 
 
+class Constant(Part):
+    """Always the same."""
+
+    law: Literal["constant"]
+    value: NotNegative
+
+
+class Uniform(Part):
+    """Evenly between two values."""
+
+    law: Literal["uniform"]
+    least: NotNegative
+    most: NotNegative
+
+
+class Exponential(Part):
+    """Many small ones and few large ones."""
+
+    law: Literal["exponential"]
+    mean: Positive
+    least: NotNegative = 1
+
+
+class Bimodal(Part):
+    """Of two sorts."""
+
+    law: Literal["bimodal"]
+    small: NotNegative
+    large: NotNegative
+    large_percent: Annotated[float, Field(ge=0, le=100)]
+
+
+class Empirical(Part):
+    """As a file says."""
+
+    law: Literal["empirical"]
+    file: str
+
+
+def _constant(value: object) -> object:
+    """A number is short for the law that always gives it."""
+    return {"law": "constant", "value": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Drawn = Annotated[
+    Constant | Uniform | Exponential | Bimodal | Empirical, Field(discriminator="law"), BeforeValidator(_constant)
+]
+"""A number, or a law by which one is drawn."""
+
+
+class Requests(Part):
+    """Requests and answers of drawn sizes."""
+
+    kind: Literal["requests"]
+    clients: Positive = 4
+    servers: Positive = 1
+    count: Positive = 1000
+    request: Drawn = Constant(law="constant", value=64)
+    answer: Drawn = Constant(law="constant", value=1024)
+    pause_us: Drawn = Constant(law="constant", value=0)
+    work_ns: NotNegative = 0
+
+
+class TraceFile(Part):
+    """Requests one by one, from a file."""
+
+    kind: Literal["trace"]
+    file: str
+    count: NotNegative = 0
+    servers: Positive = 1
+    work_ns: NotNegative = 0
+
+
 class Kill(Part):
     """A process dies at once."""
 
@@ -209,7 +282,8 @@ class Chaos(Part):
 
 
 Workload = Annotated[
-    PingPong | Stream | Many | Mesh | Storm | Shared | ForkServer | Pipeline | Proxy, Field(discriminator="kind")
+    PingPong | Stream | Many | Mesh | Storm | Shared | ForkServer | Pipeline | Proxy | Requests | TraceFile,
+    Field(discriminator="kind"),
 ]
 Fault = Annotated[Kill | Pause | CrashMonitor | Move | Partition | Hold | Delay | Lose, Field(discriminator="verb")]
 
@@ -243,10 +317,13 @@ def _flat(prefix: str, value: object) -> list[tuple[str, object]]:
 
 WORKLOADS: Final[Mapping[str, type[Part]]] = {
     "ping-pong": PingPong, "stream": Stream, "many": Many, "mesh": Mesh, "storm": Storm, "shared": Shared,
-    "fork-server": ForkServer, "pipeline": Pipeline, "proxy": Proxy,
+    "fork-server": ForkServer, "pipeline": Pipeline, "proxy": Proxy, "requests": Requests, "trace": TraceFile,
 }  # fmt: skip
 FAULTS: Final[Mapping[str, type[Part]]] = {
     "kill": Kill, "pause": Pause, "crash-monitor": CrashMonitor, "move": Move,
     "partition": Partition, "hold": Hold, "delay": Delay, "lose": Lose,
+}  # fmt: skip
+LAWS: Final[Mapping[str, type[Part]]] = {
+    "constant": Constant, "uniform": Uniform, "exponential": Exponential, "bimodal": Bimodal, "empirical": Empirical,
 }  # fmt: skip
 PARTS: Final[Mapping[str, type[Part]]] = {"site": SitePart, "library": LibraryPart, "chaos": Chaos}

@@ -16,7 +16,21 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from sdsim.costs import BadProfile, costs_of
-from sdsim.scenario import FAULTS, PARTS, WORKLOADS, BetweenHosts, Part, Scenario
+from sdsim.requests import read_trace
+from sdsim.scenario import (
+    FAULTS,
+    LAWS,
+    PARTS,
+    WORKLOADS,
+    BetweenHosts,
+    Empirical,
+    Part,
+    Requests,
+    Scenario,
+    TraceFile,
+    Uniform,
+)
+from sdsim.sizes import BadFile, least_of, read_points
 
 BUNDLED: Final = Path(__file__).parent / "scenarios"
 AGGREGATE_OF_FAULTS: Final = "aggregate: faults happen at a time, and only rates are reckoned on; allowed: false"
@@ -57,6 +71,7 @@ def load(name: str, changes: Sequence[str] = (), over: Sequence[str] = ()) -> Sc
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadScenario(_syntax(path, error)) from error
+    _stand_beside(path, content)
     options = [f"--set {change}" for change in changes] + [f"--over {change}" for change in over]
     source = Source(path, text, {_apply(content, option): option for option in options})
     try:
@@ -68,6 +83,15 @@ def load(name: str, changes: Sequence[str] = (), over: Sequence[str] = ()) -> Sc
         raise BadScenario(f"{source.place(('profile',))}: {error}") from error
     _check_together(source, scenario)
     return scenario
+
+
+def _stand_beside(path: Path, content: Mapping[str, Any]) -> None:
+    """Files that a scenario names stand beside it, unless it says where from the root on."""
+    workload = content.get("workload")
+    tables = [workload, *workload.values()] if isinstance(workload, dict) else []
+    for table in tables:
+        if isinstance(table, dict) and isinstance(table.get("file"), str):
+            table["file"] = str(path.parent / table["file"])
 
 
 def place_of(name: str, changes: Sequence[str], location: Location) -> str:
@@ -169,8 +193,10 @@ def _location(detail: Any) -> Location:
     found: Location = detail["loc"]
     tag = _TAG_AT.get(str(found[0]), len(found))
     location = found[:tag] + found[tag + 1 :]
+    if len(location) > LAW_AT and location[LAW_AT] in LAWS:
+        location = location[:LAW_AT] + location[LAW_AT + 1 :]
     if detail["type"].startswith("union_tag"):
-        return (*location, "kind" if location[0] == "workload" else "verb")
+        return (*location, detail["ctx"]["discriminator"].strip("'"))
     return location
 
 
@@ -191,7 +217,7 @@ def _allowed(location: Location, detail: Any) -> str:
     if detail["type"] in ("extra_forbidden", "missing"):
         return ", ".join(_keys(location[:-1], detail))
     if detail["type"].startswith("union_tag"):
-        return ", ".join(WORKLOADS if location[0] == "workload" else FAULTS)
+        return ", ".join({"kind": WORKLOADS, "verb": FAULTS, "law": LAWS}[str(location[-1])])
     bounds = {name: value for name, value in detail.get("ctx", {}).items() if name in _BOUNDS}
     if bounds:
         return ", ".join(f"{_BOUNDS[name]} {value}" for name, value in bounds.items())
@@ -210,12 +236,15 @@ _KINDS: Final = {
 _TAGGED: Final[Mapping[str, type[Part]]] = {**WORKLOADS, **FAULTS}
 _TAG_AT: Final = {"workload": 1, "fault": 2}
 """Where pydantic puts the name of the alternative into a location."""
+LAW_AT: Final = 2
+"""And, of what is drawn, that of the law; `workload.request.uniform.least`."""
 
 
 def _check_together(source: Source, scenario: Scenario) -> None:
     """What no key is wrong about by itself."""
     if scenario.aggregate and (scenario.fault or scenario.chaos is not None):
         raise BadScenario(f"{source.place(('aggregate',))}: {AGGREGATE_OF_FAULTS}")
+    _check_files(source, scenario)
     hosts = scenario.site.hosts
     for number, fault in enumerate(scenario.fault):
         if isinstance(fault, BetweenHosts) and max(fault.hosts) > hosts:
@@ -225,10 +254,31 @@ def _check_together(source: Source, scenario: Scenario) -> None:
             )
 
 
+def _check_files(source: Source, scenario: Scenario) -> None:
+    """Files of sizes and requests, and laws that draw nothing."""
+    workload = scenario.workload
+    try:
+        if isinstance(workload, TraceFile):
+            read_trace(Path(workload.file))
+        for name, law in workload:
+            if isinstance(law, Empirical):
+                read_points(Path(law.file))
+            if isinstance(law, Uniform) and law.most < law.least:
+                place = source.place(("workload", name, "most"))
+                raise BadScenario(f"{place}: workload.{name}.most: {law.most}; allowed: at least {law.least}")
+    except BadFile as error:
+        raise BadScenario(str(error)) from None
+    if isinstance(workload, Requests) and least_of(workload.request.model_dump()) < 1:
+        raise BadScenario(f"{source.place(('workload', 'request'))}: workload.request: may be 0; allowed: at least 1")
+
+
 def _keys(table: Location, detail: Any) -> list[str]:
     if not table:
         return sorted(Scenario.model_fields)
     name = str(table[0])
+    laws = [part for part in detail["loc"][LAW_AT + 1 :] if part in LAWS]
+    if laws:
+        return sorted(LAWS[laws[0]].model_fields)
     model: type[Part] = _TAGGED[detail["loc"][_TAG_AT[name]]] if name in _TAG_AT else PARTS[name]
     return sorted(model.model_fields)
 
@@ -238,19 +288,29 @@ def _line_of(text: str, location: Sequence[Any]) -> int:
     lines = text.splitlines()
     names = [part for part in location if isinstance(part, str)]
     number = next((part for part in location if isinstance(part, int)), 0)
-    table, key = (names[0], names[-1]) if len(names) > 1 else ("", names[0] if names else "")
-    start = _table_line(lines, table, number)
+    for depth in range(len(names), 0, -1):  # a table within a table may be one key of that
+        header = _table_line(lines, ".".join(names[:depth]), number)
+        if header is not None:
+            return header + 1
+        start = _table_line(lines, ".".join(names[: depth - 1]), number)
+        found = None if start is None else _key_line(lines, start, names[depth - 1])
+        if found is not None:
+            return found + 1
+    return 1
+
+
+def _key_line(lines: Sequence[str], start: int, key: str) -> int | None:
+    """The line of a key in the table that begins at `start`."""
     for index in range(start, len(lines)):
         if index > start and lines[index].lstrip().startswith("["):
-            break
-        if re.match(rf"\s*\[*{re.escape(key)}\b", lines[index]):
-            return index + 1
-    header = _table_line(lines, key, number)
-    return (start or header) + 1
+            return None
+        if re.match(rf"\s*{re.escape(key)}\s*[=.]", lines[index]):
+            return index
+    return None
 
 
-def _table_line(lines: Sequence[str], table: str, number: int) -> int:
+def _table_line(lines: Sequence[str], table: str, number: int) -> int | None:
     if not table:
         return 0
     found = [index for index, line in enumerate(lines) if re.match(rf"\s*\[+{re.escape(table)}\]", line)]
-    return found[min(number, len(found) - 1)] if found else 0
+    return found[min(number, len(found) - 1)] if found else None

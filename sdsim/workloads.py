@@ -19,6 +19,7 @@ from sdsim.host import Thread
 from sdsim.kernel import Reset
 from sdsim.library import Library, Listening
 from sdsim.outcome import FAULTS, MakeLibrary, Result, read_exactly
+from sdsim.requests import requests, trace
 from sdsim.sharing import fork_server, shared
 from sdsim.site import Site
 from sdsim.units import US
@@ -310,6 +311,8 @@ WORKLOADS: Mapping[str, Callable[[Site, MakeLibrary, Mapping[str, Any]], Result]
     "fork-server": fork_server,
     "pipeline": pipeline,
     "proxy": proxy,
+    "requests": requests,
+    "trace": trace,
 }
 
 __all__ = ["FAULTS", "WORKLOADS", "Result", "Violation", "many", "ping_pong", "storm", "stream"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from sdsim.aggregate import total_of
+from sdsim.aggregate import NotAggregate, total_of
 from sdsim.cli import main
 from sdsim.run import run
 from sdsim.scenario_file import bundled, load
@@ -51,7 +51,7 @@ def test_a_short_scenario_is_simulated_whole() -> None:
     assert done.result.messages == 100
 
 
-@pytest.mark.parametrize("name", [name for name in bundled() if name != "hundred-million"])
+@pytest.mark.parametrize("name", [name for name in bundled() if name not in ("hundred-million", "trace")])
 def test_the_number_of_messages_is_known_beforehand(name: str) -> None:
     scenario = load(name, ["workload.count=3"])
     if scenario.fault or scenario.chaos:
@@ -65,6 +65,11 @@ def test_a_hundred_million_messages_take_as_long_as_the_rate_needs_to_be_known()
     assert done.estimate is not None
     assert done.estimate.messages < 100_000
     assert done.result.mean_us * 1e6 * 6_250_000 == pytest.approx(done.ended_ps, rel=WITHIN)
+
+
+def test_a_trace_has_no_rate_that_could_be_reckoned_on() -> None:
+    with pytest.raises(NotAggregate, match="a trace has no rate"):
+        run(load("trace", ["aggregate=true"]))
 
 
 def test_faults_cannot_be_reckoned_on() -> None:

@@ -131,6 +131,6 @@ def test_a_wrong_table_breaks_a_law(name: str) -> None:
 def test_a_run_that_comes_to_no_end_is_stopped_by_its_steps() -> None:
     """Where the length of a run is known, which rows it goes on with makes no difference."""
     settings = Settings(costs=costs_of("paper-2019"), steps_max=5000)
-    with pytest.raises(Failed, match="progress: .* come to no end"):
+    with pytest.raises(Failed, match=r"progress: .* come to no end"):
         run(load("ping-pong", ["workload.count=2000"]), settings=settings)
     run(load("ping-pong", ["workload.count=20"]), settings=settings)

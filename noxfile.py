@@ -105,7 +105,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def programs(session: nox.Session) -> None:
     """Real programs only, each with and without the library at either end, the slow ones too."""
-    system_packages(session, "programs", "large_programs")
+    system_packages(session, "programs")
     install_project(session, "test")
     pytest(session, "tests/programs", SDCORE_PROGRAMS="all")
 

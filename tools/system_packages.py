@@ -63,6 +63,7 @@ GROUPS: dict[str, tuple[Need, ...]] = {
         Need("apache2-bin", program("apache2")),
         Need("apache2-utils", program("ab")),
         Need("curl", program("curl")),
+        Need("default-jdk-headless", program("javac")),
         Need("gdb", program("gdb")),
         Need("gunicorn", program("gunicorn")),
         Need("haproxy", program("haproxy")),
@@ -79,7 +80,6 @@ GROUPS: dict[str, tuple[Need, ...]] = {
         Need("strace", program("strace")),
         Need("wrk", program("wrk")),
     ),
-    "large_programs": (Need("default-jdk-headless", program("javac")),),
     "tests": (
         Need("git", program("git")),
         Need("iproute2", program("ip")),

@@ -12,12 +12,11 @@ import os
 import select
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import click
 
-STDOUT = 1
+STDOUT, STDERR = 1, 2
 NO_WORDS: tuple[type[click.UsageError], ...] = (
     (click.exceptions.NoArgsIsHelpError,) if hasattr(click.exceptions, "NoArgsIsHelpError") else ()
 )
@@ -58,7 +57,7 @@ class OneLine(click.Command):
         except OSError as error:
             if not _is_of_output(error):
                 raise
-            _give_up_output()
+            _give_up(STDOUT)
             if error.errno != errno.EPIPE:
                 _say(f"{self.program}: standard output cannot be written: {error.strerror}")
             sys.exit(1)
@@ -67,8 +66,10 @@ class OneLine(click.Command):
 
 def _say(text: str) -> None:
     """Print one line, whatever names it quotes; the exit code counts though standard error is full."""
-    with suppress(OSError):
+    try:
         click.echo(" ".join(text.splitlines()), err=True)
+    except OSError:
+        _give_up(STDERR)
 
 
 def _is_of_output(error: OSError) -> bool:
@@ -83,8 +84,8 @@ def _nobody_reads() -> bool:
     return bool(output.poll(0))
 
 
-def _give_up_output() -> None:
-    """What is still in its buffer shall not fail once more when the interpreter ends."""
+def _give_up(stream: int) -> None:
+    """What is still in its buffer shall not fail once more when the interpreter ends, which then ends with 120."""
     nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, STDOUT)
+    os.dup2(nothing, stream)
     os.close(nothing)

@@ -174,10 +174,12 @@ def test_standard_output_without_room_is_one_line_and_exit_code_1(started: Runti
         assert done.stderr == "sdcore: standard output cannot be written: No space left on device\n"
 
 
-def test_a_fault_keeps_its_exit_code_though_standard_error_has_no_room(runtime: RuntimeDir) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_fault_keeps_its_exit_code_though_standard_error_has_no_room(unbuffered: str, runtime: RuntimeDir) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "sdcore.cli", "nonsense"]
-        assert subprocess.run(command, stderr=full, timeout=30, check=False).returncode == 2
+        assert subprocess.run(command, stderr=full, timeout=30, check=False, env=environment).returncode == 2
 
 
 def test_a_name_with_a_line_break_is_told_in_one_line(runtime: RuntimeDir) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from tests.differential.calls import Malformed, Program, parse, text_of
-from tests.differential.compare import EXCUSES, canonical, is_open
+from tests.differential.compare import EXCUSES, canonical, is_open, wakes_a_reader_by_a_part
 from tests.differential.judge import Judge, units
 from tests.differential.programs import programs
 from tests.differential.stage import Event, Kind, Theatre
@@ -62,3 +62,20 @@ def test_a_wrong_value_is_a_difference() -> None:
     other = (Event(Kind.RETURNED, 0, 4), events[1])
     assert canonical(program, events) == canonical(program, grown), "the size of a buffer is open"
     assert canonical(program, events) != canonical(program, other), "the number of a descriptor is not"
+
+
+SENT_WHILE_NOBODY_WAITS = (Event(Kind.BLOCKED, 0, 0), Event(Kind.LATER, 0, 1), Event(Kind.RETURNED, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("events", "excused"),
+    [
+        ((Event(Kind.BLOCKED, 0, 0), Event(Kind.LATER, 0, 3), Event(Kind.RETURNED, 2, 3)), True),
+        ((Event(Kind.BLOCKED, 0, 0), Event(Kind.RETURNED, 1, 1), Event(Kind.LATER, 0, 3)), True),
+        ((*SENT_WHILE_NOBODY_WAITS, Event(Kind.RETURNED, 2, 3)), False),
+        ((Event(Kind.RETURNED, 0, 1), Event(Kind.RETURNED, 2, 3)), False),
+    ],
+)
+def test_a_part_may_wake_only_who_waits_when_it_is_sent(events: tuple[Event, ...], excused: bool) -> None:
+    program = parse("a0 recv s1 9 0 recv ; a1 send s0 1 0 send ; a1 more s0 2")
+    assert wakes_a_reader_by_a_part(program, events) is excused

@@ -26,6 +26,18 @@ static void shut_write(struct sd_socket *s)
         sd_teardown_feed(s, SD_TEARDOWN_EV_SHUT_WR, 0);
 }
 
+/* Both sides said their last word, or it was reset: Linux has no peer for it any more. Another process's shutdown is seen by
+ * the flags alone, a killed peer, who left no flags, by the machine alone. */
+static bool is_over(struct sd_socket *s)
+{
+    if (!sd_mode_uses_ring(sd_load(&s->mode)))
+        return false;
+    uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
+    bool both = (sd_load(&s->tx.dir->p.flags) & SD_TX_FIN) && (theirs & (SD_TX_FIN | SD_TX_CLOSED));
+    uint32_t state = s->teardown.state;
+    return both || (theirs & SD_TX_RESET) || state == SD_TEARDOWN_RESET || state == SD_TEARDOWN_BOTH_SHUT;
+}
+
 long sd_shutdown(int fd, int how)
 {
     struct sd_socket *s = sd_socket_here(fd);
@@ -40,7 +52,7 @@ long sd_shutdown(int fd, int how)
     if (how != SHUT_WR &&
         sd_load(&s->mode) == SD_MODE_OFFERED) /* nothing will be read: what becomes of it the kernel knows */
         sd_offer_withdraw(s, fd, SD_CLIENT_EV_LEAVE, SD_REASON_CLOSED_EARLY);
-    if (sd_is_over(fd))
+    if (is_over(s))
         return -ENOTCONN;
     sd_move_attend(s, fd);
     if (!sd_mode_uses_ring(sd_load(&s->mode)))
@@ -66,18 +78,12 @@ long sd_shutdown(int fd, int how)
 
 /* --- questions --- */
 
-/* Both sides said their last word, or it was reset: Linux has no peer for it any more. */
 bool sd_is_over(int fd)
 {
     struct sd_socket *s = sd_socket_of(fd);
-    if (!s || !sd_mode_uses_ring(sd_load(&s->mode)))
-        return false;
-    sd_look_now_and_then(s, fd);
-    if (!sd_mode_uses_ring(sd_load(&s->mode)))
-        return false;
-    uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
-    bool both = (sd_load(&s->tx.dir->p.flags) & SD_TX_FIN) && (theirs & (SD_TX_FIN | SD_TX_CLOSED));
-    return both || (theirs & SD_TX_RESET) || s->teardown.state == SD_TEARDOWN_RESET;
+    if (s)
+        sd_look_at_companion(s, fd); /* whoever asks this makes a system call anyway */
+    return s && is_over(s);
 }
 
 long sd_unread_bytes(int fd)

@@ -307,7 +307,7 @@ static void do_kill(int me, int number)
         broken("a killed process does not end");
     report(RETURNED, number, &done);
     bury(process);
-    pause_us(KILL_REST_US);
+    pause_us(program.settle_us > KILL_REST_US ? program.settle_us : KILL_REST_US); /* on a busy machine later */
 }
 
 static void do_signal(int me, int number, bool restart)

@@ -73,7 +73,7 @@ def passes(session: nox.Session, *args: str) -> bool:
 def tests(session: nox.Session) -> None:
     """All ordinary tests, real programs among them."""
     system_packages(session, "programs", "tests")
-    install_project(session, "test")
+    install_project(session, "test", "extras")
     if session.posargs:
         pytest(session)
         return
@@ -136,7 +136,7 @@ def conformance(session: nox.Session) -> None:
 def sim(session: nox.Session) -> None:
     """The simulator's tests; no compiler is needed for them."""
     session.install(*PYPROJECT["project"]["dependencies"])
-    install_groups(session, "test")
+    install_groups(session, "test", "extras")
     pytest(session, "tests/sim")
 
 

@@ -34,6 +34,21 @@ class Output(click.Path):
         return Path(value)
 
 
+class OutputTable(Output):
+    """A table to write, of a kind that can be written here."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; nothing is made."""
+        from sdsim.table import BadTable, check
+
+        path = super().convert(value, param, ctx)
+        try:
+            check(path)
+        except BadTable as error:
+            raise click.UsageError(f"{param.opts[0] if param else ''}: {error}") from None
+        return path
+
+
 class OutputFolder(click.Path):
     """A folder to write into, likewise."""
 
@@ -89,20 +104,21 @@ def list_() -> None:
 @SETS
 @click.option("--trace", type=Output(), help="Write every transition to a file.")
 @click.option("--perfetto", type=Output(), help="Write a trace that Perfetto opens.")
+@click.option("--table", type=OutputTable(), help="Write the measures as a table of one line, .csv or .parquet.")
+@click.option("--latencies", type=OutputTable(), help="Write every latency, .csv or .parquet.")
 @HTML
 @click.option("--no-check", is_flag=True, help="Do not check the laws: faster.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Run with so many seeds.")
 def run(
-    scenario: str, *, seed: int | None, changes: tuple[str, ...], trace: Path | None, perfetto: Path | None,
-    html: Path | None, no_check: bool, seeds: int,
+    scenario: str, *, seed: int | None, changes: tuple[str, ...], no_check: bool, seeds: int, **outputs: Path | None,
 ) -> None:  # fmt: skip
     """Simulate SCENARIO: the name of a bundled one, or a TOML file."""
-    outputs = {"--trace": trace, "--perfetto": perfetto, "--html": html}
-    _refuse_mixed({option: path for option, path in outputs.items() if path is not None}, seeds)
+    chosen = {f"--{option}": path for option, path in outputs.items() if path is not None}
+    _refuse_mixed(chosen, seeds)
     loaded = _load(scenario, changes)
     first = loaded.seed if seed is None else seed
     if seeds == 1:
-        _run_one(scenario, loaded, first, changes, check=not no_check, trace=trace, perfetto=perfetto, html=html)
+        _run_one(scenario, loaded, first, changes, check=not no_check, outputs=chosen)
         return
     for number in range(first, first + seeds):
         _run(scenario, loaded, number, changes, check=not no_check)
@@ -121,26 +137,38 @@ def _refuse_mixed(outputs: dict[str, Path], seeds: int) -> None:
 
 
 def _run_one(
-    name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], *, check: bool, trace: Path | None,
-    perfetto: Path | None, html: Path | None,
-) -> None:  # fmt: skip
-    from sdsim.html import of_run
+    name: str, scenario: Scenario, seed: int, changes: tuple[str, ...], *, check: bool, outputs: dict[str, Path]
+) -> None:
     from sdsim.lanes import Lanes
 
-    lanes = Lanes() if perfetto is not None else None
+    lanes = Lanes() if "--perfetto" in outputs else None
+    trace = outputs.pop("--trace", None)
     if trace is None:
         done = _run(name, scenario, seed, changes, check=check, lanes=lanes)
     else:
         with writing("--trace", trace), trace.open("w", encoding="utf-8") as file:
             done = _run(name, scenario, seed, changes, check=check, trace=file, lanes=lanes)
     _show(name, seed, done)
-    if lanes is not None and perfetto is not None:
-        with writing("--perfetto", perfetto):
-            lanes.write(perfetto, done.world.head())
-    if html is not None:
-        text = of_run(name, seed, done, f"sdsim run {_arguments(name, seed, changes)}")
-        with writing("--html", html):
-            html.write_text(text, encoding="utf-8")
+    for option, path in outputs.items():
+        with writing(option, path):
+            _write(option, path, done, (name, seed, changes))
+
+
+def _write(option: str, path: Path, done: Run, what: tuple[str, int, tuple[str, ...]]) -> None:
+    """What is written of a run that is over."""
+    if option == "--html":
+        from sdsim.html import of_run
+
+        path.write_text(of_run(what[0], what[1], done, f"sdsim run {_arguments(*what)}"), encoding="utf-8")
+    elif option == "--perfetto":
+        assert done.world.lanes is not None
+        done.world.lanes.write(path, done.world.head())
+    else:
+        from sdsim.sweep import measures
+        from sdsim.table import typed, write
+
+        latencies = {"latency_ps": done.result.latencies_ps}
+        write(path, latencies if option == "--latencies" else typed([{"seed": str(what[1]), **measures(done)}]))
 
 
 def _arguments(scenario: str, seed: int, changes: tuple[str, ...]) -> str:
@@ -217,7 +245,9 @@ def compare(figures: tuple[str, ...], quick: bool, plots: Path | None) -> None:
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds of each combination.")
 @click.option("--out", type=Output(), required=True, help="The table (CSV).")
 @HTML
+@click.option("--parquet", type=OutputTable(), help="Write the whole table once more, with a type for each column.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time; all cores if left out.")
+@click.option("--cluster", metavar="ADDRESS", help="Run on the workers of this scheduler of Dask, tcp://HOST:PORT.")
 def sweep(
     scenario: str,
     *,
@@ -226,42 +256,58 @@ def sweep(
     seeds: int,
     out: Path,
     html: Path | None,
+    parquet: Path | None,
     jobs: int | None,
+    cluster: str | None,
 ) -> None:
     """Simulate SCENARIO with every combination of some values; goes on where it was broken off."""
     from rich.progress import Progress
 
-    from sdsim.sweep import BadSweep, combinations
+    from sdsim.sweep import BadSweep, LostRuns, combinations, on_cluster, on_cores
     from sdsim.sweep import sweep as sweep_all
 
-    _refuse_mixed({"--out": out} | ({"--html": html} if html else {}), seeds=1)
+    also = {option: path for option, path in (("--html", html), ("--parquet", parquet)) if path is not None}
+    _refuse_mixed({"--out": out, **also}, seeds=1)
+    if cluster is not None and jobs is not None:
+        raise click.UsageError("--jobs: the cluster has as many as it has workers; leave it out")
     try:
         columns, todo = combinations(over, range(1, seeds + 1))
-        for values in todo:
-            _load(scenario, changes, [f"{key}={value}" for key, value in values.items() if key != "seed"])
+        tasks = [(_load_one(scenario, changes, values), values) for values in todo]
         broken = 0
-        with writing("--out", out), Progress() as progress:
-            task = progress.add_task(scenario, total=len(todo))
-            at_once = jobs or os.cpu_count() or 1
-            for line, left in sweep_all(scenario, changes, columns, todo, path=out, jobs=at_once):
+        runs = on_cores(jobs or os.cpu_count() or 1) if cluster is None else on_cluster(cluster)
+        with runs as run_all, writing("--out", out), Progress() as progress:
+            bar = progress.add_task(scenario, total=len(todo))
+            for line, left in sweep_all(tasks, columns, run_all, out):
                 broken += bool(line["law_broken"])
-                progress.update(task, completed=len(todo) - left)
+                progress.update(bar, completed=len(todo) - left)
     except BadSweep as error:
         raise click.UsageError(str(error)) from None
-    if html is not None:
-        with writing("--html", html):
-            _write_sweep(html, scenario, columns, out)
+    except LostRuns as error:
+        raise click.ClickException(f"{error}; {out} keeps what is done, and the same command goes on") from None
+    for option, path in also.items():
+        with writing(option, path):
+            _write_sweep(option, path, scenario, columns, out)
     click.echo(f"{out}: {len(todo)} combinations, {broken} of this time's runs broke a law")
     sys.exit(1 if broken else 0)
 
 
-def _write_sweep(path: Path, scenario: str, columns: tuple[str, ...], table: Path) -> None:
+def _load_one(scenario: str, changes: tuple[str, ...], values: dict[str, str]) -> str:
+    over = [f"{key}={value}" for key, value in values.items() if key != "seed"]
+    return _load(scenario, changes, over).model_dump_json()
+
+
+def _write_sweep(option: str, path: Path, scenario: str, columns: tuple[str, ...], table: Path) -> None:
     import csv
 
     from sdsim.html import of_sweep
+    from sdsim.table import typed, write
 
     with table.open(newline="") as file:
-        path.write_text(of_sweep(scenario, columns, list(csv.DictReader(file))), encoding="utf-8")
+        lines = list(csv.DictReader(file))
+    if option == "--html":
+        path.write_text(of_sweep(scenario, columns, lines), encoding="utf-8")
+    else:
+        write(path, typed(lines))
 
 
 @main.command(name="this-host")

@@ -1,4 +1,4 @@
-"""Sweeps: a scenario for every combination of some values, on all cores, into a table of comma-separated values.
+"""Sweeps: a scenario for every combination of some values, on all cores or on a cluster, into a table (CSV).
 
 A table that is there already is continued: combinations that it has are not run again, so a sweep that was broken off
 goes on where it stopped. Each line is written when its run is over; a run that broke a law has the law in its last
@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sdsim.run import Run
 
 MEASURES: Final = (
     "mean_us", "p99_us", "messages", "messages_per_second", "gbit_per_second", "connections",
     "connections_per_second", "faults", "simulated_us", "law_broken",
 )  # fmt: skip
+CONNECT_S: Final = 10
 Values = dict[str, str]
 
 
 class BadSweep(ValueError):
     """A sweep cannot be done; the text says why."""
+
+
+class LostRuns(RuntimeError):
+    """Whoever ran the rest is gone; the table keeps what is done."""
 
 
 def combinations(over: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[str, ...], list[Values]]:
@@ -38,26 +47,37 @@ def combinations(over: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[str, 
     return columns, [dict(zip(columns, choice, strict=True)) for choice in choices]
 
 
-def one(scenario: str, changes: Sequence[str], values: Mapping[str, str]) -> Values:
+Task = tuple[str, Values]
+"""A scenario as JSON, so that whoever runs it needs no file of it, and its values."""
+RunAll = Callable[[Sequence[Task]], Iterable[Values]]
+"""Runs tasks, and gives their lines as they are done."""
+
+
+def one(task: Task) -> Values:
     """Run one combination; its line of the table."""
     from sdsim.run import Failed, run
-    from sdsim.scenario_file import load
-    from sdsim.units import US
+    from sdsim.scenario import Scenario
 
-    sets = [f"{key}={value}" for key, value in values.items() if key != "seed"]
+    content, values = task
     try:
-        done = run(load(scenario, [*changes, *sets]), seed=int(values["seed"]))
+        done = run(Scenario.model_validate_json(content), seed=int(values["seed"]))
     except Failed as failure:
         return {**values, "law_broken": str(failure).partition("\n")[0]}
+    return {**values, **measures(done)}
+
+
+def measures(done: Run) -> Values:
+    """What a run measured, as texts."""
+    from sdsim.units import US
+
     result = done.result
-    measured = {
+    return {
         "mean_us": f"{result.mean_us:.4f}", "p99_us": f"{result.percentile_us(99):.4f}",
         "messages": str(result.messages), "messages_per_second": f"{result.messages_per_second:.0f}",
         "gbit_per_second": f"{result.gbit_per_second:.4f}", "connections": str(result.connections),
         "connections_per_second": f"{result.connections_per_second:.0f}",
         "faults": str(sum(result.faults.values())), "simulated_us": f"{done.ended_ps / US:.3f}", "law_broken": "",
     }  # fmt: skip
-    return {**values, **measured}
 
 
 def _done(path: Path, columns: tuple[str, ...]) -> set[tuple[str, ...]]:
@@ -75,19 +95,58 @@ def _done(path: Path, columns: tuple[str, ...]) -> set[tuple[str, ...]]:
         return {tuple(line[column] for column in columns) for line in reader}
 
 
-def sweep(
-    scenario: str, changes: Sequence[str], columns: tuple[str, ...], todo: Sequence[Values], *, path: Path, jobs: int
-) -> Iterator[tuple[Values, int]]:
+@contextmanager
+def on_cores(jobs: int) -> Iterator[RunAll]:
+    """Runs tasks in processes here."""
+    with ProcessPoolExecutor(jobs) as pool:
+
+        def run_all(tasks: Sequence[Task]) -> Iterator[Values]:
+            runs = [pool.submit(one, task) for task in tasks]
+            try:
+                yield from (run.result() for run in as_completed(runs))
+            except BrokenExecutor as error:
+                raise LostRuns(f"a process that ran one was killed: {error}") from error
+
+        yield run_all
+
+
+@contextmanager
+def on_cluster(address: str) -> Iterator[RunAll]:
+    """Runs tasks on the workers of a scheduler of Dask, which needs the extra `cluster`.
+
+    Raises:
+        BadSweep: there is no such scheduler, or nothing to talk to it with.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise BadSweep("--cluster: needs Dask; allowed here: --jobs, or pip install 'socksdirect[cluster]'") from None
+    try:
+        client = distributed.Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise BadSweep(f"--cluster {address}: no scheduler answers there ({why})") from None
+
+    def run_all(tasks: Sequence[Task]) -> Iterator[Values]:
+        runs = client.map(one, tasks, pure=False)
+        try:
+            yield from (line for _, line in distributed.as_completed(runs, with_results=True))
+        except (OSError, distributed.KilledWorker, CancelledError) as error:
+            raise LostRuns(f"the cluster at {address} lost them: {error}") from error
+
+    with client:
+        yield run_all
+
+
+def sweep(tasks: Sequence[Task], columns: tuple[str, ...], run_all: RunAll, path: Path) -> Iterator[tuple[Values, int]]:
     """Run what the table does not have; yields each line as it is written, and how many are left."""
     known = _done(path, columns)
-    left = [values for values in todo if tuple(values.values()) not in known]
-    with path.open("a", newline="") as file, ProcessPoolExecutor(jobs) as pool:
+    left = [task for task in tasks if tuple(task[1].values()) not in known]
+    with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, (*columns, *MEASURES), restval="")
         if not known:
             writer.writeheader()
-        runs: list[Future[Values]] = [pool.submit(one, scenario, changes, values) for values in left]
-        for number, finished in enumerate(as_completed(runs), 1):
-            line = finished.result()
+        for number, line in enumerate(run_all(left), 1):
             writer.writerow(line)
             file.flush()
             yield line, len(left) - number

@@ -121,18 +121,18 @@ class Region:
 
     def sockets(self) -> Iterator[SocketRecord]:
         """The socket objects in use, as they are now; none where the head makes no sense (counted in `faults`)."""
-        _, stride, _ = self._places()
-        for first, chunk in self._chunks():
+        stride, chunks = self._chunks()
+        for first, chunk in chunks:
             for number in range(len(chunk) // stride):
                 if _REFS.unpack_from(chunk, number * stride)[0]:
                     yield _record(first + number, chunk, number * stride)
 
     def with_ends(self, local: Address, peer: Address) -> Iterator[SocketRecord]:
         """The socket objects in use that show this end of a connection; far faster than to read them all."""
-        _, stride, _ = self._places()
+        stride, chunks = self._chunks()
         begins = layout.SOCKET.offsets["local"]
         pattern = local.ip + local.port.to_bytes(2, sys.byteorder)
-        for first, chunk in self._chunks():
+        for first, chunk in chunks:
             at = chunk.find(pattern)
             while at >= 0:
                 number, offset = divmod(at - begins, stride)
@@ -152,18 +152,25 @@ class Region:
         """Offset of the first socket object, bytes to the next, and how many there are: none if the head is wrong."""
         head = layout.REGION.view(os.pread(self.fd, layout.REGION.size, 0))
         start, stride, high = head.socket_offset, head.socket_stride, head.socket_high
-        inside = high == 0 or (stride >= layout.SOCKET.size and start + stride * high <= self.size)
-        if inside and high <= layout.SOCKETS and stride <= self.size:
+        fits = layout.SOCKET.size <= stride <= layout.SOCKET_BYTES_MAX and high <= layout.SOCKETS
+        if high == 0 or (fits and start + stride * high <= self.size):
             return start, stride, high
         self.faults += 1
         return 0, layout.SOCKET.size, 0
 
-    def _chunks(self) -> Iterator[tuple[int, bytes]]:
-        """Copies of the socket objects, some at a time, each with the index of the first."""
+    def _chunks(self) -> tuple[int, Iterator[tuple[int, bytes]]]:
+        """Bytes of an object, and copies of the objects, some at a time, each with the index of the first.
+
+        The head is read once for both: its owner may change it at any time.
+        """
         start, stride, high = self._places()
-        for first in range(0, high, CHUNK_OBJECTS):
-            count = min(CHUNK_OBJECTS, high - first)
-            yield first, os.pread(self.fd, count * stride, start + first * stride)
+
+        def chunks() -> Iterator[tuple[int, bytes]]:
+            for first in range(0, high, CHUNK_OBJECTS):
+                count = min(CHUNK_OBJECTS, high - first)
+                yield first, os.pread(self.fd, count * stride, start + first * stride)
+
+        return stride, chunks()
 
 
 def _record(index: int, chunk: bytes, offset: int) -> SocketRecord:

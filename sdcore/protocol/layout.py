@@ -36,6 +36,7 @@ CONSTANTS = (
     Const("DOORBELLS", 64, "Epoll sets of one side that may watch connections of one slab."),
     Const("SLEEPERS", 4, "Threads that may block on one direction of one connection at a time."),
     Const("SOCKETS", 65536, "Socket objects in a region."),
+    Const("SOCKET_BYTES_MAX", 2048, "Of a socket object, what the library keeps for itself included."),
     Const("THREADS", 8192, "Threads of a family that may use sockets."),
     Const("REASONS", 32, "Size of the table of reasons for not being accelerated."),
     # offer words: generation * OFFER_STATES + one of these, so that a swap never hits a later use of the slot

@@ -15,9 +15,19 @@ import pytest
 
 from sdcore.monitor import kernel, wire
 from sdcore.monitor.control import Control
+from sdcore.monitor.identity import Address
 from sdcore.monitor.paths import RuntimeDir
+from sdcore.monitor.region import Region
 from sdcore.protocol import layout, messages
-from tests.monitor.fake import REGION_BYTES, Client, MonitorProcess, Other, eventually, loopback_listener, make_region
+from tests.monitor.fake import (
+    REGION_BYTES,
+    Client,
+    MonitorProcess,
+    Other,
+    eventually,
+    loopback_listener,
+    make_region,
+)
 
 KINDS = sorted(wire.BODIES)
 
@@ -163,6 +173,39 @@ def test_a_lying_region_shows_no_sockets(monitor: MonitorProcess, head: dict[str
     with Client(monitor.path, make_region(**head)) as client, Control(RuntimeDir(monitor.directory)) as control:
         assert client.hello().status == messages.STATUS_OK
         assert control.sockets()["sockets"] == []
+
+
+def test_a_region_of_giant_objects_is_not_read_as_a_whole(monitor: MonitorProcess) -> None:
+    def most_kib() -> int:
+        words = Path(f"/proc/{monitor.process.pid}/status").read_text().split()
+        return int(words[words.index("VmHWM:") + 1])
+
+    giant = 2**26
+    with Client(monitor.path, make_region(size=9 * giant, socket_stride=giant)) as client:
+        assert client.hello().status == messages.STATUS_OK
+        before = most_kib()
+        with Control(RuntimeDir(monitor.directory)) as control:
+            assert control.sockets()["sockets"] == []
+        assert most_kib() - before < 2**15
+
+
+def test_the_head_of_a_region_is_read_once_for_a_search() -> None:
+    """What the search believes of it must be what the bytes were read by: its owner may change it in between."""
+    heads = 0
+
+    def counted(fd: int, size: int, offset: int) -> bytes:
+        nonlocal heads
+        heads += offset == 0
+        return pread(fd, size, offset)
+
+    pread, end = os.pread, Address(bytes(16), 7)
+    region = Region(make_region())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "pread", counted)
+        assert list(region.with_ends(end, end)) == []
+        assert list(region.sockets()) == []
+    region.close()
+    assert heads == 2
 
 
 def test_garbage_in_a_region_is_shown_as_nothing_known(monitor: MonitorProcess, client: Client) -> None:

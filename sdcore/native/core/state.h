@@ -111,6 +111,7 @@ struct sd_socket {
     _Alignas(64) struct sd_rx rx;
 };
 
+_Static_assert(sizeof(struct sd_socket) <= SD_SOCKET_BYTES_MAX, "the monitor reads objects of this size");
 #ifndef SD_RECORD /* its machines have one more field */
 _Static_assert(offsetof(struct sd_tx, rest) == 64, "what most sends need lies in one line");
 _Static_assert(offsetof(struct sd_rx, rest) == 64, "what most receives need lies in one line");

@@ -26,6 +26,7 @@
 #define SD_DOORBELLS 64u /* Epoll sets of one side that may watch connections of one slab. */
 #define SD_SLEEPERS 4u /* Threads that may block on one direction of one connection at a time. */
 #define SD_SOCKETS 65536u /* Socket objects in a region. */
+#define SD_SOCKET_BYTES_MAX 2048u /* Of a socket object, what the library keeps for itself included. */
 #define SD_THREADS 8192u /* Threads of a family that may use sockets. */
 #define SD_REASONS 32u /* Size of the table of reasons for not being accelerated. */
 #define SD_OFFER_STATES 8u

@@ -56,6 +56,19 @@ def test_every_original_has_an_entry_point(library: Path) -> None:
     assert set(calls) <= shown(library)
 
 
+NUMBERS_ALONE = {"clone", "clone3", "exit_group", "io_uring_setup", "pselect6"}
+"""Calls that libc has under another name or in another form, or not at all."""
+
+
+def test_every_call_of_the_page_is_routed_by_its_number_too() -> None:
+    command = ("cc", "-E", "-dM", "-include", "sys/syscall.h", "-x", "c", "/dev/null")
+    macros = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    numbers = set(re.findall(r"#define SYS_(\w+) ", macros))
+    routed = set(re.findall(r"^R\((\w+),", (SHIM / "routes.def").read_text(), re.MULTILINE))
+    assert len(numbers) > 200, "the headers of the kernel were not understood"
+    assert routed == (set(rows("Interposed")) & numbers) | NUMBERS_ALONE
+
+
 def test_libc_has_every_function_of_the_page() -> None:
     """A name that no libc has ever had would be a slip of the pen."""
     libc = ctypes.CDLL(None)

@@ -3,11 +3,13 @@
  *
  * io_uring reads and writes descriptors without any call that we could see: it is answered as a kernel without it would,
  * and programs fall back to epoll. Forks made by number run no handlers of libc's; ours are run here. A thread, or a child
- * on a stack or with memory of its own making (clone with an address), passes.
+ * on a stack or with memory of its own making (clone with an address), passes. Calls that change the user concern this
+ * thread alone, where libc's of the same name change all threads: so these are not handed over.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
 
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
@@ -15,6 +17,9 @@
 #include "core/sys.h"
 
 /* Newer than some C libraries' headers. */
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
@@ -51,13 +56,33 @@ static long fork_by_number(long number, const long *a)
     return sd_return(pid);
 }
 
-static long clone_by_number(const long *a)
+static long clone_if_fork(long number, const long *a, uint64_t flags, bool own_stack)
 {
-    bool forks = a[1] == 0 && !(a[0] & (CLONE_VM | CLONE_THREAD | CLONE_FILES));
-    long r = forks ? fork_by_number(SYS_clone, a) : pass(SYS_clone, a);
-    if (r == 0 && forks && (a[0] & CLONE_NEWNET))
+    bool forks = !own_stack && !(flags & (CLONE_VM | CLONE_THREAD | CLONE_FILES));
+    long r = forks ? fork_by_number(number, a) : pass(number, a);
+    if (r == 0 && forks && (flags & CLONE_NEWNET))
         sd_bells_elsewhere();
     return r;
+}
+
+static long clone_by_number(const long *a)
+{
+    return clone_if_fork(SYS_clone, a, (uint64_t)a[0], a[1] != 0);
+}
+
+/* What is too short, or lies at no address, the kernel shall judge. */
+static long clone3_by_number(const long *a)
+{
+    const struct clone_args *how = (const struct clone_args *)a[0];
+    if (!how || (size_t)a[1] < offsetof(struct clone_args, tls))
+        return pass(SYS_clone3, a);
+    return clone_if_fork(SYS_clone3, a, how->flags, how->stack != 0);
+}
+
+static long lose_access_by_number(long number, const long *a)
+{
+    sd_before_losing_access();
+    return pass(number, a);
 }
 
 static long exit_by_number(int status)

@@ -1,5 +1,6 @@
 /* fork, vfork, exec in all forms, posix_spawn, daemon, and the ways to end: with a connection that must survive. */
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <sched.h>
@@ -30,6 +31,30 @@ static void child(const char *word)
     _exit(write(t[0], word, 5) == 5 ? 5 : 6);
 }
 
+#ifdef SYS_clone3
+enum { TURNS = 400000 };
+
+/* A child made by number is a child: it does not take itself for this thread. */
+static void both_send(struct clone_args *how)
+{
+    int seen[2] = {0};
+    pid_t pid = (pid_t)syscall(SYS_clone3, how, sizeof *how);
+    for (int i = 0; i < TURNS; i++)
+        must(send(t[0], pid ? "p" : "c", 1, 0) == 1, "send");
+    if (pid == 0)
+        _exit(0);
+    ended("clone3", pid);
+    while (seen[0] + seen[1] < 2 * TURNS) {
+        long n = recv(t[1], buf, sizeof buf, 0);
+        must(n > 0, "recv");
+        for (long i = 0; i < n; i++)
+            seen[buf[i] == 'c']++;
+    }
+    SAY(seen[0]);
+    SAY(seen[1]);
+}
+#endif
+
 static void forks(void)
 {
     pid_t pid = fork();
@@ -47,6 +72,15 @@ static void forks(void)
         child("clone");
     ended("clone", pid);
     got("clone");
+#ifdef SYS_clone3
+    struct clone_args how = {.exit_signal = SIGCHLD};
+    pid = (pid_t)syscall(SYS_clone3, &how, sizeof how);
+    if (pid == 0)
+        child("three");
+    ended("clone3", pid);
+    got("clone3");
+    both_send(&how);
+#endif
 }
 
 /* The child that execs: sh writes to the connection by its number. */

@@ -4,6 +4,7 @@ Usage: python -m tests.faults.hostile client|server PORT SEED SECONDS
        python -m tests.faults.hostile words PORT SEED PID
        python -m tests.faults.hostile hold PORT SEED CONNECTIONS
        python -m tests.faults.hostile liar PORT SEED PID
+       python -m tests.faults.hostile deaf PORT SEED MESSAGES
 
 It runs without the library and does all by hand: attaches to the monitor, gets a lease, makes (or takes up) an offer.
 From then on it overwrites words of the slab with values that are chosen to hurt: bounds and their neighbours, huge
@@ -284,6 +285,36 @@ def lie(attacker: Attacker, port: int, server: int) -> None:
             time.sleep(0.05)
 
 
+def sleep_deaf(attacker: Attacker, port: int, messages: int) -> None:
+    """Say for each answer that every bell there may be is to be rung: bells of ours, which nobody ever reads."""
+    with ExitStack() as stack:
+        names = [attacker.random.getrandbits(32) | 1 for _ in range(layout.DOORBELLS)]
+        for name in names:
+            bell = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            bell.bind(b"\0sdcore-%08x" % name)
+        sock = stack.enter_context(socket.socket())
+        attacker.accelerated += connect(attacker, sock, port, 0)
+        assert attacker.slab is not None
+        outward, inward = attacker.slab.slot[0].dir
+        side = attacker.slab.side[CLIENT]
+        for place, name in enumerate(names):
+            side.doorbell[place] = name
+        for number in range(1, messages + 1):
+            for line in (inward.data_wait, outward.room_wait):
+                for place in range(len(line.sleepers)):
+                    line.sleepers[place] = names[place]
+                line.watch, line.armed = 2**64 - 1, layout.ARM_WATCHED | layout.ARM_SLEEPER
+            side.claimed = side.asleep = 2**64 - 1
+            outward.p.tail = number
+            attacker.slab.side[SERVER].ready[0] = 1
+            attacker.rouse(0)
+            deadline = time.monotonic() + ACCEPT_S
+            while inward.p.tail < number and time.monotonic() < deadline:
+                inward.c.head = inward.p.tail
+                time.sleep(0)
+        print(f"answered {inward.p.tail}", flush=True)
+
+
 def thread_count(pid: int) -> int:
     """How many threads a process has."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -325,7 +356,7 @@ def attack_as_server(attacker: Attacker, listener: socket.socket) -> None:
         attacker.attack(slot, sock)
 
 
-BY_HAND = {"words": attack_word_by_word, "hold": hold_back, "liar": lie}
+BY_HAND = {"words": attack_word_by_word, "hold": hold_back, "liar": lie, "deaf": sleep_deaf}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -91,6 +92,25 @@ def test_a_peer_that_forwards_for_ever_delays_nobody(own_host: Host, processes: 
             longest = max(longest, time.monotonic() - before)
         assert processes.log(attacker).split() == ["accelerated", "20"]
         assert longest < HELD_UP_S
+
+
+def test_a_peer_that_never_reads_its_bells_delays_nobody(own_host: Host, processes: Processes) -> None:
+    own_host.start_monitor()
+    server = Server(own_host, processes)
+    with Client(own_host) as honest:
+        honest.must("open", "long", server.port)
+        attacker = hostile(own_host, processes, "deaf", server.port, 1, last=300)
+        longest = 0.0
+        while attacker.poll() is None:
+            before = time.monotonic()
+            honest.must("echo", "long", 1000)
+            longest = max(longest, time.monotonic() - before)
+            time.sleep(0.01)  # the next one wakes the server
+        _, answered, _, accelerated = processes.log(attacker).split()
+        assert (accelerated, int(answered) > 200) == ("1", True)
+        assert longest < HELD_UP_S
+    descriptors = os.listdir(f"/proc/{server.process.pid}/fd")
+    assert len(descriptors) < 30
 
 
 def test_bytes_go_to_no_descriptor_that_a_peer_names(own_host: Host, processes: Processes) -> None:

@@ -173,10 +173,8 @@ static bool connect_monitor(void)
     if (fd < 0)
         return false;
     long hidden = sd_hide((int)fd);
-    if (hidden < 0) {
-        sd_sys_close((int)fd);
+    if (hidden < 0)
         return false;
-    }
     control.fd = (int)hidden;
     control.cookie = cookie_of((int)hidden);
     return true;

@@ -7,7 +7,8 @@
  *
  * The kernel says EAGAIN where the bell's queue is full: then it rings already. But also where too much of what this
  * socket ever sent lies unread, whoever should read it: some 280 bytes to sleepers that are stopped, or to an enemy's bells,
- * would silence it for everybody. So then a fresh socket rings, once.
+ * would silence it for everybody. So then a fresh socket rings; and if that one was heard, the other is left behind with
+ * what it sent, and the fresh one has its number.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -108,12 +109,21 @@ static bool is_crowded(long r)
     return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM;
 }
 
-static void ring_by_fresh(const struct sockaddr_un *address, socklen_t len)
+/* The number stays: another thread may be about to ring by it. */
+static void replace_ringer(int which, int fresh)
+{
+    int fd = atomic_load(&sd_g.ringer_fd[which]);
+    if (fd >= 0)
+        sd_syscall(SYS_dup3, fresh, fd, O_CLOEXEC, 0, 0, 0);
+}
+
+static void ring_by_fresh(int which, const struct sockaddr_un *address, socklen_t len)
 {
     long fd = open_ringer();
     if (fd < 0)
         return;
-    sd_sys_sendto((int)fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, address, len);
+    if (sd_sys_sendto((int)fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, address, len) >= 0)
+        replace_ringer(which, (int)fd);
     sd_sys_close((int)fd);
 }
 
@@ -122,22 +132,21 @@ void sd_bell_ring(uint32_t name)
     struct sockaddr_un address;
     socklen_t len = bell_address(name, &address);
     long r = -ECONNREFUSED;
-    for (int which = 0; which < SD_RINGERS && r < 0 && !is_crowded(r); which++) {
+    int which = 0;
+    for (; which < SD_RINGERS && r < 0 && !is_crowded(r); which++) {
         int fd = ringer(which);
         r = fd < 0 ? -EAGAIN : sd_sys_sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, len);
     }
     if (sd_unlikely(is_crowded(r)))
-        ring_by_fresh(&address, len);
+        ring_by_fresh(which - 1, &address, len);
 }
 
-/* The number stays: another thread may be about to ring by it. */
 void sd_bells_elsewhere(void)
 {
-    int fd = atomic_load(&sd_g.ringer_fd[SD_RINGERS - 1]);
-    long made = fd < 0 ? -1 : open_ringer();
+    long made = atomic_load(&sd_g.ringer_fd[SD_RINGERS - 1]) < 0 ? -1 : open_ringer();
     if (made < 0)
         return;
-    sd_syscall(SYS_dup3, made, fd, O_CLOEXEC, 0, 0, 0);
+    replace_ringer(SD_RINGERS - 1, (int)made);
     sd_sys_close((int)made);
 }
 

@@ -81,7 +81,8 @@ SD_API void sd_control_fork_prepare(void);
 SD_API void sd_control_fork_parent(void);
 SD_API void sd_control_fork_child(void);
 
-/* Hidden descriptors: moves fd to a high number, close-on-exec, marks it hidden, returns the new number or -errno. */
+/* Hidden descriptors: moves fd to a high number, close-on-exec, marks it hidden, returns the new number; or closes it and
+ * returns -errno. */
 SD_API long sd_hide(int fd);
 SD_API long sd_hide_copy(int fd); /* a hidden duplicate; fd stays as it is. -EMFILE: there is no high number */
 SD_API void sd_close_hidden(int fd);

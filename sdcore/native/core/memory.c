@@ -137,8 +137,10 @@ long sd_hide(int fd)
         sd_sys_close(fd);
         return high;
     }
-    if ((uint32_t)fd >= sd_g.file_count)
+    if ((uint32_t)fd >= sd_g.file_count) {
+        sd_sys_close(fd);
         return -EMFILE;
+    }
     sd_sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
     mark_hidden(fd);
     return fd;

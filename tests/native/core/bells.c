@@ -1,5 +1,8 @@
 /* Doorbells: who sleeps is reached, whatever else lies unread, and from whichever network namespace. */
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -44,6 +47,42 @@ static void a_bell_is_reached_though_others_do_not_answer_theirs(void)
             sd_bell_ring(deaf.name);
     }
     CHECK(is_reached(open_bell()));
+}
+
+/* The kernel takes nothing more from this socket, whoever should read it. */
+static bool is_silenced(int fd)
+{
+    int unread = -1, room = -1;
+    socklen_t len = sizeof room;
+    CHECK_EQUAL(sd_sys_ioctl(fd, SIOCOUTQ, &unread), 0);
+    CHECK_EQUAL(sd_sys_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &len), 0);
+    return unread > room - 4096;
+}
+
+/* Who lets his bells overflow costs others one socket, not one for each ring from then on. */
+static void what_others_do_not_read_is_left_behind_once(void)
+{
+    have_descriptors();
+    CHECK(is_reached(open_bell()));
+    int fd = sd_load(&sd_g.ringer_fd[0]);
+    a_bell_is_reached_though_others_do_not_answer_theirs();
+    CHECK_EQUAL(sd_load(&sd_g.ringer_fd[0]), fd);
+    CHECK(sd_sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC);
+    CHECK(!is_silenced(fd));
+}
+
+static void a_bell_without_a_hiding_place_leaves_no_descriptor_behind(void)
+{
+    uint32_t count = sd_g.file_count;
+    struct sd_bell bell;
+    have_descriptors();
+    long lowest = sd_sys_fcntl(0, F_DUPFD, 0);
+    sd_sys_close((int)lowest);
+    sd_g.file_count = 0;
+    CHECK(sd_bell_open(&bell) < 0);
+    sd_bell_ring(1);
+    sd_g.file_count = count;
+    CHECK_EQUAL(sd_sys_fcntl(0, F_DUPFD, 0), lowest);
 }
 
 static void go_elsewhere(void)
@@ -108,6 +147,9 @@ static void a_sleeper_without_a_place_takes_the_next_that_is_free(void)
 
 const struct test bell_tests[] = {
     {"a_bell_is_reached_though_others_do_not_answer_theirs", a_bell_is_reached_though_others_do_not_answer_theirs},
+    {"what_others_do_not_read_is_left_behind_once", what_others_do_not_read_is_left_behind_once},
+    {"a_bell_without_a_hiding_place_leaves_no_descriptor_behind",
+     a_bell_without_a_hiding_place_leaves_no_descriptor_behind},
     {"a_process_that_goes_elsewhere_reaches_the_bells_of_both_places",
      a_process_that_goes_elsewhere_reaches_the_bells_of_both_places},
     {"going_elsewhere_keeps_the_numbers", going_elsewhere_keeps_the_numbers},

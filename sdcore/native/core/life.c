@@ -18,6 +18,7 @@
 #include "core/peer.h"
 #include "core/record.h"
 #include "core/ring.h"
+#include "core/space.h"
 #include "core/sys.h"
 #include "core/thread.h"
 
@@ -37,7 +38,11 @@ static size_t aligned(size_t n)
 
 static void *reserve(size_t size)
 {
+    if (!sd_space_take(size))
+        return NULL;
     void *p = sd_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (sd_is_error(p))
+        sd_space_give(size);
     return sd_is_error(p) ? NULL : p;
 }
 
@@ -81,6 +86,8 @@ static bool make_region(void)
         return false; /* to exceed it would raise SIGXFSZ in the program */
     if (limit_of(RLIMIT_NOFILE) < FILES_LEAST)
         return false; /* our few descriptors would be missed */
+    if (!sd_space_take(size))
+        return false;
     long fd = sd_sys_memfd_create("sdcore-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return false;

@@ -1,7 +1,8 @@
 /* Slabs and the status page: mapping what the monitor made, remembering it, giving it back.
  *
  * A mapped file that shrinks kills whoever touches it, so only sealed memory of the right size is mapped. A slab is
- * sparse, a quarter of a gigabyte of which little is ever used: no swap is reserved for it and a core dump leaves it out.
+ * sparse, a gigabyte of which little is ever used: no swap is reserved for it, a core dump leaves it out, and it does not
+ * count as the program's address space (space.c).
  *
  * A lease that was revoked (its client died, its listener closed) is given back when no offer in it waits to be accepted
  * and no socket object names it; what an epoll set watches is a socket, too. Nobody counts the pointers that threads were
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "core/control_impl.h"
+#include "core/space.h"
 
 enum { IN_USE_BITS = 4096 };
 
@@ -120,7 +122,11 @@ static struct known *take_place(void)
 static long map_slab(struct known *k, int fd)
 {
     void *place = k->lease.slab;
+    if (!sd_space_take(SD_SLAB_BYTES))
+        return -ENOMEM;
     long n = map_checked(fd, SD_SLAB_BYTES, PROT_READ | PROT_WRITE, SD_SLAB_MAGIC, &place);
+    if (n < 0 || k->lease.slab)
+        sd_space_give(SD_SLAB_BYTES);
     if (n < 0)
         return n == -EPROTO ? SD_SLAB_SPOILT : n;
     sd_sys_madvise(place, SD_SLAB_BYTES, MADV_DONTDUMP);

@@ -8,15 +8,19 @@
 #include "shim/errno.h"
 #include "shim/libc.h"
 
+#include "core/space.h"
+
 static void leave(void)
 {
     sd_before_exec();
     sd_leave_by_exec();
+    sd_space_before_exec();
 }
 
 /* exec returns only if it failed. */
 static int failed(int r)
 {
+    sd_space_exec_failed();
     sd_exec_failed();
     return r;
 }

@@ -1,0 +1,20 @@
+/* Address space lent to the library above the program's limit (RLIMIT_AS); see space.c. All are async-signal-safe. */
+#ifndef SD_SPACE_H
+#define SD_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "core/base.h"
+
+SD_API bool sd_space_take(uint64_t bytes); /* before a mapping of ours; false: it must not be made */
+SD_API void sd_space_give(uint64_t bytes); /* it was not made, or is gone */
+
+/* As prlimit(0, RLIMIT_AS, fresh, old), in the program's terms. Either may be NULL. Returns 0 or -errno. */
+SD_API long sd_space_limit(const struct rlimit *fresh, struct rlimit *old);
+
+SD_API void sd_space_before_exec(void); /* the next program gets the limit as this one set it */
+SD_API void sd_space_exec_failed(void);
+
+#endif

@@ -1,0 +1,47 @@
+"""A program that limits its own address space has all of it for itself; the library's mappings do not count."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.host import Host
+from tests.support.processes import Processes, free_port, stop, wait_listening
+
+SCRIPTS = Path(__file__).parent / "scripts"
+ANYBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+def said(host: Host, processes: Processes, *words: str, shim: bool, before: tuple[str, ...] = ()) -> str:
+    """What the program prints, with an echo server of its own kind at the other end."""
+    port = free_port()
+    server = processes.start([sys.executable, str(SCRIPTS / "echo_server.py"), str(port)], host.environment(shim))
+    wait_listening(port, server)
+    command = [*before, sys.executable, "-S", str(SCRIPTS / "limited_space.py"), str(port), *words]
+    program = processes.start(command, host.environment(shim))
+    assert program.wait(60) == 0, processes.log(program)
+    stop(server)
+    return processes.log(program)
+
+
+@pytest.mark.parametrize("words", [(), ("before",)], ids=["set_before_the_first_connection", "set_after_it"])
+def test_a_limit_that_a_program_sets_is_its_own(words: tuple[str, ...], own_host: Host, processes: Processes) -> None:
+    own_host.start_monitor()
+    expected = said(own_host, processes, *words, shim=False)
+    assert "enough" in expected
+    assert "none" in expected
+    assert said(own_host, processes, *words, shim=True) == expected
+    own_host.wait_alone()
+    assert own_host.sums().shm_bytes > 0
+    assert own_host.sums().tcp_bytes == 0
+
+
+def test_where_a_limit_cannot_be_raised_nothing_is_mapped(own_host: Host, processes: Processes) -> None:
+    own_host.start_monitor()
+    before = ("prlimit", "--as=2000000000", *ANYBODY)
+    expected = said(own_host, processes, shim=False, before=before)
+    assert said(own_host, processes, shim=True, before=before) == expected
+    own_host.wait_alone()
+    assert own_host.sums().shm_bytes == 0

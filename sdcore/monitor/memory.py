@@ -168,7 +168,7 @@ class Slab:
         for index, slot in self._used():
             for offset in _armed_offsets(index):
                 os.pwrite(self.fd, b"\x01", offset + POKE_BYTE)
-            os.pwrite(self.fd, b"\x01", _side_offset(side) + layout.SIDE.offsets["ready"] + index)
+            self._make_look(side, index)
             inward, outward = slot.dir[1 - side], slot.dir[side]
             bells.update(inward.data_wait.sleepers)
             bells.update(outward.room_wait.sleepers)
@@ -184,10 +184,13 @@ class Slab:
             for offset in _asked_offsets(index):
                 os.pwrite(self.fd, b"\x01", offset + DRAIN_BYTE)
             for side in SIDES:
-                os.pwrite(self.fd, b"\x01", _side_offset(side) + layout.SIDE.offsets["ready"] + index)
+                self._make_look(side, index)
         lines = [line for _, slot in self._used() for d in slot.dir for line in (d.data_wait, d.room_wait)]
         bells = {name for line in lines for name in line.sleepers}
         return frozenset(bells.union(*map(self._asleep, SIDES)) - {0})
+
+    def _make_look(self, side: int, slot: int) -> None:
+        os.pwrite(self.fd, bytes((layout.READY_LOOK,)), _side_offset(side) + layout.SIDE.offsets["ready"] + slot)
 
     def _asleep(self, side: int) -> Iterator[int]:
         """The doorbells of the epoll sets of one side that sleep."""

@@ -72,6 +72,9 @@ CONSTANTS = (
     Const("ARM_NAP", 8, "Threads sleep on this very word, by futex."),
     Const("ARM_POKE", 0x100, "Alone in its byte, so that the monitor sets it by a plain store of one byte."),
     Const("ARM_DRAIN", 0x10000, "M: as ARM_MOVE, asked for by an administrator; alone in its byte, too."),
+    # a ready byte
+    Const("READY_NEWS", 1, "Set by the peer, who tells when: told_at. Of who finds it set, older news waits."),
+    Const("READY_LOOK", 2, "Set by anybody: whoever watches shall look, though nothing may have come."),
     # the head of a slab
     Const("REVOKED_CLOSED", 1, "Make no new offers here."),
     Const("REVOKED_DRAINED", 2, "Nor go on here: what is established moves to the companion."),
@@ -79,8 +82,8 @@ CONSTANTS = (
 
 PRODUCER = Struct(
     "producer",
-    "Half a line, written by the producer of a direction.",
-    size=32,
+    "A line, written by the producer of a direction.",
+    size=64,
     fields=(
         Field("tail", "u64", atomic=True, doc="P: bytes ever put; publishes the ring bytes, base and flags."),
         Field("base", "u64", atomic=True, doc="P: position that lies at ring offset 0; changes only while empty."),
@@ -88,6 +91,7 @@ PRODUCER = Struct(
         Field("pid", "u32", atomic=True, doc="P: a process that holds its end of the companion; a hint."),
         Field("fd", "u32", atomic=True, doc="P: the descriptor there; a hint, true only if the addresses fit."),
         Field("window", "u32", atomic=True, doc="P: bytes that it lets be under way; 0 stands for RING_BYTES."),
+        Field("told_at", "u64", atomic=True, doc="P: its processor's counter when it last set a clear READY_NEWS."),
     ),
 )
 
@@ -162,7 +166,7 @@ SIDE = Struct(
         Field("claimed", "u64", atomic=True, doc="Bit b: doorbell slot b is in use."),
         Field("shared", "u32", atomic=True, doc="1: it has forked, so several processes may share a connection."),
         Field("doorbell", "u32", count=64, atomic=True, align=64, doc="Name of each doorbell slot."),
-        Field("ready", "u8", count=256, atomic=True, align=64, doc="1: connection s has news for this side."),
+        Field("ready", "u8", count=256, atomic=True, align=64, doc="READY_*: connection s has news for this side."),
     ),
 )
 

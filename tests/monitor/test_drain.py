@@ -136,7 +136,7 @@ def test_both_sides_are_asked_to_move_and_woken_when_they_are_drained(monitor: M
             with bell:
                 assert bell.recv(16)
         assert slab.revoked == layout.REVOKED_DRAINED
-        assert [side.ready[7] for side in slab.side] == [1, 1]
+        assert [side.ready[7] for side in slab.side] == [layout.READY_LOOK] * 2
         assert slab.slot[7].dir[0].data_wait.armed == layout.ARM_SLEEPER | layout.ARM_DRAIN
         assert slab.slot[7].dir[1].data_wait.armed == layout.ARM_DRAIN
         assert slab.slot[7].dir[1].room_wait.armed == 0

@@ -196,7 +196,7 @@ def test_the_server_is_poked_and_woken_when_a_client_is_killed(monitor: MonitorP
                 assert epoll_bell.recv(16)
             assert time.monotonic() - killed_s < AFTER_DEATH_S
             assert slab.revoked == 1
-            assert slab.side[1].ready[7] == 1
+            assert slab.side[1].ready[7] == layout.READY_LOOK
             assert slab.slot[7].dir[0].data_wait.armed == layout.ARM_SLEEPER | layout.ARM_POKE
             assert slab.slot[7].dir[1].room_wait.armed == layout.ARM_POKE
             assert slab.slot[8].dir[0].data_wait.armed == 0
@@ -217,7 +217,7 @@ def test_the_client_is_poked_when_the_server_is_killed(monitor: MonitorProcess, 
         assert time.monotonic() - killed_s < AFTER_DEATH_S
         assert slab.revoked == 1
         assert slab.slot[7].dir[1].data_wait.armed == layout.ARM_POKE
-        assert slab.side[0].ready[7] == 1
+        assert slab.side[0].ready[7] == layout.READY_LOOK
 
 
 def test_an_offer_of_a_dead_client_can_still_be_taken_up(monitor: MonitorProcess, client: Client) -> None:

@@ -11,9 +11,10 @@
  * News in shared memory: the peer sets the ready byte of the connection (after its tail), and rings the doorbell of the
  * sets that announced their sleep (`asleep` bit of their place in the slab). A set keeps a `group` for each (slab,
  * side) with a map from slot to watch; a scan compares eight ready bytes at a time with the slots that it watches and
- * takes each hit by an atomic exchange, before it looks at the connection. What may be ready is on the `active` list;
- * walking that list gives level, edge and one-shot behaviour. The doorbell is registered in the kernel set, level
- * triggered, with the address of the set as data.
+ * takes each hit by an atomic exchange, before it looks at the connection. What may be ready is on the `active` list, and
+ * what has come since the last scan on the `arriving` list, from where the end of a scan puts it there in the order of its
+ * arrival (epoll_order.c); walking the active list gives level, edge and one-shot behaviour. The doorbell is registered in
+ * the kernel set, level triggered, with the address of the set as data.
  *
  * One byte serves all sets that watch a connection. A watch that is not alone (the socket is in several sets, or was
  * inherited over fork) may lose a byte to another set: such a watch is `direct`, it is compared with its stamp (the
@@ -68,7 +69,7 @@ struct sd_group;
 /* A socket of ours in a set. Free if set is NULL; addresses are stable, see sd_watch_from. */
 struct sd_watch {
     /* one line for what a look at a ready socket asks */
-    _Alignas(64) struct sd_link active; /* of set->active: may be ready */
+    _Alignas(64) struct sd_link active; /* of set->active or set->arriving: may be ready */
     _Atomic(struct sd_epoll *) set;
     struct sd_socket *sock;
     uint64_t data;   /* the program's */
@@ -82,6 +83,7 @@ struct sd_watch {
     bool orphan;            /* its descriptor is closed, a duplicate lives on: see sd_watch_fd */
     bool parked;            /* taken out of the set by the program, kept for when it comes again; always disarmed too */
     bool forced;            /* news that no stamp shows */
+    uint64_t arrived;       /* when its place among the ready ones begins; 0: when its peer had news */
     struct sd_link direct;  /* of set->direct */
     struct sd_link member;  /* of set->watches; a free watch: of the free list */
     struct sd_link fresh;   /* of set->fresh: no fence since it asked for its ready byte */
@@ -113,13 +115,28 @@ struct sd_group {
     struct sd_watch *mine[SD_SLOTS];
 };
 
+/* What a scan has found: w and its twins. */
+struct sd_find {
+    union {
+        const _Atomic uint64_t *note; /* where it stands when it arrived */
+        uint64_t at;                  /* and what that says */
+    };
+    struct sd_watch *w;
+    struct sd_find *next;
+};
+
+#define SD_FINDS_FEW 16
+
 struct sd_epoll {
     _Atomic uint32_t held; /* the lock */
     int32_t epfd;          /* one of its descriptors */
     uint32_t refs;         /* descriptors of this process; guarded by the registry */
     struct sd_link sets;   /* of the registry's list */
-    struct sd_link watches, active, direct, timed, fresh;
-    uint32_t fences; /* announced sleeps; a fresh watch older than one is fresh no more */
+    struct sd_link watches, active, arriving, direct, timed, fresh;
+    uint32_t found_count, found_most;
+    struct sd_find *found; /* of a scan, before they are settled; `few`, or memory for more */
+    uint32_t fences;       /* announced sleeps */
+    uint32_t fenced;       /* of these, how many a fence has followed: a fresh watch older than one is fresh no more */
     uint32_t fresh_count;
     struct sd_group *groups, *spare_groups;
     struct sd_bell bell;      /* fd -1: none yet */
@@ -142,6 +159,7 @@ struct sd_epoll {
     bool left;                /* other programs or processes have it, too: they do not know our watches */
     bool turned;              /* a watch went over to the kernel's set: ask it again */
     struct sd_socket *behind; /* one that is elsewhere: follow it when no lock is held */
+    struct sd_find few[SD_FINDS_FEW];
 };
 
 #define sd_container(link, type, part) ((type *)((char *)(link) - offsetof(type, part)))
@@ -197,17 +215,32 @@ SD_API void sd_watch_sync(struct sd_watch *w);       /* follow the socket's mode
 SD_API void sd_watch_to_kernel(struct sd_watch *w);  /* off the rings; the kernel reports it */
 SD_API void sd_watch_leave_ring(struct sd_watch *w); /* it closes: out of group and lists, the kernel is not told */
 SD_API void sd_watch_activate(struct sd_watch *w, bool forced);
+SD_API void sd_watch_asked(struct sd_watch *w); /* the program asks for events: of those that hold it is told anew */
 SD_API void sd_watch_look_soon(struct sd_watch *w); /* at its companion, when the set is not held */
 SD_API void sd_watch_make_direct(struct sd_watch *w);
 SD_API long sd_watch_register(struct sd_watch *w, uint32_t events, uint64_t data); /* in the kernel, anew or changed */
 SD_API uint32_t sd_watch_ready(struct sd_watch *w); /* its events that hold and were not reported; takes the news */
 SD_API void sd_set_revive(struct sd_epoll *set);    /* a child's first use */
 SD_API void sd_set_scan(struct sd_epoll *set, bool thorough);
-SD_API void sd_set_fenced(struct sd_epoll *set, uint32_t fences); /* after a fence: drops what was fresh before it */
-SD_API bool sd_set_any_ready(struct sd_epoll *set);               /* looks at the active list, takes nothing */
+SD_API void sd_set_fenced(struct sd_epoll *set, uint32_t fences); /* after a fence: a scan drops what was fresh then */
+SD_API bool sd_set_any_ready(struct sd_epoll *set);               /* looks at what may be, takes nothing */
 SD_API void sd_set_announce(struct sd_epoll *set); /* sets asleep bits; then drop the lock, sd_fence_sleeper, scan */
 SD_API void sd_set_retract(struct sd_epoll *set);
 SD_API void sd_set_poke(struct sd_epoll *set); /* wake a sleeper, if there is one */
+
+/* epoll_order.c; set held */
+SD_API void sd_set_settle(struct sd_epoll *set);        /* what was found becomes active, in the order of arrival */
+SD_API void sd_set_find_arriving(struct sd_epoll *set); /* all that arrive are found */
+SD_API void sd_set_expect_finds(struct sd_epoll *set);  /* a watch more may be found */
+
+static inline void sd_set_found(struct sd_epoll *set, struct sd_watch *w, const _Atomic uint64_t *note)
+{
+    if (sd_unlikely(set->found_count == set->found_most))
+        sd_set_settle(set);
+    struct sd_find *f = &set->found[set->found_count++];
+    f->note = note;
+    f->w = w;
+}
 
 SD_API bool sd_watch_told_ring(const struct sd_watch *w); /* all that the rings show was told, room included */
 

@@ -63,7 +63,7 @@ static long unpark(struct sd_watch *w, const struct epoll_event *event)
     w->events = event->events;
     w->data = event->data.u64;
     if (w->on_ring)
-        sd_watch_activate(w, true);
+        sd_watch_asked(w);
     return 0;
 }
 
@@ -107,7 +107,7 @@ static long modify(struct sd_watch *w, const struct epoll_event *event)
     w->data = event->data.u64;
     w->disarmed = false;
     if (w->on_ring)
-        sd_watch_activate(w, true);
+        sd_watch_asked(w);
     return 0;
 }
 

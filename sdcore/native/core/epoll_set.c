@@ -236,12 +236,17 @@ void sd_kin_make_direct(struct sd_socket *s)
 static void set_clear(struct sd_epoll *set)
 {
     struct sd_group *spare = set->spare_groups;
+    struct sd_find *found = set->found;
+    uint32_t found_most = set->found_most;
     size_t after_lock = offsetof(struct sd_epoll, epfd);
     memset((char *)set + after_lock, 0, sizeof *set - after_lock);
     set->spare_groups = spare;
+    set->found = found ? found : set->few;
+    set->found_most = found ? found_most : SD_FINDS_FEW;
     set->bell.fd = -1;
     sd_link_init(&set->watches);
     sd_link_init(&set->active);
+    sd_link_init(&set->arriving);
     sd_link_init(&set->direct);
     sd_link_init(&set->fresh);
     sd_link_init(&set->timed);

@@ -117,12 +117,18 @@ static void fresh_no_more(struct sd_epoll *set, struct sd_watch *w)
 
 void sd_set_fenced(struct sd_epoll *set, uint32_t fences)
 {
+    if (set->fenced < fences)
+        set->fenced = fences;
+}
+
+static void look_at_fresh(struct sd_epoll *set)
+{
     struct sd_link *next;
     for (struct sd_link *at = set->fresh.next; at != &set->fresh; at = next) {
         struct sd_watch *w = sd_container(at, struct sd_watch, fresh);
         next = at->next;
         sd_watch_activate(w, false);
-        if (w->fresh_since < fences)
+        if (w->fresh_since < set->fenced)
             fresh_no_more(set, w);
     }
 }
@@ -189,7 +195,7 @@ void sd_watch_activate(struct sd_watch *w, bool forced)
 {
     w->forced |= forced;
     if (sd_link_alone(&w->active))
-        sd_link_add(&sd_load(&w->set)->active, &w->active);
+        sd_link_add(&sd_load(&w->set)->arriving, &w->active);
 }
 
 void sd_watch_make_direct(struct sd_watch *w)
@@ -274,12 +280,16 @@ void sd_watch_sync(struct sd_watch *w)
         w->on_ring = true;
         w->room_wanted = false;
         set->on_ring++;
+        sd_set_expect_finds(set);
         sd_watch_register(w, SD_COMPANION_EVENTS, (uintptr_t)w);
     }
     if (sd_mode_uses_ring(mode) && !w->group && !w->bare && !set->stale)
         join_group(set, w);
     follow_timed(set, w, mode);
-    sd_watch_activate(w, fresh);
+    if (fresh)
+        sd_watch_asked(w);
+    else
+        sd_watch_activate(w, false);
 }
 
 void sd_set_revive(struct sd_epoll *set)
@@ -335,6 +345,26 @@ static bool stamp_read(struct sd_socket *s, struct stamp *now)
 static bool was_full(const struct sd_watch *w, const struct stamp *now)
 {
     return now->sent - w->seen_head >= sd_writable_up_to(sd_window(w->sock));
+}
+
+/* Before the program asked: bytes, room or an end were there. It is for a place in an order alone, and takes nothing. */
+static bool held_before(const struct sd_watch *w)
+{
+    struct sd_socket *s = w->sock;
+    if (!sd_mode_uses_ring(sd_load_acquire(&s->mode)))
+        return false;
+    if (state_of(s) & ~(uint64_t)PEER_MOVED)
+        return true;
+    if ((w->events & ABOUT_DATA) && sd_load(&s->rx.dir->p.tail) != sd_own_head(s))
+        return true;
+    return (w->events & ABOUT_ROOM) && sd_own_tail(s) - sd_load(&s->tx.dir->c.head) < sd_writable_up_to(sd_window(s));
+}
+
+void sd_watch_asked(struct sd_watch *w)
+{
+    if (sd_link_alone(&w->active)) /* who waits already keeps his place */
+        w->arrived = held_before(w) ? sd_ticks() : 0;
+    sd_watch_activate(w, true);
 }
 
 /* As in Linux, data is no edge for who waits for room, and the other way round; a change of state is one for all. Room
@@ -423,7 +453,8 @@ static uint32_t events_that_hold(struct sd_watch *w)
     uint32_t ready = sd_readiness_of(w->sock, w->events);
     if ((w->events & POLLOUT) && sd_unlikely(!(ready & POLLOUT)))
         ready = await_room(w, ready);
-    else if (sd_unlikely(sd_mode_uses_ring(sd_load(&w->sock->mode)) && sd_move_resends(w->sock)))
+    else if (sd_unlikely(sd_move_outside(w->sock) && sd_mode_uses_ring(sd_load(&w->sock->mode)) &&
+                         sd_move_resends(w->sock)))
         want_room(w); /* nobody else would send again what the peer left to us */
     return sd_widen(ready) & (w->events | EPOLLERR | EPOLLHUP);
 }
@@ -445,9 +476,9 @@ uint32_t sd_watch_ready(struct sd_watch *w)
     return events_that_hold(w);
 }
 
-bool sd_set_any_ready(struct sd_epoll *set)
+static bool any_ready_of(const struct sd_link *list)
 {
-    for (struct sd_link *at = set->active.next; at != &set->active; at = at->next) {
+    for (struct sd_link *at = list->next; at != list; at = at->next) {
         struct sd_watch *w = sd_container(at, struct sd_watch, active);
         if (left_behind(w) || ((!(w->events & EPOLLET) || has_news(w)) && events_that_hold(w)))
             return true;
@@ -455,27 +486,25 @@ bool sd_set_any_ready(struct sd_epoll *set)
     return false;
 }
 
+bool sd_set_any_ready(struct sd_epoll *set)
+{
+    return any_ready_of(&set->active) || any_ready_of(&set->arriving);
+}
+
 /* --- scanning --- */
 
 typedef uint64_t __attribute__((may_alias)) word_of_bytes;
 
 /* What a look at the connection of a slot will need comes while we go through the others. */
-static void fetch_ahead(const struct sd_group *group, uint32_t slot)
+static void find_slot(struct sd_epoll *set, const struct sd_group *group, uint32_t slot)
 {
     const struct sd_direction *dir = group->slab->slot[slot].dir;
-    __builtin_prefetch(group->mine[slot]);
+    struct sd_watch *w = group->mine[slot];
+    __builtin_prefetch(w);
     __builtin_prefetch(&dir[0].p);
     __builtin_prefetch(&dir[1].p);
-}
-
-static void activate_slot(const struct sd_group *group, uint32_t slot)
-{
-    for (struct sd_watch *w = group->mine[slot]; w; w = w->twin) {
-        __builtin_prefetch(&w->sock->mode);
-        __builtin_prefetch(&w->sock->rx);
-        __builtin_prefetch(&w->sock->tx.mover);
-        sd_watch_activate(w, false);
-    }
+    assert(w);
+    sd_set_found(set, w, &dir[!group->side].p.told_at);
 }
 
 static uint32_t next_byte(uint64_t *marks)
@@ -486,17 +515,16 @@ static uint32_t next_byte(uint64_t *marks)
 }
 
 /* Eight slots, some of which have news that we want. */
-static void take_bytes(const struct sd_group *group, word_of_bytes *ready, uint32_t first, uint64_t marks)
+static void take_bytes(struct sd_epoll *set, const struct sd_group *group, word_of_bytes *ready, uint32_t first,
+                       uint64_t marks)
 {
     /* acquire: pairs with the release store of the peer, which follows its tail; the look comes after */
     __atomic_fetch_and(ready, ~marks, __ATOMIC_ACQ_REL);
-    for (uint64_t left = marks; left;)
-        fetch_ahead(group, first + next_byte(&left));
-    for (uint64_t left = marks; left;)
-        activate_slot(group, first + next_byte(&left));
+    while (marks)
+        find_slot(set, group, first + next_byte(&marks));
 }
 
-static void scan_group(const struct sd_group *group)
+static void scan_group(struct sd_epoll *set, const struct sd_group *group)
 {
     struct sd_side *side = sd_own_side(group->slab, group->side);
     for (uint32_t words = group->words; words; words &= words - 1) {
@@ -504,7 +532,16 @@ static void scan_group(const struct sd_group *group)
         word_of_bytes *ready = (word_of_bytes *)(void *)&side->ready[first];
         uint64_t marks = __atomic_load_n(ready, __ATOMIC_RELAXED) & *(const word_of_bytes *)&group->wanted[first];
         if (sd_unlikely(marks))
-            take_bytes(group, ready, first, marks);
+            take_bytes(set, group, ready, first, marks);
+    }
+}
+
+static void look_at_direct(struct sd_epoll *set)
+{
+    for (struct sd_link *at = set->direct.next; at != &set->direct; at = at->next) {
+        struct sd_watch *w = sd_container(at, struct sd_watch, direct);
+        if (has_news(w))
+            sd_watch_activate(w, false);
     }
 }
 
@@ -513,18 +550,17 @@ void sd_set_scan(struct sd_epoll *set, bool thorough)
     if (sd_unlikely(set->fresh_count > FRESH_MOST)) {
         sd_fence_sleeper();
         sd_set_fenced(set, ++set->fences);
-    } else if (sd_unlikely(set->fresh_count)) {
-        sd_set_fenced(set, 0); /* only looks */
     }
+    if (sd_unlikely(set->fresh_count))
+        look_at_fresh(set);
+    if (thorough || set->bare)
+        look_at_direct(set);
+    if (sd_unlikely(!sd_link_alone(&set->arriving)))
+        sd_set_find_arriving(set);
     for (struct sd_group *group = set->groups; group; group = group->next)
-        scan_group(group);
-    if (!thorough && !set->bare)
-        return;
-    for (struct sd_link *at = set->direct.next; at != &set->direct; at = at->next) {
-        struct sd_watch *w = sd_container(at, struct sd_watch, direct);
-        if (has_news(w))
-            sd_watch_activate(w, false);
-    }
+        scan_group(set, group);
+    if (set->found_count)
+        sd_set_settle(set);
 }
 
 /* --- announcing sleep --- */

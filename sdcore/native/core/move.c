@@ -27,11 +27,6 @@ static uint32_t mover_state(const struct sd_socket *s)
     return __atomic_load_n(&s->tx.mover.state, __ATOMIC_RELAXED); /* also without a token */
 }
 
-bool sd_move_outside(const struct sd_socket *s)
-{
-    return mover_state(s) != SD_MOVER_RINGS;
-}
-
 bool sd_move_left(const struct sd_socket *s)
 {
     return sd_move_outside(s) && mover_state(s) != SD_MOVER_OUT;
@@ -99,7 +94,8 @@ void sd_move_if_drained(struct sd_socket *s)
 bool sd_move_uses_companion(struct sd_socket *s)
 {
     /* what the receiving machine knows of it comes after the peer's flag, and is not ours to read without a token */
-    return sd_move_outside(s) || asked(s) || peer_moved(s) || sd_move_has_strays(s) || sd_is_away(s);
+    uint32_t asks = sd_load(&s->tx.dir->data_wait.armed) & SD_ARM_ASKS;
+    return sd_move_outside(s) | (asks != 0) | peer_moved(s) | sd_move_has_strays(s) | sd_is_away(s);
 }
 
 bool sd_move_received(struct sd_socket *s)

@@ -93,7 +93,10 @@ struct sd_place {
 SD_API long sd_move_peek_behind(struct sd_socket *s, int fd, uint64_t seen, const struct sd_place *to, int flags);
 
 /* Our direction sends by the companion: it has left the ring, or came back and has not entered it yet. */
-SD_API bool sd_move_outside(const struct sd_socket *s);
+static inline bool sd_move_outside(const struct sd_socket *s)
+{
+    return __atomic_load_n(&s->tx.mover.state, __ATOMIC_RELAXED) != SD_MOVER_RINGS; /* also without a token */
+}
 
 /* Our direction has left the ring. */
 SD_API bool sd_move_left(const struct sd_socket *s);

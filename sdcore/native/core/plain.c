@@ -40,7 +40,7 @@ static __attribute__((noinline, cold)) void leave_and_attend(struct sd_socket *s
 static inline bool only_marks_ready(struct sd_socket *s, struct sd_attention *attention, bool data)
 {
     return data && sd_load(&attention->armed) == SD_ARM_WATCHED &&
-           !sd_mark_ready(s->peer_side, attention, s->peer_ready);
+           !sd_mark_ready(s->peer_side, attention, s->peer_ready, &s->tx.dir->p.told_at);
 }
 
 /* The end of a transfer, with its token: does the peer wait, and leave. */

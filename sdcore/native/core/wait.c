@@ -228,10 +228,8 @@ static long sleep_deep(struct sd_socket *s, int fd, uint32_t events, uint64_t de
 
 /* --- waking the peer --- */
 
-/* The sets of one side that watch a connection: there is news. */
-static void tell_watchers(struct sd_side *side, struct sd_attention *attention, _Atomic uint8_t *ready)
+static void ring_bells(struct sd_side *side, uint64_t wake)
 {
-    uint64_t wake = sd_mark_ready(side, attention, ready);
     while (sd_unlikely(wake)) {
         unsigned place = (unsigned)__builtin_ctzll(wake);
         uint64_t bit = 1ull << place;
@@ -241,9 +239,17 @@ static void tell_watchers(struct sd_side *side, struct sd_attention *attention, 
     }
 }
 
-static void ring_watchers(struct sd_socket *s, struct sd_attention *attention)
+/* The peer's sets that watch a connection: there is news. */
+static void tell_watchers(struct sd_socket *s, struct sd_attention *attention)
 {
-    tell_watchers(s->peer_side, attention, s->peer_ready);
+    ring_bells(s->peer_side, sd_mark_ready(s->peer_side, attention, s->peer_ready, &s->tx.dir->p.told_at));
+}
+
+/* The sets of one side that watch a connection shall look, though nothing came: that is no arrival. */
+static void make_watchers_look(struct sd_side *side, struct sd_attention *attention, _Atomic uint8_t *ready)
+{
+    atomic_fetch_or(ready, SD_READY_LOOK); /* pairs with the swap in the epoll scan */
+    ring_bells(side, sd_watchers_asleep(side, attention));
 }
 
 static void ring_sleepers(struct sd_attention *attention)
@@ -269,7 +275,7 @@ void sd_wake_own_sleepers(struct sd_socket *s)
 void sd_wake_own_watchers(struct sd_socket *s)
 {
     struct sd_side *own = sd_own_side(s->slab, s->rec.side);
-    tell_watchers(own, &s->rx.dir->data_wait, &own->ready[s->rec.slot]);
+    make_watchers_look(own, &s->rx.dir->data_wait, &own->ready[s->rec.slot]);
 }
 
 void sd_wake_all(struct sd_socket *s)
@@ -281,7 +287,7 @@ void sd_wake_all(struct sd_socket *s)
         if (sd_load(&lines[i]->armed) & SD_ARM_SLEEPER)
             ring_sleepers(lines[i]);
     sd_wake_own_watchers(s);
-    ring_watchers(s, &s->tx.dir->data_wait);
+    make_watchers_look(s->peer_side, &s->tx.dir->data_wait, s->peer_ready);
 }
 
 /* Waking a producer for every few bytes of room would cost a switch each: wait until it may write. */
@@ -298,7 +304,7 @@ void sd_attend(struct sd_socket *s, struct sd_attention *attention, uint32_t arm
         if ((armed & SD_ARM_WATCHED) && attention == &s->rx.dir->room_wait)
             atomic_fetch_and(&attention->armed, ~(uint32_t)SD_ARM_WATCHED); /* once; first, for who arms anew */
         if (armed & SD_ARM_WATCHED)
-            ring_watchers(s, attention);
+            tell_watchers(s, attention);
         if (armed & (SD_ARM_SLEEPER | SD_ARM_NAP))
             ring_sleepers(attention);
     }
@@ -362,7 +368,7 @@ static void rewatch(struct sd_socket *s, struct sd_attention *line)
     atomic_fetch_or(&line->armed, SD_ARM_WATCHED);
     sd_fence_sleeper(); /* pairs with the fence in sd_notify: the peer sees the mark, or the sets see its tail */
     struct sd_side *own = sd_own_side(s->slab, s->rec.side);
-    tell_watchers(own, line, &own->ready[s->rec.slot]);
+    make_watchers_look(own, line, &own->ready[s->rec.slot]);
 }
 
 void sd_unwatch(struct sd_socket *s, int place)
@@ -401,18 +407,6 @@ static uint32_t adapted_spins(struct sd_thread *self)
     return self->spins;
 }
 
-/* The processor's own counter: reading the clock touches three pages more, and after a switch each is a miss. */
-static inline uint64_t ticks(void)
-{
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#else
-    uint64_t t;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
-    return t;
-#endif
-}
-
 /* A yield gives the core away for a whole slice where others have work of their own. Who sleeps instead is run as soon as
  * he is woken: then do that, and try a yield again after a time that makes the lost one small. */
 static __thread struct {
@@ -424,7 +418,7 @@ static uint32_t adapted_yields(void)
 {
     if (sd_likely(!lost.ends))
         return YIELDS;
-    if ((int64_t)(ticks() - lost.ends) < 0)
+    if ((int64_t)(sd_ticks() - lost.ends) < 0)
         return 0;
     lost.ends = 0;
     return YIELDS;
@@ -435,7 +429,7 @@ static uint32_t adapted_yields(void)
 static void yield_was_lost(uint64_t cost, uint64_t ticks_of_us)
 {
     lost.times = lost.times ? (uint32_t)sd_min_u64(2u * lost.times, YIELD_LOST_PAUSE) : 1;
-    lost.ends = (ticks() + sd_min_u64(cost * lost.times, YIELD_PAUSE_US * ticks_of_us)) | 1;
+    lost.ends = (sd_ticks() + sd_min_u64(cost * lost.times, YIELD_PAUSE_US * ticks_of_us)) | 1;
 }
 
 void sd_patience_start(struct sd_patience *p)
@@ -452,7 +446,7 @@ static uint64_t ticks_per_us(void)
     uint64_t rate = sd_load(&known);
     if (sd_likely(rate))
         return rate;
-    uint64_t now_ns = sd_now_ns(), now = ticks(), begun_ns = sd_load(&first_ns);
+    uint64_t now_ns = sd_now_ns(), now = sd_ticks(), begun_ns = sd_load(&first_ns);
     if (!begun_ns) {
         sd_store(&first_ticks, now);
         sd_store(&first_ns, now_ns);
@@ -464,11 +458,11 @@ static uint64_t ticks_per_us(void)
 
 static void yield_once(struct sd_patience *p)
 {
-    uint64_t rate = ticks_per_us(), before = ticks();
+    uint64_t rate = ticks_per_us(), before = sd_ticks();
     sd_sys_yield();
     if (!rate)
         return;
-    uint64_t cost = ticks() - before;
+    uint64_t cost = sd_ticks() - before;
     uint64_t scaled = cost * 1000; /* to compare with ns times ticks of a us: a division takes longer than the rest */
     if (sd_likely(scaled <= YIELD_LONG_NS * rate)) {
         lost.times /= 2;

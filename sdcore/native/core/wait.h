@@ -83,18 +83,29 @@ SD_API void sd_unwatch(struct sd_socket *s, int place);
 SD_API void sd_leave_slab(struct sd_slab *slab, uint32_t side, int place);
 static inline struct sd_side *sd_own_side(struct sd_slab *slab, uint32_t side)
 {
-    return &slab->side[side]; /* .ready[slot] is 1 after news: clear by an atomic swap, then look; .asleep: our bits */
+    return &slab->side[side]; /* .ready[slot] says of news: cleared by an atomic swap, then look; .asleep: our bits */
 }
 
-/* There is news on a connection, for the sets of one side that watch it. Those that sleep: a bit for each place. */
-static inline uint64_t sd_mark_ready(struct sd_side *side, struct sd_attention *attention, _Atomic uint8_t *ready)
+/* After a ready byte was set, for the sets of one side: those that watch and sleep, a bit for each place. */
+static inline uint64_t sd_watchers_asleep(struct sd_side *side, struct sd_attention *attention)
 {
-    sd_store_release(ready, 1); /* pairs with the swap in the epoll scan */
     if (sd_unlikely(sd_g.heavy_fence))
         atomic_thread_fence(memory_order_seq_cst);
     else
         sd_compiler_fence(); /* pairs with the membarrier of a set that goes to sleep */
     return sd_load(&side->asleep) & sd_load(&attention->watch);
+}
+
+/* There is news on a connection, for the peer's sets that watch it. Those that sleep, as above. `told_at` is the time of the
+ * first news that is not taken yet: see epoll_order.c. Whether that is this one is seen without a fence, so a byte that is
+ * taken just now may look set: then this news counts as old, and the byte is set all the same. */
+static inline uint64_t sd_mark_ready(struct sd_side *side, struct sd_attention *attention, _Atomic uint8_t *ready,
+                                     _Atomic uint64_t *told_at)
+{
+    if (!(sd_load(ready) & SD_READY_NEWS))
+        sd_store(told_at, sd_ticks());
+    sd_store_release(ready, SD_READY_NEWS); /* pairs with the swap in the epoll scan */
+    return sd_watchers_asleep(side, attention);
 }
 
 /* The looking phase of one wait, from the waiter machine. */

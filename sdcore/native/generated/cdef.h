@@ -48,6 +48,8 @@
 #define SD_ARM_NAP 8
 #define SD_ARM_POKE 256
 #define SD_ARM_DRAIN 65536
+#define SD_READY_NEWS 1
+#define SD_READY_LOOK 2
 #define SD_REVOKED_CLOSED 1
 #define SD_REVOKED_DRAINED 2
 #define SD_MSG_HELLO 1
@@ -125,6 +127,7 @@ struct sd_producer {
     uint32_t pid;
     uint32_t fd;
     uint32_t window;
+    uint64_t told_at;
     ...;
 };
 struct sd_consumer {

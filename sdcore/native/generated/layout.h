@@ -55,6 +55,8 @@
 #define SD_ARM_NAP 8u /* Threads sleep on this very word, by futex. */
 #define SD_ARM_POKE 256u /* Alone in its byte, so that the monitor sets it by a plain store of one byte. */
 #define SD_ARM_DRAIN 65536u /* M: as ARM_MOVE, asked for by an administrator; alone in its byte, too. */
+#define SD_READY_NEWS 1u /* Set by the peer, who tells when: told_at. Of who finds it set, older news waits. */
+#define SD_READY_LOOK 2u /* Set by anybody: whoever watches shall look, though nothing may have come. */
 #define SD_REVOKED_CLOSED 1u /* Make no new offers here. */
 #define SD_REVOKED_DRAINED 2u /* Nor go on here: what is established moves to the companion. */
 #define SD_MSG_HELLO 1u /* body HELLO, fd: region. Reply: WELCOME, fd: status page. */
@@ -212,7 +214,7 @@ __attribute__((unused)) static const char *const sd_reason_text[31] = {
     "it was handed on, came back into shared memory, and left it again to close",
 };
 
-/* Half a line, written by the producer of a direction. */
+/* A line, written by the producer of a direction. */
 struct sd_producer {
     _Atomic uint64_t tail; /* P: bytes ever put; publishes the ring bytes, base and flags. */
     _Atomic uint64_t base; /* P: position that lies at ring offset 0; changes only while empty. */
@@ -220,14 +222,17 @@ struct sd_producer {
     _Atomic uint32_t pid; /* P: a process that holds its end of the companion; a hint. */
     _Atomic uint32_t fd; /* P: the descriptor there; a hint, true only if the addresses fit. */
     _Atomic uint32_t window; /* P: bytes that it lets be under way; 0 stands for RING_BYTES. */
+    _Atomic uint64_t told_at; /* P: its processor's counter when it last set a clear READY_NEWS. */
+    uint8_t padding_7[24];
 };
-_Static_assert(sizeof(struct sd_producer) == 32, "size of producer");
+_Static_assert(sizeof(struct sd_producer) == 64, "size of producer");
 _Static_assert(offsetof(struct sd_producer, tail) == 0, "producer.tail");
 _Static_assert(offsetof(struct sd_producer, base) == 8, "producer.base");
 _Static_assert(offsetof(struct sd_producer, flags) == 16, "producer.flags");
 _Static_assert(offsetof(struct sd_producer, pid) == 20, "producer.pid");
 _Static_assert(offsetof(struct sd_producer, fd) == 24, "producer.fd");
 _Static_assert(offsetof(struct sd_producer, window) == 28, "producer.window");
+_Static_assert(offsetof(struct sd_producer, told_at) == 32, "producer.told_at");
 
 /* Half a line, written by the consumer of a direction. */
 struct sd_consumer {
@@ -256,7 +261,6 @@ _Static_assert(offsetof(struct sd_attention, watch) == 24, "attention.watch");
 /* One direction of a connection. */
 struct sd_direction {
     struct sd_producer p;
-    uint8_t padding_1[32];
     _Alignas(64) struct sd_attention data_wait; /* C: the consumer waits for data; read by the producer. */
     uint8_t padding_2[32];
     _Alignas(128) struct sd_consumer c;
@@ -304,7 +308,7 @@ struct sd_side {
     _Atomic uint32_t shared; /* 1: it has forked, so several processes may share a connection. */
     uint8_t padding_3[44];
     _Alignas(64) _Atomic uint32_t doorbell[64]; /* Name of each doorbell slot. */
-    _Alignas(64) _Atomic uint8_t ready[256]; /* 1: connection s has news for this side. */
+    _Alignas(64) _Atomic uint8_t ready[256]; /* READY_*: connection s has news for this side. */
     uint8_t padding_5[64];
 };
 _Static_assert(sizeof(struct sd_side) == 640, "size of side");

@@ -11,6 +11,7 @@ from tests.support.host import Host
 from tests.support.processes import Processes, free_port, stop, wait_listening
 
 SCRIPTS = Path(__file__).parent / "scripts"
+MAPPING_KIB = 64 << 10  # of locked_memory.py
 ANYBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 
@@ -45,3 +46,21 @@ def test_where_a_limit_cannot_be_raised_nothing_is_mapped(own_host: Host, proces
     assert said(own_host, processes, shim=True, before=before) == expected
     own_host.wait_alone()
     assert own_host.sums().shm_bytes == 0
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("flags", ["1", "2", "3", "5"], ids=["current", "future", "both", "on_fault"])
+def test_what_is_locked_is_the_program(when: str, flags: str, own_host: Host, processes: Processes) -> None:
+    own_host.start_monitor()
+    resident, filled = {}, {}
+    for shim in (False, True):
+        words = [sys.executable, "-S", str(SCRIPTS / "locked_memory.py"), when, flags]
+        program = processes.start(words, own_host.environment(shim))
+        assert program.wait(60) == 0, processes.log(program)
+        resident[shim], grown = map(int, processes.log(program).split())
+        filled[shim] = grown // MAPPING_KIB
+    assert filled[True] == filled[False], "mappings that are not touched"
+    assert resident[True] < resident[False] + MAPPING_KIB
+    own_host.wait_alone()
+    assert own_host.sums().tcp_bytes == 0
+    assert own_host.sums().shm_bytes > 0

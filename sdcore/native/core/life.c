@@ -95,7 +95,7 @@ static bool make_region(void)
         sd_sys_fcntl((int)fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
         (fd = sd_hide((int)fd)) < 0)
         return false;
-    void *p = sd_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, (int)fd, 0);
+    void *p = sd_space_map(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, (int)fd);
     if (sd_is_error(p))
         return false;
     sd_sys_madvise(p, size, MADV_DONTDUMP);

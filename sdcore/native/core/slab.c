@@ -49,16 +49,9 @@ static bool head_fits(const void *memory, uint32_t magic)
     return head[0] == magic && head[1] == SD_LAYOUT_VERSION;
 }
 
-/* Maps memory that begins as it should, at `place`, or anywhere if that is NULL. What was there goes in one step. */
-static long map_checked(int fd, size_t size, int prot, uint32_t magic, void **place)
+/* Moves a mapping to `place` if that is not NULL; what was there goes in one step. On failure the mapping is gone. */
+static long move_to(void **place, void *fresh, size_t size)
 {
-    void *fresh = sd_sys_mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    if (sd_is_error(fresh))
-        return (long)(intptr_t)fresh;
-    if (!head_fits(fresh, magic)) {
-        sd_sys_munmap(fresh, size);
-        return -EPROTO;
-    }
     if (*place) {
         void *moved = (void *)sd_syscall(SYS_mremap, fresh, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, *place, 0);
         if (sd_is_error(moved)) {
@@ -69,6 +62,19 @@ static long map_checked(int fd, size_t size, int prot, uint32_t magic, void **pl
     }
     *place = fresh;
     return 0;
+}
+
+/* Maps memory that begins as it should, at `place`, or anywhere if that is NULL. */
+static long map_checked(int fd, size_t size, int prot, uint32_t magic, void **place)
+{
+    void *fresh = sd_space_map(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd);
+    if (sd_is_error(fresh))
+        return (long)(intptr_t)fresh;
+    if (!head_fits(fresh, magic)) {
+        sd_sys_munmap(fresh, size);
+        return -EPROTO;
+    }
+    return move_to(place, fresh, size);
 }
 
 long sd_map_status(int fd, struct sd_status **status)
@@ -99,6 +105,14 @@ static bool is_pointed_to(const struct sd_slab *slab)
     uint32_t high = sd_load(&sd_g.region->socket_high);
     for (uint32_t i = 0; i < high && i < SD_SOCKETS; i++)
         if (sd_load(&sd_g.sockets[i].rec.refs) && sd_g.sockets[i].slab == slab)
+            return true;
+    return false;
+}
+
+bool sd_is_place_of_slab(const void *address)
+{
+    for (const struct known *k = all; k; k = k->next)
+        if (k->lease.slab && (uintptr_t)address - (uintptr_t)k->lease.slab < SD_SLAB_BYTES)
             return true;
     return false;
 }
@@ -229,13 +243,22 @@ static bool may_go(const struct known *k, uint64_t now_ns)
     return k->roles & SD_SLAB_CLIENT ? now_ns - k->since_ns > GRACE_NS : !awaits_accept(k, now_ns);
 }
 
+static bool empty(void *place)
+{
+    if (!sd_space_take(SD_SLAB_BYTES))
+        return false;
+    void *fresh =
+        sd_space_map(NULL, SD_SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    bool done = !sd_is_error(fresh) && move_to(&place, fresh, SD_SLAB_BYTES) == 0;
+    sd_space_give(SD_SLAB_BYTES);
+    return done;
+}
+
 /* The slab's memory goes; its place stays, readable and empty. */
 static void give_back(struct known *k, uint64_t now_ns)
 {
     sd_listeners_unlink(&k->lease);
-    void *place = sd_sys_mmap(k->lease.slab, SD_SLAB_BYTES, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    if (sd_is_error(place))
+    if (!empty(k->lease.slab))
         return; /* the old memory is still there: tried again by the next sweep */
     k->inode = 0;
     k->since_ns = now_ns;

@@ -7,9 +7,14 @@
  * SPARE_BYTES more of ours would need. Where a limit cannot be raised, nothing of ours is mapped, and connections are kernel
  * TCP. A program executed starts with the soft limit as this one had set it, and with the hard one of the kernel.
  *
+ * mlockall(MCL_FUTURE) would have the kernel fill each new mapping. It does not fill what nobody may touch: so ours are made
+ * without access, unlocked, and opened.
+ *
  * Not exact where two threads set the limit and map a slab in the same microseconds: then it is off by a slab.
  */
 #include "core/space.h"
+
+#include <sys/mman.h>
 
 #include "core/api.h"
 #include "core/state.h"
@@ -77,6 +82,20 @@ void sd_space_give(uint64_t bytes)
     atomic_fetch_sub(&lent_soft, bytes);
     now.rlim_cur = less(now.rlim_cur, bytes);
     set(&now); /* a hard limit once lowered does not come back: it stays */
+}
+
+void *sd_space_map(void *at, size_t size, int prot, int flags, int fd)
+{
+    void *p = sd_sys_mmap(at, size, PROT_NONE, flags, fd, 0);
+    if (sd_is_error(p))
+        return p;
+    sd_syscall(SYS_munlock, p, size, 0, 0, 0, 0);
+    long n = sd_syscall(SYS_mprotect, p, size, prot, 0, 0, 0);
+    if (n < 0) {
+        sd_sys_munmap(p, size);
+        return (void *)(intptr_t)n;
+    }
+    return p;
 }
 
 static void show(struct rlimit *limit)

@@ -1,8 +1,10 @@
-/* Address space lent to the library above the program's limit (RLIMIT_AS); see space.c. All are async-signal-safe. */
+/* Mappings of ours in the program's memory, which its limits and locks are not about; see space.c and locked.c. All are
+ * async-signal-safe. */
 #ifndef SD_SPACE_H
 #define SD_SPACE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
 
@@ -13,6 +15,12 @@ SD_API void sd_space_give(uint64_t bytes); /* it was not made, or is gone */
 
 /* As prlimit(0, RLIMIT_AS, fresh, old), in the program's terms. Either may be NULL. Returns 0 or -errno. */
 SD_API long sd_space_limit(const struct rlimit *fresh, struct rlimit *old);
+
+/* As mmap, but what comes is not locked and so not filled, whatever mlockall said. Returns an address or an error. */
+SD_API void *sd_space_map(void *at, size_t size, int prot, int flags, int fd);
+
+/* As mlockall, of the program's memory. Returns 0 or -errno. */
+SD_API long sd_lock_all(int flags);
 
 SD_API void sd_space_before_exec(void); /* the next program gets the limit as this one set it */
 SD_API void sd_space_exec_failed(void);

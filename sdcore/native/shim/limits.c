@@ -1,4 +1,4 @@
-/* Limits of the process: address space is told and asked in the program's terms. See core/space.c. */
+/* Limits and locks of memory: they are about the program's, not about ours. See core/space.c and core/locked.c. */
 #include "shim/errno.h"
 #include "shim/libc.h"
 
@@ -55,4 +55,9 @@ SD_EXPORT int prlimit(pid_t pid, __rlimit_resource_t resource, const struct rlim
 SD_EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource, const struct rlimit64 *fresh, struct rlimit64 *old)
 {
     return swap_limit(pid, resource, (const struct rlimit *)fresh, (struct rlimit *)old);
+}
+
+SD_EXPORT int mlockall(int flags)
+{
+    return sd_g.disabled ? libc.mlockall(flags) : (int)sd_return(sd_lock_all(flags));
 }

@@ -107,14 +107,16 @@ def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
 
     Known differences: an edge of room, for TCP has room where the ring was full; an edge told to a process that shares
     the set, or to a program before; and bytes in the ring of a process that is killed after the move
-    (killed_after_the_peer_moved.txt). A connection that is full on TCP has room once it is back in shared memory.
+    (killed_after_the_peer_moved.txt). Who polls a set is told of an edge that epoll_wait then keeps back. A connection that is full on TCP has room once it is back in shared memory.
     """
     if not any(step.call in MOVING for step in program):
         return False
     edges = any(step.call == "epctl" and step.args[3] & EPOLL_FLAGS["ET"] for step in program)
     otherwise = any(step.call in {"fill", "sendall", "fork", "exec", "spawn"} for step in program)
     moved = min(n for n, step in enumerate(program) if step.call in MOVING)
-    return (edges and otherwise) or any(step.call in {"kill", "fill"} for step in program[moved:])
+    sets = {step.args[0] for step in program if step.call == "epoll"}
+    polled = any(step.call == "poll" and {step.args[0], step.args[2]} & sets for step in program[moved:])
+    return (edges and (otherwise or polled)) or any(step.call in {"kill", "fill"} for step in program[moved:])
 
 
 def loses_an_urgent_byte(program: Program, kernel: Sequence[Event]) -> bool:

@@ -329,6 +329,8 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
     long done = 0;
     uint64_t deadline = 0;
     bool looked = false;
+    if (c->left == 0)
+        sd_look_at_companion(s, fd); /* who sends nothing asks how the connection is */
     for (;; fd = sd_call_fd(s, fd)) {
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : send_once(s, c);
         if (r == SD_PASS)

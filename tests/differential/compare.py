@@ -107,7 +107,8 @@ def forgets_over_a_move(program: Program, kernel: Sequence[Event]) -> bool:
 
     Known differences: an edge of room, for TCP has room where the ring was full; an edge told to a process that shares
     the set, or to a program before; and bytes in the ring of a process that is killed after the move
-    (killed_after_the_peer_moved.txt). Who polls a set is told of an edge that epoll_wait then keeps back. A connection that is full on TCP has room once it is back in shared memory.
+    (killed_after_the_peer_moved.txt). Who polls a set is told of an edge that epoll_wait then keeps back. A connection
+    that is full on TCP has room once it is back in shared memory.
     """
     if not any(step.call in MOVING for step in program):
         return False

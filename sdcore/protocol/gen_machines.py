@@ -20,6 +20,13 @@ from sdcore.protocol.kit import Machine, Named, Row
 NO_ROW = 0xFFFFFFFF
 """What a step returns when no row holds; the machine is unchanged."""
 
+STATES = (
+    "/* Of some machines who may not take a step still looks at the state: it is read and written as one word. */",
+    "#define SD_STATE_OF(m) __atomic_load_n(&(m)->state, __ATOMIC_RELAXED)",
+    "#define SD_BECOME(m, next) __atomic_store_n(&(m)->state, (uint32_t)(next), __ATOMIC_RELAXED)",
+    "",
+)
+
 RECORDED = (
     "#ifdef SD_RECORD /* which instance this is in the log of a run, and how many lines it has there: see record.h */",
     "#define SD_RECORDED uint64_t instance; uint32_t steps;",
@@ -135,7 +142,12 @@ class MachinePrinter:
 
     def next(self, row: Row) -> list[str]:
         """The change of state, if there is one."""
-        return [] if row.next is row.state else [f"m->state = {self.state(row.next)};"]
+        return [] if row.next is row.state else [self.become(row.next)]
+
+    def become(self, state: Named) -> str:
+        """The statement that changes the state."""
+        name = self.state(state)
+        return f"SD_BECOME(m, {name});" if self.machine.looked_at else f"m->state = {name};"
 
     def guard(self, row: Row) -> str:
         """The condition of a row, empty if it always holds."""
@@ -214,7 +226,7 @@ def header(machines: Sequence[Machine], printer: type[MachinePrinter] = MachineP
     c = CWriter("the machines of sdcore/protocol", "Every decision of the protocol.")
     with c.guard("SD_GENERATED_MACHINES_H"):
         c.lines(("#include <stdint.h>", "", "#define SD_NO_ROW UINT32_MAX", ""))
-        c.lines(RECORDED)
+        c.lines((*RECORDED, *STATES))
         for machine in machines:
             printer(machine).write(c)
     return c.text()

@@ -157,6 +157,7 @@ class Machine:
         name: lower case; C calls everything sd_<name>_*.
         doc: one sentence: whose decisions these are.
         registers: numbers that guards read and rows change.
+        looked_at: in C its state is read by who may not take a step, at any time.
 
     Raises:
         DefinitionError: see `kit_check`.
@@ -169,6 +170,7 @@ class Machine:
     Do: type[Effect]
     registers: tuple[Reg, ...]
     rows: tuple[Row, ...]
+    looked_at: bool = False
     groups: Mapping[tuple[Named, Named], tuple[Row, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -81,7 +81,7 @@ SHUT_BOTH = (D.PUBLISH_FIN, D.PUBLISH_DEAF)
 
 TEARDOWN = Machine(
     "teardown", "The end of a connection through the rings, as one end sees it.",
-    S, E, D, registers=(shut_read,), rows=(
+    S, E, D, looked_at=True, registers=(shut_read,), rows=(
     # state     event          if             set             do                               next
     Row(S.OPEN, E.SHUT_WR,     shut_read > 0, {},             SHUT_BOTH,                       S.LOCAL_SHUT),
     Row(S.OPEN, E.SHUT_WR,     ALWAYS,        {},             D.PUBLISH_FIN,                   S.LOCAL_SHUT),

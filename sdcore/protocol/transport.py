@@ -106,7 +106,7 @@ LESS = {left: left - arg}
 
 MOVER = Machine(
     "mover", "Producer of one direction that goes over to the companion, or closes: who sends what was not read.",
-    S, E, D, registers=(left, fin), rows=(
+    S, E, D, looked_at=True, registers=(left, fin), rows=(
     # state       event       if       set          do                              next
     Row(S.RINGS, E.MOVE,     ALWAYS,  {},          (D.PUBLISH_MOVED, D.LOOK_MOVED), S.LOOKING),
     Row(S.RINGS, E.WITHDRAW, arg > 0, {left: arg}, D.RESEND,                        S.RESENDING),

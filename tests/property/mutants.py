@@ -73,7 +73,7 @@ class NextIsTheNeighbour(MachinePrinter):
     def next(self, row: Row) -> list[str]:
         states = list(self.machine.State)
         following = states[(row.next.number + 1) % len(states)]
-        return [f"m->state = {self.state(following)};"] if row.next is not row.state else []
+        return [self.become(following)] if row.next is not row.state else []
 
 
 class LastUpdateIsForgotten(MachinePrinter):

@@ -119,5 +119,6 @@ void sd_away_begin(struct sd_socket *s)
     sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_BEGIN_OUT, 0);
     sd_mover_step(&s->tx.mover, SD_MOVER_EV_BEGIN_OUT, 0);
     sd_ring_rx_step(&s->rx.m, SD_RING_RX_EV_BEGIN_AWAY, 0);
+    sd_show_receiving(s);
     atomic_fetch_or(&s->rx.dir->c.flags, SD_RX_AWAY);
 }

@@ -16,10 +16,16 @@
 
 struct cursor;
 
+/* With the receive token, after steps that may have led out of the ring, or into it. */
+static inline void sd_show_receiving(struct sd_socket *s)
+{
+    sd_store(&s->receiving, (uint16_t)s->rx.m.state);
+}
+
 /* The other direction still comes by the companion: what is there comes before what is in the ring. */
 static inline bool sd_is_away(const struct sd_socket *s)
 {
-    return __atomic_load_n(&s->rx.m.state, __ATOMIC_RELAXED) == SD_RING_RX_AWAY; /* also without a token */
+    return sd_load(&((struct sd_socket *)s)->receiving) == SD_RING_RX_AWAY;
 }
 
 /* Our direction is outside, and the consumer looks into the ring. With the send token. */

@@ -267,7 +267,7 @@ static void become_ring(struct sd_socket *s)
     if (sd_load(&s->mode) != SD_MODE_OFFERED)
         return;
     sd_client_step(&s->client, SD_CLIENT_EV_ACCEPTED, 0);
-    sd_store(&s->slow_send, sd_load(&s->error) || s->last_send);
+    sd_store(&s->slow_send, sd_load(&s->error) || sd_load(&s->last_send));
     sd_store_release(&s->mode, SD_MODE_RING);
     sd_window_follow(s);
 }

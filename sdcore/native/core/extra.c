@@ -34,7 +34,7 @@ static bool is_over(struct sd_socket *s)
         return false;
     uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
     bool both = (sd_load(&s->tx.dir->p.flags) & SD_TX_FIN) && (theirs & (SD_TX_FIN | SD_TX_CLOSED));
-    uint32_t state = s->teardown.state;
+    uint32_t state = SD_STATE_OF(&s->teardown);
     return both || (theirs & SD_TX_RESET) || state == SD_TEARDOWN_RESET || state == SD_TEARDOWN_BOTH_SHUT;
 }
 

@@ -23,7 +23,7 @@ struct moved_bytes {
 
 static uint8_t state_of(const struct sd_socket *s, uint64_t unsent)
 {
-    switch (s->teardown.state) {
+    switch (SD_STATE_OF(&s->teardown)) {
     case SD_TEARDOWN_OPEN: return ESTABLISHED;
     case SD_TEARDOWN_LOCAL_SHUT: return unsent ? FIN_WAIT1 : FIN_WAIT2;
     case SD_TEARDOWN_PEER_SHUT:

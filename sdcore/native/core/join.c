@@ -187,7 +187,9 @@ static void attach(struct sd_socket *s, int fd, struct sd_grant *grant)
     sd_store(&s->rec.fd, (uint32_t)fd);
     sd_attach_slot(s, grant->slab, FIRST_SLOT, (uint32_t)side);
     s->offer = word;
-    s->last_send = s->refused_send = s->peer_dead = false;
+    sd_store(&s->last_send, false);
+    sd_store(&s->refused_send, false);
+    s->peer_dead = false;
     sd_store(&s->slow_send, 0);
     sd_store(&s->came_back, true);
     sd_away_begin(s);

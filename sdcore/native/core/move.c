@@ -24,7 +24,7 @@
 
 static uint32_t mover_state(const struct sd_socket *s)
 {
-    return __atomic_load_n(&s->tx.mover.state, __ATOMIC_RELAXED); /* also without a token */
+    return SD_STATE_OF(&s->tx.mover); /* also without a token */
 }
 
 bool sd_move_left(const struct sd_socket *s)
@@ -48,6 +48,7 @@ static bool held(const struct sd_socket *s)
     return mover_state(s) == SD_MOVER_HELD;
 }
 
+/* With the receive token. */
 static bool rx_moved(const struct sd_socket *s)
 {
     return s->rx.m.state == SD_RING_RX_MOVED;
@@ -101,7 +102,8 @@ bool sd_move_uses_companion(struct sd_socket *s)
 bool sd_move_received(struct sd_socket *s)
 {
     bool moved = peer_moved(s); /* before tail: then tail is final */
-    return rx_moved(s) || (moved && sd_load_acquire(&s->rx.dir->p.tail) == sd_own_head(s));
+    return sd_load(&s->receiving) == SD_RING_RX_MOVED ||
+           (moved && sd_load_acquire(&s->rx.dir->p.tail) == sd_own_head(s));
 }
 
 #define PEEK_PARTS 64 /* of a buffer in more pieces a look shows the first */
@@ -356,6 +358,7 @@ static void notice_received(struct sd_socket *s)
     uint32_t effect = over ? sd_ring_rx_step(&rx->m, SD_RING_RX_EV_RECV, 1) : 0;
     if (effect == SD_RING_RX_DO_LOOK || effect == SD_RING_RX_DO_LOOK_BOTH)
         sd_ring_rx_step(&rx->m, SD_RING_RX_EV_MOVED, 0);
+    sd_show_receiving(s);
 }
 
 /* With both tokens. The slot is given back by leave_slot, after that. */

@@ -175,6 +175,7 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_record_bind(s);
     sd_store(&s->gone, 0);
     sd_store(&s->strays, 0);
+    sd_store(&s->receiving, SD_RING_RX_OPEN);
     sd_store(&s->error, 0);
     sd_store(&s->shut, 0);
     atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in sd_peer_shared */
@@ -222,15 +223,15 @@ static uint32_t ring_readiness(struct sd_socket *s)
     uint32_t gone = sd_load(&s->gone);
     uint32_t shut = sd_load(&s->shut);
     uint32_t events = 0;
-    bool finished = peer_finished(flags, gone) || s->teardown.state == SD_TEARDOWN_RESET;
+    bool finished = peer_finished(flags, gone) || SD_STATE_OF(&s->teardown) == SD_TEARDOWN_RESET;
     if (sd_load_acquire(&in->p.tail) - sd_own_head(s) >= sd_readable_from(s) || finished || (shut & 1))
         events |= POLLIN;
     if (finished || (shut & 1))
         events |= POLLRDHUP;
     uint64_t used = sd_own_tail(s) - sd_load_acquire(&out->c.head);
-    if (used <= sd_writable_up_to(sd_window(s)) || (shut & 2) || gone || s->teardown.state == SD_TEARDOWN_RESET)
+    if (used <= sd_writable_up_to(sd_window(s)) || (shut & 2) || gone || SD_STATE_OF(&s->teardown) == SD_TEARDOWN_RESET)
         events |= POLLOUT;
-    if (((finished || (shut & 1)) && (shut & 2)) || s->teardown.state == SD_TEARDOWN_RESET)
+    if (((finished || (shut & 1)) && (shut & 2)) || SD_STATE_OF(&s->teardown) == SD_TEARDOWN_RESET)
         events |= POLLHUP;
     if (sd_load(&s->error))
         events |= POLLERR;
@@ -247,8 +248,8 @@ static bool was_reset(struct sd_socket *s, uint32_t flags)
 /* The peer reset the connection and the teardown machine does not know yet. */
 static bool reset_unsettled(struct sd_socket *s)
 {
-    return was_reset(s, sd_load_acquire(&s->rx.dir->p.flags)) && s->teardown.state != SD_TEARDOWN_RESET &&
-           s->teardown.state != SD_TEARDOWN_CLOSED;
+    return was_reset(s, sd_load_acquire(&s->rx.dir->p.flags)) && SD_STATE_OF(&s->teardown) != SD_TEARDOWN_RESET &&
+           SD_STATE_OF(&s->teardown) != SD_TEARDOWN_CLOSED;
 }
 
 /* Nothing has ended, broken or moved. */
@@ -256,7 +257,7 @@ static bool undisturbed(struct sd_socket *s)
 {
     uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags); /* before tail: a flag means that tail is final */
     return !(flags | sd_load(&s->gone) | sd_load(&s->shut) | sd_load(&s->error)) &&
-           s->teardown.state != SD_TEARDOWN_RESET && !sd_move_uses_companion(s);
+           SD_STATE_OF(&s->teardown) != SD_TEARDOWN_RESET && !sd_move_uses_companion(s);
 }
 
 /* What ring_readiness answers then, of what is wanted: the peer's head lies in a line that nothing else needs. */
@@ -373,8 +374,8 @@ static void perform(struct sd_socket *s, uint32_t effect)
         break;
     case SD_TEARDOWN_DO_REFUSED_SEND:
     case SD_TEARDOWN_DO_LAST_SEND:
-        s->refused_send = effect == SD_TEARDOWN_DO_REFUSED_SEND;
-        s->last_send = true;
+        sd_store(&s->refused_send, effect == SD_TEARDOWN_DO_REFUSED_SEND);
+        sd_store(&s->last_send, true);
         sd_store(&s->slow_send, 1);
         break;
     default: /* DELIVER_EOF: readers find the flags themselves */ break;
@@ -524,10 +525,10 @@ void sd_peer_had_closed(struct sd_socket *s)
         return;
     settle(s);
     bool ended = s->tx.m.state == SD_RING_TX_SHUT; /* it was our FIN: that provokes no reset */
-    if (!ended && (s->last_send || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED)))
+    if (!ended && (sd_load(&s->last_send) || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED)))
         sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     sd_both_leave(s);
-    if (s->refused_send)
+    if (sd_load(&s->refused_send))
         sd_notify(s, &s->tx.dir->data_wait, true); /* its end is reset, too */
     sd_epoll_news(s);
 }

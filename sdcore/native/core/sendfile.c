@@ -53,7 +53,7 @@ static long send_piece(struct sd_socket *s, const struct source *source, size_t 
     sd_token_leave(&s->tx.token);
     if (r > 0)
         sd_notify(s, &s->tx.dir->data_wait, true);
-    if (r > 0 && s->last_send)
+    if (r > 0 && sd_load(&s->last_send))
         sd_peer_had_closed(s); /* or it would fill the ring for nobody, and wait for room */
     return r;
 }

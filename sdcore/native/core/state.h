@@ -74,15 +74,16 @@ struct sd_socket {
     _Atomic uint32_t error;             /* pending errno, reported once (SO_ERROR) */
     _Atomic uint32_t slow_send;         /* an error pends, the next send is the last, the offer is open: no fast path */
     _Atomic uint32_t pins;              /* threads inside a slow path; the object is not reused before they left */
-    _Atomic uint32_t strays;            /* bytes on the companion that nobody announced */
+    _Atomic uint16_t strays;            /* bytes on the companion that nobody announced */
+    _Atomic uint16_t receiving;         /* the state of rx.m, for who looks without the token: AWAY and MOVED count */
     _Atomic uint32_t shut;              /* local shutdown: bit 0 read, bit 1 write */
     _Atomic uint32_t low_mark;          /* SO_RCVLOWAT; 0 and 1 mean one byte */
     struct sd_teardown teardown;
     struct sd_side *peer_side;   /* of the slab */
     _Atomic uint8_t *peer_ready; /* the peer side's ready byte for this connection */
     struct sd_slab *slab;
-    bool last_send;                  /* the peer is closed: Linux takes one more send, then breaks */
-    bool refused_send;               /* or it shut both directions and lives on: that send's bytes it must not read */
+    _Atomic bool last_send;          /* the peer is closed: Linux takes one more send, then breaks */
+    _Atomic bool refused_send;       /* or it shut both directions and lives on: that send's bytes it must not read */
     _Atomic uint32_t send_buffer;    /* SO_SNDBUF as the kernel has it, if the program set it; else 0 */
     _Atomic uint32_t receive_buffer; /* SO_RCVBUF */
     _Atomic uint32_t stays; /* enum sd_reason: an option keeps it, and what it accepts, in the kernel; 0 none */

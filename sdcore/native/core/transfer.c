@@ -62,8 +62,8 @@ static void violated(struct sd_socket *s)
 
 static void settle_violation(struct sd_socket *s)
 {
-    if (sd_unlikely(sd_load(&s->gone) == SD_GONE_RESET) && s->teardown.state != SD_TEARDOWN_RESET &&
-        s->teardown.state != SD_TEARDOWN_CLOSED)
+    if (sd_unlikely(sd_load(&s->gone) == SD_GONE_RESET) && SD_STATE_OF(&s->teardown) != SD_TEARDOWN_RESET &&
+        SD_STATE_OF(&s->teardown) != SD_TEARDOWN_CLOSED)
         sd_peer_settle(s);
 }
 
@@ -100,7 +100,7 @@ static void rewind_if_empty(struct sd_tx *tx)
 /* A peer that refuses bytes does not read them: the reset that answers them follows at once. */
 static void publish(struct sd_socket *s, size_t n)
 {
-    if (sd_likely(!s->refused_send))
+    if (sd_likely(!sd_load(&s->refused_send)))
         sd_ring_publish(&s->tx, n);
 }
 
@@ -198,13 +198,13 @@ static long send_once(struct sd_socket *s, struct cursor *c)
     size_t wanted = c->left;
     sd_window_follow(s);
     long r = sd_load(&s->error) ? take_error(s) : put_some(s, c);
-    if (sd_unlikely(s->last_send))
+    if (sd_unlikely(sd_load(&s->last_send)))
         r = put_last(s, c, r);
     sd_token_leave(&s->tx.token);
     settle_violation(s);
     if (r > 0)
         sd_notify(s, &s->tx.dir->data_wait, true);
-    if (r > 0 && s->last_send)
+    if (r > 0 && sd_load(&s->last_send))
         sd_peer_had_closed(s);
     return r == 0 && wanted ? -EAGAIN : r;
 }
@@ -414,7 +414,7 @@ static uint32_t end_event(struct sd_socket *s, uint32_t flags)
         return SD_RING_RX_EV_FIN;
     if (sd_load(&s->gone) && sd_move_leftover(s))
         return SD_RING_RX_EV_MOVED;
-    if (s->teardown.state == SD_TEARDOWN_RESET && !(sd_load(&s->gone) && s->last_send))
+    if (SD_STATE_OF(&s->teardown) == SD_TEARDOWN_RESET && !(sd_load(&s->gone) && sd_load(&s->last_send)))
         return SD_RING_RX_EV_BREAK; /* not if it was gone before: what we sent afterwards broke our direction only */
     return sd_load(&s->gone) ? SD_RING_RX_EV_FIN : SD_RING_RX_EV_DATA;
 }
@@ -423,7 +423,8 @@ static uint32_t end_event(struct sd_socket *s, uint32_t flags)
 static uint32_t look_for_data(struct sd_socket *s)
 {
     uint32_t flags = sd_load_acquire(&s->rx.dir->p.flags); /* before tail: a flag means that tail is final */
-    bool over = flags || sd_load(&s->gone) || s->teardown.state == SD_TEARDOWN_RESET; /* a reset is not taken back */
+    bool over =
+        flags || sd_load(&s->gone) || SD_STATE_OF(&s->teardown) == SD_TEARDOWN_RESET; /* a reset is not taken back */
     long bytes = sd_ring_new_bytes(&s->rx);
     if (sd_unlikely(bytes < 0)) {
         violated(s);
@@ -500,6 +501,7 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
         return SD_PASS;
     }
     long r = take_some(s, c, flags);
+    sd_show_receiving(s);
     sd_mark_keep(s);
     sd_token_leave(&s->rx.token);
     if (r > 0)

@@ -14,6 +14,10 @@
 #define SD_RECORDED
 #endif
 
+/* Of some machines who may not take a step still looks at the state: it is read and written as one word. */
+#define SD_STATE_OF(m) __atomic_load_n(&(m)->state, __ATOMIC_RELAXED)
+#define SD_BECOME(m, next) __atomic_store_n(&(m)->state, (uint32_t)(next), __ATOMIC_RELAXED)
+
 /* attach: A process and its monitor, seen from the process. */
 enum sd_attach_state {
     SD_ATTACH_DETACHED = 0,
@@ -1844,14 +1848,14 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_SHUT_WR:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            if ((uint64_t)m->shut_read > 0ULL) { m->state = SD_TEARDOWN_LOCAL_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_DEAF << 8; } /* OPEN SHUT_WR [shut_read > 0] PUBLISH_FIN PUBLISH_DEAF -> LOCAL_SHUT */
-            m->state = SD_TEARDOWN_LOCAL_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* OPEN SHUT_WR PUBLISH_FIN -> LOCAL_SHUT */
+            if ((uint64_t)m->shut_read > 0ULL) { SD_BECOME(m, SD_TEARDOWN_LOCAL_SHUT); return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_DEAF << 8; } /* OPEN SHUT_WR [shut_read > 0] PUBLISH_FIN PUBLISH_DEAF -> LOCAL_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_LOCAL_SHUT); return SD_TEARDOWN_DO_PUBLISH_FIN; /* OPEN SHUT_WR PUBLISH_FIN -> LOCAL_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
             return 0; /* LOCAL_SHUT SHUT_WR -> LOCAL_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
-            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* PEER_SHUT SHUT_WR PUBLISH_FIN -> BOTH_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_PUBLISH_FIN; /* PEER_SHUT SHUT_WR PUBLISH_FIN -> BOTH_SHUT */
         case SD_TEARDOWN_DEAF:
-            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_PUBLISH_FIN; /* DEAF SHUT_WR PUBLISH_FIN -> BOTH_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_PUBLISH_FIN; /* DEAF SHUT_WR PUBLISH_FIN -> BOTH_SHUT */
         case SD_TEARDOWN_BOTH_SHUT:
             return 0; /* BOTH_SHUT SHUT_WR -> BOTH_SHUT */
         case SD_TEARDOWN_RESET:
@@ -1878,30 +1882,30 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_CLOSE:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* OPEN CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
-            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* OPEN CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* OPEN CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* OPEN CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
         case SD_TEARDOWN_LOCAL_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* LOCAL_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
-            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* LOCAL_SHUT CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* LOCAL_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* LOCAL_SHUT CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
         case SD_TEARDOWN_PEER_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* PEER_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
-            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* PEER_SHUT CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* PEER_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* PEER_SHUT CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
         case SD_TEARDOWN_DEAF:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* DEAF CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
-            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* DEAF CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* DEAF CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_CLOSED << 8 | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 16 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 24; /* DEAF CLOSE PUBLISH_FIN PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
         case SD_TEARDOWN_BOTH_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* BOTH_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
-            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* BOTH_SHUT CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_RESET | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; } /* BOTH_SHUT CLOSE [arg > 0] PUBLISH_RESET CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* BOTH_SHUT CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
         case SD_TEARDOWN_RESET:
-            m->state = SD_TEARDOWN_CLOSED; return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* RESET CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
+            SD_BECOME(m, SD_TEARDOWN_CLOSED); return SD_TEARDOWN_DO_PUBLISH_CLOSED | (uint32_t)SD_TEARDOWN_DO_CLOSE_COMPANION << 8 | (uint32_t)SD_TEARDOWN_DO_RELEASE_SLOT << 16; /* RESET CLOSE PUBLISH_CLOSED CLOSE_COMPANION RELEASE_SLOT -> CLOSED */
         }
         break;
     case SD_TEARDOWN_EV_PEER_FIN:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* OPEN PEER_FIN DELIVER_EOF -> PEER_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* OPEN PEER_FIN DELIVER_EOF -> PEER_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
-            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_FIN DELIVER_EOF -> BOTH_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_FIN DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
             return 0; /* PEER_SHUT PEER_FIN -> PEER_SHUT */
         case SD_TEARDOWN_DEAF:
@@ -1917,13 +1921,13 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_PEER_CLOSED:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_CLOSED DELIVER_EOF LAST_SEND -> PEER_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_CLOSED DELIVER_EOF LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
-            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_CLOSED DELIVER_EOF -> BOTH_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_CLOSED DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
             return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_CLOSED LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_DEAF:
-            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_LAST_SEND; /* DEAF PEER_CLOSED LAST_SEND -> PEER_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_LAST_SEND; /* DEAF PEER_CLOSED LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_BOTH_SHUT:
             return 0; /* BOTH_SHUT PEER_CLOSED -> BOTH_SHUT */
         case SD_TEARDOWN_CLOSED:
@@ -1935,11 +1939,11 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_PEER_DEAF:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            m->state = SD_TEARDOWN_DEAF; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_REFUSED_SEND << 8; /* OPEN PEER_DEAF DELIVER_EOF REFUSED_SEND -> DEAF */
+            SD_BECOME(m, SD_TEARDOWN_DEAF); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_REFUSED_SEND << 8; /* OPEN PEER_DEAF DELIVER_EOF REFUSED_SEND -> DEAF */
         case SD_TEARDOWN_LOCAL_SHUT:
-            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_DEAF DELIVER_EOF -> BOTH_SHUT */
+            SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_DEAF DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
-            m->state = SD_TEARDOWN_DEAF; return SD_TEARDOWN_DO_REFUSED_SEND; /* PEER_SHUT PEER_DEAF REFUSED_SEND -> DEAF */
+            SD_BECOME(m, SD_TEARDOWN_DEAF); return SD_TEARDOWN_DO_REFUSED_SEND; /* PEER_SHUT PEER_DEAF REFUSED_SEND -> DEAF */
         case SD_TEARDOWN_DEAF:
             return 0; /* DEAF PEER_DEAF -> DEAF */
         case SD_TEARDOWN_BOTH_SHUT:
@@ -1953,15 +1957,15 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_PEER_RESET:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* OPEN PEER_RESET RAISE_RESET -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; /* OPEN PEER_RESET RAISE_RESET -> RESET */
         case SD_TEARDOWN_LOCAL_SHUT:
-            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* LOCAL_SHUT PEER_RESET RAISE_RESET -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; /* LOCAL_SHUT PEER_RESET RAISE_RESET -> RESET */
         case SD_TEARDOWN_PEER_SHUT:
-            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; /* PEER_SHUT PEER_RESET BREAK_SEND -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_BREAK_SEND; /* PEER_SHUT PEER_RESET BREAK_SEND -> RESET */
         case SD_TEARDOWN_DEAF:
-            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RESET_PEER | (uint32_t)SD_TEARDOWN_DO_BREAK_SEND << 8; /* DEAF PEER_RESET RESET_PEER BREAK_SEND -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RESET_PEER | (uint32_t)SD_TEARDOWN_DO_BREAK_SEND << 8; /* DEAF PEER_RESET RESET_PEER BREAK_SEND -> RESET */
         case SD_TEARDOWN_BOTH_SHUT:
-            m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; /* BOTH_SHUT PEER_RESET RAISE_RESET -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; /* BOTH_SHUT PEER_RESET RAISE_RESET -> RESET */
         case SD_TEARDOWN_CLOSED:
             return 0; /* CLOSED PEER_RESET -> CLOSED */
         case SD_TEARDOWN_RESET:
@@ -1971,19 +1975,19 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_PEER_GONE:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; } /* OPEN PEER_GONE [arg > 0] RAISE_RESET -> RESET */
-            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_GONE DELIVER_EOF LAST_SEND -> PEER_SHUT */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; } /* OPEN PEER_GONE [arg > 0] RAISE_RESET -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_GONE DELIVER_EOF LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; } /* LOCAL_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
-            m->state = SD_TEARDOWN_BOTH_SHUT; return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_GONE DELIVER_EOF -> BOTH_SHUT */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; } /* LOCAL_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_GONE DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; } /* PEER_SHUT PEER_GONE [arg > 0] BREAK_SEND -> RESET */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_BREAK_SEND; } /* PEER_SHUT PEER_GONE [arg > 0] BREAK_SEND -> RESET */
             return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_GONE LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_DEAF:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_BREAK_SEND; } /* DEAF PEER_GONE [arg > 0] BREAK_SEND -> RESET */
-            m->state = SD_TEARDOWN_PEER_SHUT; return SD_TEARDOWN_DO_LAST_SEND; /* DEAF PEER_GONE LAST_SEND -> PEER_SHUT */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_BREAK_SEND; } /* DEAF PEER_GONE [arg > 0] BREAK_SEND -> RESET */
+            SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_LAST_SEND; /* DEAF PEER_GONE LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_BOTH_SHUT:
-            if (arg > 0ULL) { m->state = SD_TEARDOWN_RESET; return SD_TEARDOWN_DO_RAISE_RESET; } /* BOTH_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
+            if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; } /* BOTH_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
             return 0; /* BOTH_SHUT PEER_GONE -> BOTH_SHUT */
         case SD_TEARDOWN_CLOSED:
             return 0; /* CLOSED PEER_GONE -> CLOSED */
@@ -2079,22 +2083,22 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
     case SD_MOVER_EV_BEGIN_OUT:
         switch (m->state) {
         case SD_MOVER_RINGS:
-            m->state = SD_MOVER_OUT; return 0; /* RINGS BEGIN_OUT -> OUT */
+            SD_BECOME(m, SD_MOVER_OUT); return 0; /* RINGS BEGIN_OUT -> OUT */
         }
         break;
     case SD_MOVER_EV_JOIN:
         switch (m->state) {
         case SD_MOVER_OUT:
             if (arg > 0ULL) { return 0; } /* OUT JOIN [arg > 0] -> OUT */
-            m->state = SD_MOVER_RINGS; return SD_MOVER_DO_ENTER; /* OUT JOIN ENTER -> RINGS */
+            SD_BECOME(m, SD_MOVER_RINGS); return SD_MOVER_DO_ENTER; /* OUT JOIN ENTER -> RINGS */
         }
         break;
     case SD_MOVER_EV_MOVE:
         switch (m->state) {
         case SD_MOVER_RINGS:
-            m->state = SD_MOVER_LOOKING; return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* RINGS MOVE PUBLISH_MOVED LOOK_MOVED -> LOOKING */
+            SD_BECOME(m, SD_MOVER_LOOKING); return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* RINGS MOVE PUBLISH_MOVED LOOK_MOVED -> LOOKING */
         case SD_MOVER_OUT:
-            m->state = SD_MOVER_LOOKING; return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* OUT MOVE PUBLISH_MOVED LOOK_MOVED -> LOOKING */
+            SD_BECOME(m, SD_MOVER_LOOKING); return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* OUT MOVE PUBLISH_MOVED LOOK_MOVED -> LOOKING */
         case SD_MOVER_LOOKING:
             return 0; /* LOOKING MOVE -> LOOKING */
         case SD_MOVER_HELD:
@@ -2110,35 +2114,35 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
     case SD_MOVER_EV_WITHDRAW:
         switch (m->state) {
         case SD_MOVER_RINGS:
-            if (arg > 0ULL) { m->left = arg; m->state = SD_MOVER_RESENDING; return SD_MOVER_DO_RESEND; } /* RINGS WITHDRAW [arg > 0] left = arg; RESEND -> RESENDING */
-            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* RINGS WITHDRAW [fin > 0] fin = 0; END_COMPANION -> OVER */
-            m->state = SD_MOVER_OVER; return 0; /* RINGS WITHDRAW -> OVER */
+            if (arg > 0ULL) { m->left = arg; SD_BECOME(m, SD_MOVER_RESENDING); return SD_MOVER_DO_RESEND; } /* RINGS WITHDRAW [arg > 0] left = arg; RESEND -> RESENDING */
+            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); SD_BECOME(m, SD_MOVER_OVER); return SD_MOVER_DO_END_COMPANION; } /* RINGS WITHDRAW [fin > 0] fin = 0; END_COMPANION -> OVER */
+            SD_BECOME(m, SD_MOVER_OVER); return 0; /* RINGS WITHDRAW -> OVER */
         }
         break;
     case SD_MOVER_EV_FORWARDS:
         switch (m->state) {
         case SD_MOVER_LOOKING:
-            m->state = SD_MOVER_HELD; return 0; /* LOOKING FORWARDS -> HELD */
+            SD_BECOME(m, SD_MOVER_HELD); return 0; /* LOOKING FORWARDS -> HELD */
         case SD_MOVER_CLOSING:
-            m->state = SD_MOVER_CLOSED; return 0; /* CLOSING FORWARDS -> CLOSED */
+            SD_BECOME(m, SD_MOVER_CLOSED); return 0; /* CLOSING FORWARDS -> CLOSED */
         }
         break;
     case SD_MOVER_EV_LEFT:
         switch (m->state) {
         case SD_MOVER_LOOKING:
-            if (arg > 0ULL) { m->left = arg; m->state = SD_MOVER_RESENDING; return SD_MOVER_DO_RESEND; } /* LOOKING LEFT [arg > 0] left = arg; RESEND -> RESENDING */
-            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* LOOKING LEFT [fin > 0] fin = 0; END_COMPANION -> OVER */
-            m->state = SD_MOVER_OVER; return 0; /* LOOKING LEFT -> OVER */
+            if (arg > 0ULL) { m->left = arg; SD_BECOME(m, SD_MOVER_RESENDING); return SD_MOVER_DO_RESEND; } /* LOOKING LEFT [arg > 0] left = arg; RESEND -> RESENDING */
+            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); SD_BECOME(m, SD_MOVER_OVER); return SD_MOVER_DO_END_COMPANION; } /* LOOKING LEFT [fin > 0] fin = 0; END_COMPANION -> OVER */
+            SD_BECOME(m, SD_MOVER_OVER); return 0; /* LOOKING LEFT -> OVER */
         case SD_MOVER_CLOSING:
-            if (arg > 0ULL) { m->left = arg; m->state = SD_MOVER_LINGERING; return SD_MOVER_DO_RESEND; } /* CLOSING LEFT [arg > 0] left = arg; RESEND -> LINGERING */
-            m->state = SD_MOVER_CLOSED; return 0; /* CLOSING LEFT -> CLOSED */
+            if (arg > 0ULL) { m->left = arg; SD_BECOME(m, SD_MOVER_LINGERING); return SD_MOVER_DO_RESEND; } /* CLOSING LEFT [arg > 0] left = arg; RESEND -> LINGERING */
+            SD_BECOME(m, SD_MOVER_CLOSED); return 0; /* CLOSING LEFT -> CLOSED */
         }
         break;
     case SD_MOVER_EV_LATE:
         switch (m->state) {
         case SD_MOVER_LOOKING:
-            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* LOOKING LATE [fin > 0] fin = 0; END_COMPANION -> OVER */
-            m->state = SD_MOVER_OVER; return 0; /* LOOKING LATE -> OVER */
+            if ((uint64_t)m->fin > 0ULL) { m->fin = (uint8_t)(0ULL); SD_BECOME(m, SD_MOVER_OVER); return SD_MOVER_DO_END_COMPANION; } /* LOOKING LATE [fin > 0] fin = 0; END_COMPANION -> OVER */
+            SD_BECOME(m, SD_MOVER_OVER); return 0; /* LOOKING LATE -> OVER */
         }
         break;
     case SD_MOVER_EV_TRY:
@@ -2150,7 +2154,7 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         case SD_MOVER_LOOKING:
             return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_LOOK_MOVED << 8; /* LOOKING TRY PUBLISH_MOVED LOOK_MOVED -> LOOKING */
         case SD_MOVER_HELD:
-            m->state = SD_MOVER_LOOKING; return SD_MOVER_DO_LOOK_AGAIN; /* HELD TRY LOOK_AGAIN -> LOOKING */
+            SD_BECOME(m, SD_MOVER_LOOKING); return SD_MOVER_DO_LOOK_AGAIN; /* HELD TRY LOOK_AGAIN -> LOOKING */
         case SD_MOVER_RESENDING:
             return SD_MOVER_DO_RESEND; /* RESENDING TRY RESEND -> RESENDING */
         case SD_MOVER_OVER:
@@ -2163,11 +2167,11 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         switch (m->state) {
         case SD_MOVER_RESENDING:
             if (arg < m->left) { m->left = m->left - arg; return SD_MOVER_DO_RESEND; } /* RESENDING SENT [arg < left] left = left - arg; RESEND -> RESENDING */
-            if ((uint64_t)m->fin > 0ULL) { m->left = 0ULL; m->fin = (uint8_t)(0ULL); m->state = SD_MOVER_OVER; return SD_MOVER_DO_END_COMPANION; } /* RESENDING SENT [fin > 0] left = 0; fin = 0; END_COMPANION -> OVER */
-            m->left = 0ULL; m->state = SD_MOVER_OVER; return 0; /* RESENDING SENT left = 0; -> OVER */
+            if ((uint64_t)m->fin > 0ULL) { m->left = 0ULL; m->fin = (uint8_t)(0ULL); SD_BECOME(m, SD_MOVER_OVER); return SD_MOVER_DO_END_COMPANION; } /* RESENDING SENT [fin > 0] left = 0; fin = 0; END_COMPANION -> OVER */
+            m->left = 0ULL; SD_BECOME(m, SD_MOVER_OVER); return 0; /* RESENDING SENT left = 0; -> OVER */
         case SD_MOVER_LINGERING:
             if (arg < m->left) { m->left = m->left - arg; return SD_MOVER_DO_RESEND; } /* LINGERING SENT [arg < left] left = left - arg; RESEND -> LINGERING */
-            m->left = 0ULL; m->state = SD_MOVER_CLOSED; return 0; /* LINGERING SENT left = 0; -> CLOSED */
+            m->left = 0ULL; SD_BECOME(m, SD_MOVER_CLOSED); return 0; /* LINGERING SENT left = 0; -> CLOSED */
         }
         break;
     case SD_MOVER_EV_FULL:
@@ -2175,15 +2179,15 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         case SD_MOVER_RESENDING:
             return 0; /* RESENDING FULL -> RESENDING */
         case SD_MOVER_LINGERING:
-            m->left = 0ULL; m->state = SD_MOVER_CLOSED; return SD_MOVER_DO_HAND_OVER; /* LINGERING FULL left = 0; HAND_OVER -> CLOSED */
+            m->left = 0ULL; SD_BECOME(m, SD_MOVER_CLOSED); return SD_MOVER_DO_HAND_OVER; /* LINGERING FULL left = 0; HAND_OVER -> CLOSED */
         }
         break;
     case SD_MOVER_EV_BREAK:
         switch (m->state) {
         case SD_MOVER_RESENDING:
-            m->left = 0ULL; m->state = SD_MOVER_OVER; return 0; /* RESENDING BREAK left = 0; -> OVER */
+            m->left = 0ULL; SD_BECOME(m, SD_MOVER_OVER); return 0; /* RESENDING BREAK left = 0; -> OVER */
         case SD_MOVER_LINGERING:
-            m->left = 0ULL; m->state = SD_MOVER_CLOSED; return 0; /* LINGERING BREAK left = 0; -> CLOSED */
+            m->left = 0ULL; SD_BECOME(m, SD_MOVER_CLOSED); return 0; /* LINGERING BREAK left = 0; -> CLOSED */
         }
         break;
     case SD_MOVER_EV_SEND:
@@ -2207,7 +2211,7 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
         case SD_MOVER_RINGS:
             m->fin = (uint8_t)(1ULL); return 0; /* RINGS SHUTDOWN fin = 1; -> RINGS */
         case SD_MOVER_OUT:
-            m->state = SD_MOVER_OVER; return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_END_COMPANION << 8; /* OUT SHUTDOWN PUBLISH_MOVED END_COMPANION -> OVER */
+            SD_BECOME(m, SD_MOVER_OVER); return SD_MOVER_DO_PUBLISH_MOVED | (uint32_t)SD_MOVER_DO_END_COMPANION << 8; /* OUT SHUTDOWN PUBLISH_MOVED END_COMPANION -> OVER */
         case SD_MOVER_LOOKING:
             m->fin = (uint8_t)(1ULL); return SD_MOVER_DO_PUBLISH_FIN; /* LOOKING SHUTDOWN fin = 1; PUBLISH_FIN -> LOOKING */
         case SD_MOVER_HELD:
@@ -2221,17 +2225,17 @@ static inline uint32_t sd_mover_step(struct sd_mover *m, uint32_t event, uint64_
     case SD_MOVER_EV_CLOSE:
         switch (m->state) {
         case SD_MOVER_RINGS:
-            m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* RINGS CLOSE LOOK_CLOSED -> CLOSING */
+            SD_BECOME(m, SD_MOVER_CLOSING); return SD_MOVER_DO_LOOK_CLOSED; /* RINGS CLOSE LOOK_CLOSED -> CLOSING */
         case SD_MOVER_OUT:
-            m->state = SD_MOVER_CLOSED; return SD_MOVER_DO_MARK_CLOSED; /* OUT CLOSE MARK_CLOSED -> CLOSED */
+            SD_BECOME(m, SD_MOVER_CLOSED); return SD_MOVER_DO_MARK_CLOSED; /* OUT CLOSE MARK_CLOSED -> CLOSED */
         case SD_MOVER_LOOKING:
-            m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* LOOKING CLOSE LOOK_CLOSED -> CLOSING */
+            SD_BECOME(m, SD_MOVER_CLOSING); return SD_MOVER_DO_LOOK_CLOSED; /* LOOKING CLOSE LOOK_CLOSED -> CLOSING */
         case SD_MOVER_HELD:
-            m->state = SD_MOVER_CLOSING; return SD_MOVER_DO_LOOK_CLOSED; /* HELD CLOSE LOOK_CLOSED -> CLOSING */
+            SD_BECOME(m, SD_MOVER_CLOSING); return SD_MOVER_DO_LOOK_CLOSED; /* HELD CLOSE LOOK_CLOSED -> CLOSING */
         case SD_MOVER_RESENDING:
-            m->state = SD_MOVER_LINGERING; return SD_MOVER_DO_RESEND; /* RESENDING CLOSE RESEND -> LINGERING */
+            SD_BECOME(m, SD_MOVER_LINGERING); return SD_MOVER_DO_RESEND; /* RESENDING CLOSE RESEND -> LINGERING */
         case SD_MOVER_OVER:
-            m->state = SD_MOVER_CLOSED; return SD_MOVER_DO_MARK_CLOSED; /* OVER CLOSE MARK_CLOSED -> CLOSED */
+            SD_BECOME(m, SD_MOVER_CLOSED); return SD_MOVER_DO_MARK_CLOSED; /* OVER CLOSE MARK_CLOSED -> CLOSED */
         }
         break;
     }

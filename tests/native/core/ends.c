@@ -39,6 +39,7 @@ void __wrap_sd_release_slot(struct sd_socket *s, bool for_peer_too)
 }
 
 static struct pair closing;
+static _Atomic bool enough;
 
 static void *close_and_open(void *unused)
 {
@@ -78,6 +79,34 @@ static void a_close_behind_a_receive_disturbs_nothing(void)
     CHECK_EQUAL(sd_recv(pair.server, &byte, 1, 0), 1);
 }
 
+/* --- looks without a token --- */
+
+static void *look_on(void *argument)
+{
+    const int *fd = argument;
+    while (!sd_load(&enough))
+        sd_readiness(sd_socket_of(*fd));
+    return NULL;
+}
+
+/* The thread sanitizer says whether what ends is told to who looks by words that both may use. */
+static void a_thread_may_look_while_another_sees_the_end(void)
+{
+    char byte;
+    struct pair pair = make_pair();
+    pthread_t looks;
+    sd_store(&enough, false);
+    CHECK_EQUAL(pthread_create(&looks, NULL, look_on, &pair.server), 0);
+    put(pair.client, "a");
+    close_end(pair.client);
+    CHECK_EQUAL(sd_recv(pair.server, &byte, 1, 0), 1);
+    CHECK_EQUAL(sd_recv(pair.server, &byte, 1, 0), 0);
+    CHECK_EQUAL(sd_send(pair.server, "b", 1, MSG_NOSIGNAL), 1);
+    CHECK_EQUAL(sd_send(pair.server, "b", 1, MSG_NOSIGNAL), -EPIPE);
+    sd_store(&enough, true);
+    CHECK_EQUAL(pthread_join(looks, NULL), 0);
+}
+
 /* --- marks in the slot --- */
 
 static void two_watch(struct pair pair, int first, int second)
@@ -103,8 +132,6 @@ static void the_set_that_stays_hears_on(void)
 static _Atomic uint32_t go, gone;
 
 enum { ROUNDS = 20000 };
-
-static _Atomic bool enough;
 
 static void *leave_when_told(void *argument)
 {
@@ -164,6 +191,7 @@ static void a_slot_is_given_back_without_marks(void)
 }
 
 const struct test end_tests[] = {
+    {"a_thread_may_look_while_another_sees_the_end", a_thread_may_look_while_another_sees_the_end},
     {"a_close_behind_a_send_disturbs_nothing", a_close_behind_a_send_disturbs_nothing},
     {"a_close_behind_a_receive_disturbs_nothing", a_close_behind_a_receive_disturbs_nothing},
     {"the_set_that_stays_hears_on", the_set_that_stays_hears_on},

@@ -55,7 +55,7 @@ SD_API bool sd_lease_revoked(const struct sd_grant *lease);
 /* Another lease of the same listener, for clients, with a slot that looks free; or NULL. */
 SD_API struct sd_grant *sd_lease_with_room(const struct sd_grant *full);
 
-/* Whether an address lies in a slab, or where one was. Without a lock: places stay. */
+/* Whether an address lies in a slab, or where one was. */
 SD_API bool sd_is_place_of_slab(const void *address);
 
 /* Gives back the memory of revoked slabs that nothing of ours uses any more. Cheap if there are none. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/api.h"
 #include "core/control_impl.h"
 #include "core/space.h"
 #include "core/state.h"
@@ -101,10 +102,13 @@ static long lock(int flags)
 long sd_lock_all(int flags)
 {
     const int known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
-    if ((flags & ~known) || !(flags & MCL_CURRENT) || (flags & MCL_ONFAULT))
+    if ((flags & ~known) || !(flags & MCL_CURRENT) || (flags & MCL_ONFAULT) || !sd_g.region || sd_in_vfork_child())
         return lock(flags);
+    uint64_t mask;
+    sd_control_enter(&mask); /* no slab comes meanwhile */
     long n = lock(MCL_CURRENT | MCL_ONFAULT);
     if (n == 0)
         lock_each();
+    sd_control_leave(&mask);
     return n == 0 && (flags & MCL_FUTURE) ? lock(MCL_FUTURE) : n;
 }

@@ -17,27 +17,51 @@ static struct {
 
 /* --- who is inside --- */
 
-/* What a handler left by longjmp, or this thread in an outer call's stead, is forgotten: it lies deeper than we. */
-static void forget_deeper(struct sd_thread *self, uintptr_t frame)
+#define UNPINNED 1u /* in the lowest bit of inside_frame: a handler may leave between the name and the pin */
+
+static uintptr_t frame_of(const struct sd_thread *self, int place)
 {
-    for (int i = 0; i < SD_INSIDE; i++)
-        if (sd_load(&self->inside[i]) && self->inside_frame[i] <= frame)
-            sd_store(&self->inside[i], NULL);
+    return self->inside_frame[place] & ~(uintptr_t)UNPINNED;
 }
 
-static void name_call(struct sd_call *call)
+static bool on_signal_stack(void)
+{
+    stack_t other = {0};
+    return sd_syscall(SYS_sigaltstack, NULL, &other, 0, 0, 0, 0) < 0 || (other.ss_flags & SS_ONSTACK);
+}
+
+/* What a handler left by longjmp, or this thread in an outer call's stead, is forgotten: it lies deeper than we. Its pin goes
+ * too, or the object would never be another one's. `own`: the call of this frame, whose pin is its own affair. On a signal
+ * stack nobody can tell which is deeper: there a pin may stay. */
+static void forget_deeper(struct sd_thread *self, uintptr_t frame, bool own)
+{
+    for (int i = 0; i < SD_INSIDE; i++) {
+        struct sd_socket *s = sd_load(&self->inside[i]);
+        if (!s || frame_of(self, i) > frame)
+            continue;
+        bool pinned = !(self->inside_frame[i] & UNPINNED) && !(own && frame_of(self, i) == frame);
+        sd_store(&self->inside[i], NULL);
+        if (pinned && !on_signal_stack())
+            atomic_fetch_sub(&s->pins, 1);
+    }
+}
+
+/* Where it stands in this thread's slot, or -1. */
+static int name_call(struct sd_call *call)
 {
     struct sd_thread *self = sd_thread_attach();
     if (!self)
-        return;
-    forget_deeper(self, (uintptr_t)call);
+        return -1;
+    forget_deeper(self, (uintptr_t)call, false);
     for (int i = 0; i < SD_INSIDE; i++) {
         if (sd_load(&self->inside[i]))
             continue;
-        self->inside_frame[i] = (uintptr_t)call;
+        self->inside_frame[i] = (uintptr_t)call | UNPINNED;
+        sd_compiler_fence(); /* a handler that sees the name sees the frame */
         sd_store(&self->inside[i], call->sock);
-        return;
+        return i;
     }
+    return -1;
 }
 
 static bool names(struct sd_thread *thread, const struct sd_socket *s)
@@ -161,8 +185,10 @@ void sd_kept_renumbered(int old_fd, int new_fd)
 struct sd_socket *sd_call_enter(struct sd_call *call, int fd, struct sd_socket *sock)
 {
     call->sock = sock;
-    name_call(call);
+    int place = name_call(call);
     atomic_fetch_add(&sock->pins, 1); /* before the look at the table; pairs with sd_keep_for_calls */
+    if (place >= 0)
+        sd_self->inside_frame[place] = (uintptr_t)call;
     if (atomic_load(&sd_g.files[fd].sock) == sock)
         return sock;
     sd_call_leave(call); /* closed meanwhile: the object may be another one's already */
@@ -173,7 +199,7 @@ void sd_call_leave(struct sd_call *call)
 {
     struct sd_socket *s = call->sock;
     if (sd_has_slot())
-        forget_deeper(sd_self, (uintptr_t)call);
+        forget_deeper(sd_self, (uintptr_t)call, true);
     atomic_fetch_sub(&s->pins, 1); /* after the name is gone: of two that leave at once the second sees so */
     if (sd_unlikely(atomic_load(&kept.count))) /* pairs with its rise in duplicate, before the closer's last look */
         end_if_left(s, NULL);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -423,6 +424,46 @@ static void a_token_left_by_longjmp_is_found(void)
     CHECK_EQUAL(sd_load(&handled), 6);
 }
 
+enum { LONG = 3 * SD_RING_BYTES, JUMPS = 5, JUMP_US = 20000 };
+
+/* As deep as any call that comes after it. */
+static __attribute__((noinline)) void send_until_a_jump(int fd, const uint8_t *bytes)
+{
+    char room[16384];
+    const struct itimerval soon = {.it_value = {.tv_usec = JUMP_US}};
+    memset(room, 0, sizeof room);
+    __asm__ volatile("" : : "r"(room) : "memory");
+    CHECK_EQUAL(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    sd_send(fd, bytes, LONG, 0);
+    CHECK(!"all of it found room");
+}
+
+/* What it has sent is the beginning of what it was to send, in the ring and nowhere else; and nothing is held for it. */
+static void a_long_send_left_by_longjmp_has_sent_its_beginning(void)
+{
+    static uint8_t bytes[LONG];
+    struct pair pair = make_pair();
+    struct sd_socket *s = sd_socket_of(pair.client);
+    blocking(pair.client, true);
+    signal(SIGALRM, jump_back);
+    for (volatile int i = 0; i < JUMPS; i++) {
+        uint64_t begin = s->tx.tail;
+        fill_stream(bytes, begin, LONG);
+        if (sigsetjmp(back, 1) == 0)
+            send_until_a_jump(pair.client, bytes);
+        uint64_t sent = s->tx.tail - begin;
+        CHECK(sent > 0 && sent <= SD_RING_BYTES);
+        CHECK_EQUAL(receive(pair.server, bytes, LONG, 0), sent);
+        check_stream(bytes, begin, sent);
+    }
+    CHECK_EQUAL(sd_load(&handled), JUMPS);
+    fill_stream(bytes, s->tx.tail, 1);
+    CHECK_EQUAL(sd_sendv(pair.client, &(struct iovec){bytes, 1}, 1, 0), 1);
+    CHECK_EQUAL(receive(pair.server, bytes, LONG, 0), 1);
+    CHECK_EQUAL(sd_load(&sd_self->busy[0]), NULL);
+    CHECK_EQUAL(sd_load(&s->pins), 0);
+}
+
 static void *jump_out_of_the_queue(void *unused)
 {
     (void)unused;
@@ -470,6 +511,7 @@ const struct test token_tests[] = {
     {"a_reader_that_died_leaves_every_byte", a_reader_that_died_leaves_every_byte},
     {"a_handler_inside_a_send_returns", a_handler_inside_a_send_returns},
     {"a_token_left_by_longjmp_is_found", a_token_left_by_longjmp_is_found},
+    {"a_long_send_left_by_longjmp_has_sent_its_beginning", a_long_send_left_by_longjmp_has_sent_its_beginning},
     {"a_handler_cannot_leave_the_queue", a_handler_cannot_leave_the_queue},
     {0},
 };

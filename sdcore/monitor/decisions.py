@@ -380,7 +380,7 @@ class Monitor:
     def _new_listener(self, socket: SocketId, process: Process) -> Listener:
         return Listener(
             number=self._registry.next_number(),
-            endpoint=(socket.netns, socket.local),
+            endpoint=(socket.netns, socket.place),
             uid=process.identity.uid,
             dual=socket.dual,
             machine=self._start(LISTENER_MONITOR),

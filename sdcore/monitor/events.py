@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcore.monitor.identity import Address, ProcessId, SocketId
+from sdcore.monitor.identity import Address, Place, ProcessId, SocketId
 from sdcore.monitor.policy import Policy
 from sdcore.protocol import layout
 
@@ -64,7 +64,7 @@ class WantLease:
 
     process_id: int
     socket: SocketId
-    destination: Address
+    destination: Place
     full_lease: int = 0
 
 

@@ -21,10 +21,12 @@ class Address:
     Attributes:
         ip: 16 bytes, network order.
         port: host order.
+        unix: what `ip` holds is the name of a Unix socket, or its last bytes.
     """
 
     ip: bytes
     port: int
+    unix: bool = False
 
     @classmethod
     def parse(cls, text: str, port: int) -> Address:
@@ -47,21 +49,51 @@ class Address:
         return ipaddress.ip_address(self.ip[12:] if self.is_v4 else self.ip).is_loopback
 
     def __str__(self) -> str:
+        if self.unix:
+            return _shown_name(self.ip)
         if self.is_v4:
             return f"{ipaddress.IPv4Address(self.ip[12:])}:{self.port}"
         return f"[{ipaddress.IPv6Address(self.ip)}]:{self.port}"
 
 
+def _shown_name(name: bytes) -> str:
+    """As `ss` writes it: `@` in place of the NUL of an abstract name; what came before is left out."""
+    text = name.rstrip(b"\0").decode("utf-8", "replace")
+    text = "".join("@" if letter == "\0" else letter if letter.isprintable() else "?" for letter in text)
+    return ("..." if len(name.rstrip(b"\0")) == IP_BYTES else "") + (text or "*")
+
+
+@dataclass(frozen=True)
+class UnixName:
+    """What a Unix socket is found by; nothing is set if it has no name.
+
+    Attributes:
+        abstract: an abstract name, without its NUL.
+        device: of the file to which it is bound. inode: of that file.
+    """
+
+    abstract: bytes = b""
+    device: int = 0
+    inode: int = 0
+
+
+NO_ADDRESS = Address(bytes(IP_BYTES), 0)
+
+Place = Address | UnixName
+"""Where a listener is found."""
+
+
 @dataclass(frozen=True)
 class SocketId:
-    """A TCP socket.
+    """A TCP socket, or a stream socket of AF_UNIX.
 
     Attributes:
         cookie: the kernel's number for the socket, never used twice.
         netns: cookie of its network namespace.
-        local: its address; all zero if it is not bound.
+        local: its address; all zero if it is not bound, or of AF_UNIX.
         listening: whether it accepts connections.
         dual: an IPv6 socket that also takes IPv4.
+        name: of AF_UNIX: what it is bound to.
     """
 
     cookie: int
@@ -69,6 +101,12 @@ class SocketId:
     local: Address
     listening: bool = False
     dual: bool = False
+    name: UnixName | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it is found."""
+        return self.local if self.name is None else self.name
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sdcore.monitor.events import Denied, Effect, End, FillSlot, Invite, Leased, UseHeavyFence, WantJoin
+from sdcore.monitor.identity import Address
 from sdcore.monitor.policy import Policy
 from sdcore.monitor.registry import Join, Lease, Listener, Process, Registry
 from sdcore.protocol import layout
@@ -116,7 +117,7 @@ class Joins:
         self._hands.feed_lease(lease, LeaseEvent.REQUEST_ALLOWED)
         for slab in lease.slabs:
             lease.server_regions.add(join.answered.identity.region)
-            self._hands.tell(FillSlot(slab, join.local, lease.listener.endpoint[1]))
+            self._hands.tell(FillSlot(slab, join.local, far_end(join)))
         self._hands.feed_lease(lease, LeaseEvent.LISTENER_GONE)
         if not lease.slabs:
             self._hands.registry.forget_lease(lease)
@@ -153,17 +154,24 @@ def is_left_by(process: Process, end: End) -> bool:
     return end.region != process.identity.region and end.refs == 1 and end.pid in (process.identity.pid, NOBODY)
 
 
+def far_end(join: Join) -> Address:
+    """The end that is not the first one's; a connection to itself has one end."""
+    _, ends = join.connection
+    (server,) = ends - {join.local} or ends
+    return server
+
+
 def meeting_place(join: Join, other: Process, number: int, machines: tuple[Instance, Instance]) -> Lease:
     """A lease of these two processes, at a listener that nobody can connect to. The first one has the side 0.
 
     Args:
         machines: of the listener, and of the lease.
     """
-    netns, ends = join.connection
-    (server,) = ends - {join.local} or ends  # a connection to itself has one end
-    listener = Listener(number, (netns, server), other.identity.uid, dual=False, machine=machines[0])
+    listener = Listener(
+        number, (join.connection[0], far_end(join)), other.identity.uid, dual=False, machine=machines[0]
+    )
     listener.members.add(other)
-    lease = Lease(join.first, listener, machines[1], netns=netns)
+    lease = Lease(join.first, listener, machines[1], netns=join.connection[0])
     join.first.leases[listener] = join.lease = lease
     listener.leases.add(lease)
     other.met.add(lease)

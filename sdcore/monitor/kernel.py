@@ -15,7 +15,8 @@ import stat
 import struct
 from dataclasses import dataclass
 
-from sdcore.monitor.identity import Address, SocketId
+from sdcore.monitor import unix_files
+from sdcore.monitor.identity import NO_ADDRESS, Address, SocketId, UnixName
 
 SO_COOKIE = 57
 SO_NETNS_COOKIE = 71
@@ -88,10 +89,10 @@ def hung_up(connection: socket.socket) -> bool:
 
 
 def identify_socket(fd: int) -> SocketId:
-    """Identify a TCP socket by its descriptor.
+    """Identify a TCP socket, or a stream socket of AF_UNIX, by its descriptor.
 
     Raises:
-        WrongDescriptor: not a TCP socket over IPv4 or IPv6.
+        WrongDescriptor: something else, or a listener whose file nobody can name.
     """
     try:
         sock = socket.socket(fileno=fd)
@@ -112,6 +113,8 @@ def identify_connection(fd: int) -> tuple[SocketId, Address]:
         WrongDescriptor: something else.
     """
     identity = identify_socket(fd)
+    if identity.name is not None:
+        raise WrongDescriptor("not a TCP connection")
     sock = socket.socket(fileno=fd)
     try:
         return identity, Address.parse(*sock.getpeername()[:2])
@@ -122,6 +125,8 @@ def identify_connection(fd: int) -> tuple[SocketId, Address]:
 
 
 def _identify(sock: socket.socket) -> SocketId:
+    if sock.family == socket.AF_UNIX and sock.type == socket.SOCK_STREAM:
+        return _identify_unix(sock)
     if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.proto != socket.IPPROTO_TCP:
         raise WrongDescriptor(f"a socket of family {int(sock.family)} and protocol {sock.proto}, not TCP")
     host, port = sock.getsockname()[:2]
@@ -133,6 +138,21 @@ def _identify(sock: socket.socket) -> SocketId:
         listening=bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)),
         dual=v6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY),
     )
+
+
+def _identify_unix(sock: socket.socket) -> SocketId:
+    listening = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    name = sock.getsockname()
+    bound = UnixName()
+    if isinstance(name, bytes) and name:
+        bound = UnixName(abstract=name[1:])
+    elif listening and name:
+        file = unix_files.bound_to(os.fstat(sock.fileno()).st_ino)
+        if file is None:
+            raise WrongDescriptor("a Unix socket bound to a file that the kernel does not name")
+        bound = UnixName(device=file[0], inode=file[1])
+    cookie, netns = _number(sock, SO_COOKIE), _number(sock, SO_NETNS_COOKIE)
+    return SocketId(cookie, netns, NO_ADDRESS, listening, name=bound)
 
 
 def _number(sock: socket.socket, option: int) -> int:

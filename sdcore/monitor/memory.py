@@ -147,7 +147,7 @@ class Slab:
     def holds(self, index: int, ends: frozenset[Address]) -> bool:
         """Whether a slot holds the connection between these two ends. The caller has checked the index."""
         slot = self.slot(index)
-        ours = frozenset(Address(bytes(end.ip), end.port) for end in (slot.local, slot.peer))
+        ours = frozenset(_address(end) for end in (slot.local, slot.peer))
         return _offer(slot) != layout.OFFER_FREE and ours == ends
 
     def _used(self) -> Iterator[tuple[int, View]]:
@@ -196,6 +196,10 @@ class Slab:
         """The doorbells of the epoll sets of one side that sleep."""
         announced = layout.SIDE.view(os.pread(self.fd, layout.SIDE.size, _side_offset(side)))
         return (announced.doorbell[bit] for bit in range(layout.DOORBELLS) if announced.asleep >> bit & 1)
+
+
+def _address(end: View) -> Address:
+    return Address(bytes(end.ip), end.port, unix=end.family == socket.AF_UNIX)
 
 
 def _offer(slot: View) -> int:

@@ -8,6 +8,7 @@ shown and added up, nothing else. It is read by `pread`, which commits no memory
 from __future__ import annotations
 
 import os
+import socket
 import struct
 import sys
 from collections.abc import Iterator
@@ -176,7 +177,7 @@ class Region:
 def _record(index: int, chunk: bytes, offset: int) -> SocketRecord:
     """One socket object. Numbers that name something are replaced where they name nothing."""
     refs, pid, fd, state, transport, reason, side, slot, lease, *rest = _RECORD.unpack_from(chunk, offset)
-    sent, received, ring_sent, ring_received, local_ip, local_port, _, peer_ip, peer_port, _, _ = rest
+    sent, received, ring_sent, ring_received, *ends, _ = rest
     return SocketRecord(
         index=index,
         refs=refs,
@@ -192,9 +193,13 @@ def _record(index: int, chunk: bytes, offset: int) -> SocketRecord:
         kernel_received_bytes=received,
         ring_sent_bytes=ring_sent,
         ring_received_bytes=ring_received,
-        local=Address(local_ip, local_port),
-        peer=Address(peer_ip, peer_port),
+        local=_address(*ends[:3]),
+        peer=_address(*ends[3:]),
     )
+
+
+def _address(ip: bytes, port: int, family: int) -> Address:
+    return Address(ip, port, unix=family == socket.AF_UNIX)
 
 
 def _name(names: tuple[str, ...], number: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sdcore.monitor.identity import ANY_V4, ANY_V6, MAPPED_PREFIX, Address, ProcessId, SocketId
+from sdcore.monitor.identity import ANY_V4, ANY_V6, MAPPED_PREFIX, Address, Place, ProcessId, SocketId, UnixName
 from sdcore.protocol.attach import AttachMonitorState
 from sdcore.protocol.kit import Instance
 from sdcore.protocol.lease import LeaseEvent
@@ -19,7 +19,7 @@ LOOPBACK_V4 = MAPPED_PREFIX + bytes((127, 0, 0, 1))
 LOOPBACK_V6 = bytes(15) + b"\x01"
 NO_SECRET = 0
 
-Endpoint = tuple[int, Address]
+Endpoint = tuple[int, Place]
 """Network namespace and local address: what a listener is found by."""
 
 
@@ -242,10 +242,12 @@ class Registry:
 
     def listener_of(self, socket: SocketId) -> Listener | None:
         """The listener to which a socket belongs, or which has its address."""
-        return self._by_cookie.get(socket.cookie) or self._by_endpoint.get((socket.netns, socket.local))
+        return self._by_cookie.get(socket.cookie) or self._by_endpoint.get((socket.netns, socket.place))
 
-    def listener_for(self, netns: int, destination: Address) -> Listener | None:
+    def listener_for(self, netns: int, destination: Place) -> Listener | None:
         """The listener that the kernel would choose in this namespace: the address before the wildcards."""
+        if isinstance(destination, UnixName):
+            return self._by_endpoint.get((netns, destination))
         target = _connected(destination)
         found = self._by_endpoint.get((netns, target))
         if found is None and target.is_v4:
@@ -255,9 +257,12 @@ class Registry:
             found = wild if wild is not None and (wild.dual or not target.is_v4) else None
         return found
 
-    def listener_elsewhere(self, netns: int, destination: Address) -> Listener | None:
-        """The one listener with exactly this address in other namespaces; a loopback address is never meant so."""
-        if destination.is_loopback:
+    def listener_elsewhere(self, netns: int, destination: Place) -> Listener | None:
+        """The one listener with exactly this address in other namespaces; a loopback address is never meant so.
+
+        Nor is a Unix socket: its clients are told apart by names that are unique in their own namespace only.
+        """
+        if isinstance(destination, UnixName) or destination.is_loopback:
             return None
         found = [
             listener

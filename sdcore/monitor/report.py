@@ -139,7 +139,7 @@ def _row(record: SocketRecord, slab: Slab | None) -> dict[str, Any]:
 
 def _address(address: Address) -> str:
     """Address and port as `ss` writes them; nothing at all is `*:*`."""
-    return str(address) if address.port or any(address.ip) else "*:*"
+    return str(address) if address.unix or address.port or any(address.ip) else "*:*"
 
 
 def program_of(pid: int) -> str:

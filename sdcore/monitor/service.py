@@ -9,17 +9,19 @@ import json
 import logging
 import os
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from sdcore.monitor import events, kernel, report, wire
 from sdcore.monitor.carrier import Carriers
 from sdcore.monitor.decisions import CLIENT, SERVER, Monitor
 from sdcore.monitor.effects import Performer
-from sdcore.monitor.identity import Address, ProcessId
+from sdcore.monitor.identity import Address, Place, ProcessId, UnixName
 from sdcore.monitor.keeper import Keeper
 from sdcore.monitor.memory import Slab
 from sdcore.monitor.policy import Policy
@@ -162,8 +164,8 @@ class Service:
 
     def _lease(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
         assert request.body is not None
-        socket, to = kernel.identify_socket(descriptors[0]), Address(request.body.ip, request.body.port)
-        event = events.WantLease(session.process_id, socket, to, request.body.full_lease)
+        client = kernel.identify_socket(descriptors[0])
+        event = events.WantLease(session.process_id, client, _destination(request.body), request.body.full_lease)
         return self._packed(self._decide(event))
 
     def _leases_of(self, session: Session, request: wire.Request, descriptors: list[int]) -> Answer:
@@ -362,6 +364,16 @@ class Service:
         self._tracked.clear()
         self._keeper.close()
         self.regions.close()
+
+
+def _destination(wanted: SimpleNamespace) -> Place:
+    """Where a client wants to go. Its own affair: who gets offers there was identified by the kernel."""
+    if wanted.family != socket.AF_UNIX:
+        return Address(wanted.ip, wanted.port)
+    if wanted.name_bytes:
+        return UnixName(abstract=wanted.name[: wanted.name_bytes])
+    device, inode = (int.from_bytes(half, sys.byteorder) for half in (wanted.ip[:8], wanted.ip[8:]))
+    return UnixName(device=device, inode=inode)
 
 
 def _taken_over(fd: int) -> socket.socket:

@@ -64,9 +64,9 @@ class ClientEvent(Event):
 class ClientDo(Effect):
     """What the driver of a connecting end must do."""
 
-    HINT = "set the TTL (hop limit) to HINT_TTL"
+    HINT = "set the TTL (hop limit) to HINT_TTL; AF_UNIX: have the kernel choose a name, by which the server knows us"
     CONNECT_KERNEL = "connect in the kernel; with the hint feed KERNEL_OPEN, KERNEL_SLOW or KERNEL_FAILED"
-    UNHINT = "restore the TTL"
+    UNHINT = "restore the TTL; a name stays, and the program is not told of it"
     MAKE_OFFER = (
         "write addresses and offer word, enter the slot by port where EMPTY or PENDING stands, then feeding AWAITED; "
         "if that fails feed PORT_TAKEN or PORT_DECLINED"

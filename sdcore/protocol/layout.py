@@ -135,12 +135,12 @@ DIRECTION = Struct(
 
 ADDRESS = Struct(
     "address",
-    "An Internet address and port as seen by the client; IPv4 as v4-mapped.",
+    "An Internet address and port as seen by the client, IPv4 as v4-mapped; or the name of a Unix socket.",
     size=24,
     fields=(
-        Field("ip", "u8", count=16, doc="Network order."),
-        Field("port", "u16", doc="Host order."),
-        Field("family", "u16", doc="AF_INET or AF_INET6 of the client's socket."),
+        Field("ip", "u8", count=16, doc="Network order. AF_UNIX: the last 16 bytes; an abstract name keeps its NUL."),
+        Field("port", "u16", doc="Host order. AF_UNIX: of a name that the kernel chose, the number's last 16 bits."),
+        Field("family", "u16", doc="AF_INET, AF_INET6 or AF_UNIX of the client's socket."),
     ),
 )
 
@@ -288,6 +288,7 @@ REASONS = (
     ("drained", "an administrator drained the program, or the one at the other end"),
     ("handed_on", "it was passed on or inherited, and the other end has not joined yet"),
     ("came_back", "it was handed on, came back into shared memory, and left it again to close"),
+    ("named", "the client's end of a Unix connection has a name of its own"),
 )
 
 RINGS_OFFSET = round_up(SLAB.size, PAGE_BYTES)

@@ -41,10 +41,10 @@ class ListenerEvent(Event):
 class ListenerDo(Effect):
     """What the driver of a listening socket must do."""
 
-    SAVE_SYN = "set TCP_SAVE_SYN"
+    SAVE_SYN = "set TCP_SAVE_SYN, where there are SYNs"
     REGISTER = "send MSG_LISTEN with the descriptor; feed REGISTERED_OK or REGISTER_FAILED"
     UNREGISTER = "send MSG_UNLISTEN if the monitor gave a number"
-    CHECK_HINT = "read the saved SYN (server: ACCEPT_HINTED or ACCEPT_PLAIN)"
+    CHECK_HINT = "read the saved SYN, or the client's name (server: ACCEPT_HINTED or ACCEPT_PLAIN)"
 
 
 LS, LE, LD = ListenerState, ListenerEvent, ListenerDo

@@ -75,11 +75,14 @@ LISTENER = Struct("msg_listener", "A listener.", size=8, fields=(Field("listener
 DESTINATION = Struct(
     "msg_destination",
     "Where a client wants to go.",
-    size=32,
+    size=144,
     fields=(
-        Field("ip", "u8", count=16, doc="Network order, IPv4 as v4-mapped."),
+        Field("ip", "u8", count=16, doc="Network order, IPv4 as v4-mapped. AF_UNIX: device and inode of the file."),
         Field("port", "u16", doc="Host order."),
+        Field("family", "u16", doc="AF_UNIX, or anything else for an Internet address."),
+        Field("name_bytes", "u16", doc="AF_UNIX: length of an abstract name; 0 where a file is meant."),
         Field("full_lease", "u64", doc="A lease whose slots are all taken, or 0."),
+        Field("name", "u8", count=108, doc="AF_UNIX: the abstract name, without its NUL."),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Teardown: both ends shut down, close, leave bytes unread, or die, in every order.
+"""Teardown: both ends shut down, close, leave bytes unread, or die, in every order; of TCP, and of AF_UNIX.
 
 A world is both teardown machines, the flags that each side published, and the slot's count. An end looks at what the
 other published whenever it likes. Goal: both ends are closed or dead, and the slot is free unless a dead end left it.
@@ -38,6 +38,7 @@ class World:
     """Both ends and the sides that are done with the slot."""
 
     ends: tuple[End, End]
+    unix: bool = False
     done: int = 0
     wrong: str = ""
 
@@ -53,9 +54,11 @@ class TeardownModel:
 
     def first(self) -> Iterable[World]:
         """Both open; each with or without bytes that its program never reads."""
-        for one in (False, True):
-            for other in (False, True):
-                yield World((End(self.table.start, unread=one), End(self.table.start, unread=other)))
+        of_unix, _ = self.table.feed(self.table.start, E.UNIX, 0)
+        for machine in (self.table.start, of_unix):
+            for one in (False, True):
+                for other in (False, True):
+                    yield World((End(machine, unread=one), End(machine, unread=other)), machine is of_unix)
 
     def wrong(self, w: World) -> str | None:
         """Each direction ends once, a slot is released once by each side, an end that is told of nothing is open."""
@@ -66,9 +69,10 @@ class TeardownModel:
         for end, name in zip(w.ends, self.parties, strict=True):
             if end.fin > 1 or end.closed > 1 or end.deaf > 1:
                 return f"{name} published its end twice"
-            if end.deaf and not end.fin:
+            if end.deaf and not end.fin and not w.unix:
                 return f"{name} refuses bytes though it may still send"
-            if end.closed and not end.fin and not end.reset and not end.told & {"RAISE_RESET", "BREAK_SEND"}:
+            over = end.told & {"RAISE_RESET", "BREAK_SEND", "SHUT_SEND"}
+            if end.closed and not end.fin and not end.reset and not over:
                 return f"{name} closed without ending its direction"
         return None
 
@@ -101,6 +105,10 @@ class TeardownModel:
     def _looks(self, w: World, me: int, peer: End) -> Iterator[tuple[Act, World]]:
         """The strongest of what the peer said; its silence, if its companion is closed."""
         end = w.ends[me]
+        if w.unix and peer.deaf:  # it may be all that it said, and be seen before an end that it said later
+            act, new = self._feed(w, me, E.PEER_DEAF, 0)
+            if new != w:
+                yield act, new
         gone = peer.dead and not peer.closed
         if peer.reset:
             event = E.PEER_RESET
@@ -156,14 +164,26 @@ class TeardownModel:
         """What the program must have been told by now."""
         name = self.parties[me]
         lost = event is E.PEER_RESET or (event is E.PEER_GONE and w.ends[1 - me].unread)
-        if lost and not end.told & {"RAISE_RESET", "BREAK_SEND"}:
+        if lost and not end.told & ({"RAISE_RESET"} if w.unix else {"RAISE_RESET", "BREAK_SEND"}):
             return f"{name}'s program is not told of the reset"
-        if event in (E.PEER_FIN, E.PEER_CLOSED, E.PEER_DEAF) and not end.told & {"DELIVER_EOF", "RAISE_RESET"}:
+        ended = event in (E.PEER_FIN, E.PEER_CLOSED) or (event is E.PEER_DEAF and not w.unix)
+        if ended and not end.told & {"DELIVER_EOF", "RAISE_RESET"}:
             return f"{name}'s readers are not told of the end"
+        if w.unix and (wrong := self._unix_wrong(name, event, machine, end, lost=lost)):
+            return wrong
         if event is E.TO_KERNEL and "BREAK_COMPANION" not in end.told:
             return f"{name}'s kernel is not told of the reset"
         if event is E.CLOSE and machine[0] is S.CLOSED and not end.released:
             return f"{name} closed and kept its side of the slot"
+        return ""
+
+    def _unix_wrong(self, name: str, event: TeardownEvent, machine: Local, end: End, *, lost: bool) -> str:
+        """What one end shuts is shut at the other."""
+        stopped = event in (E.PEER_CLOSED, E.PEER_DEAF) or (event is E.PEER_GONE and not lost)
+        if stopped and not end.fin and not end.told & {"SHUT_SEND", "RAISE_RESET"}:
+            return f"{name}'s program may still send to nobody"
+        if event is E.SHUT_RD and machine[0] in (S.OPEN, S.LOCAL_SHUT) and not end.deaf:
+            return f"{name} does not stop its peer"
         return ""
 
     def _with(self, w: World, me: int, end: End) -> World:

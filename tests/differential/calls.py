@@ -45,7 +45,7 @@ EPOLL_FLAGS = {
     name: int(getattr(select, f"EPOLL{name}"))
     for name in ("IN", "OUT", "PRI", "RDHUP", "ERR", "HUP", "ET", "ONESHOT", "EXCLUSIVE")
 }
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "unix": socket.AF_UNIX}
 SHUTS = {"rd": socket.SHUT_RD, "wr": socket.SHUT_WR, "rdwr": socket.SHUT_RDWR}
 SENDERS = ("send", "write", "writev", "sendto", "sendmsg", "sendmmsg")
 RECEIVERS = ("recv", "read", "readv", "recvfrom", "recvmsg", "recvmmsg")

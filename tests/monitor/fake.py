@@ -135,6 +135,15 @@ class Client:
         body = messages.DESTINATION.pack(ip=Address.parse(host, port).ip, port=port, full_lease=full_lease)
         return self.ask(messages.MSG_LEASE, body, [sock.fileno()])
 
+    def unix_lease(self, sock: socket.socket, *, file: str = "", name: bytes = b"") -> Reply:
+        """Ask for a lease at a Unix socket: by its file, or its abstract name."""
+        place = os.stat(file) if file else None
+        key = place.st_dev.to_bytes(8, sys.byteorder) + place.st_ino.to_bytes(8, sys.byteorder) if place else bytes(16)
+        body = messages.DESTINATION.pack(
+            ip=key, port=1, family=socket.AF_UNIX, name_bytes=len(name), name=name.ljust(108, b"\0")
+        )
+        return self.ask(messages.MSG_LEASE, body, [sock.fileno()])
+
     def leases_of(self, listener: socket.socket, after: int = 0) -> Reply:
         """Ask for the next lease of a listener."""
         return self.ask(messages.MSG_LEASES_OF, messages.AFTER.pack(lease_id=after), [listener.fileno()])

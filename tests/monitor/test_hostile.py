@@ -50,7 +50,7 @@ def wrong_descriptors() -> Iterator[dict[str, int]]:
     with ExitStack() as stack:
         file = stack.enter_context(open("/etc/passwd", "rb"))
         udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         pipe = os.pipe()
         kinds = {
             "file": file.fileno(),

@@ -30,12 +30,14 @@ class Scenario:
 
     Attributes:
         name: its name in C.
+        file: where it stands.
         transport: RING, MIXED or ANY: which way its bytes must go under the library; see c/harness.h.
         other_only: it needs the puppet in another process.
         once: it makes both ends by hand, so there is no second role to play.
     """
 
     name: str
+    file: str
     transport: str
     other_only: bool
     once: bool
@@ -49,7 +51,7 @@ class Variant:
     """How a scenario is run.
 
     Attributes:
-        end: accepted or connected: the end that the scenario holds.
+        end: accepted or connected: the end that the scenario holds; with -unix behind it over AF_UNIX.
         puppet: own (a thread), other (another process under the library), plain (another process without it).
     """
 
@@ -67,7 +69,7 @@ def scenarios(files: Collection[str] = ()) -> list[Scenario]:
         for name, text in _SCENARIO.findall(path.read_text()):
             flags = set(text.replace("|", " ").split())
             (transport,) = flags & {"RING", "MIXED", "ANY"}
-            found.append(Scenario(name, transport, "OTHER" in flags, "ONCE" in flags))
+            found.append(Scenario(name, path.stem, transport, "OTHER" in flags, "ONCE" in flags))
     return found
 
 
@@ -76,6 +78,11 @@ def variants(scenario: Scenario) -> list[Variant]:
     ends = ("accepted",) if scenario.once else ("accepted", "connected")
     puppets = ("other", "plain") if scenario.other_only else ("own", "other", "plain")
     return [Variant(end, puppet) for end in ends for puppet in puppets]
+
+
+def unix_variants(scenario: Scenario) -> list[Variant]:
+    """The ways in which it makes sense over AF_UNIX; not with a puppet in a thread, which shows nothing more there."""
+    return [Variant(f"{v.end}-unix", v.puppet) for v in variants(scenario) if v.puppet != "own"]
 
 
 def build(target: Path, *more: str) -> Path:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import unified_diff
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.semantics.scenarios import Scenario, Variant, run, scenarios, variants
+from tests.semantics.scenarios import Scenario, Variant, run, scenarios, unix_variants, variants
 from tests.support.host import Host, Sums
 from tests.support.processes import Outcome, Processes
 
@@ -18,7 +19,66 @@ FORTIFIED_FILES = {"transfer", "polling", "rawcalls"}
 # What is known to differ, and stands in docs/reference/limitations.md: the tests insist that it still does.
 KNOWN_TO_DIFFER = {"epoll_set_changed_by_a_child"}
 
-CASES = [(scenario, variant) for scenario in scenarios() for variant in variants(scenario)]
+# What makes its connections itself, or asks for what TCP alone has: nothing of it would go over AF_UNIX.
+TCP_FILES = {"connecting", "info"}
+
+# What does not come to its end over AF_UNIX on the kernel: it sends more than a Unix connection holds before anybody
+# reads, or meets an end, or a flag, that means something else there.
+TCP_ONLY = {
+    "a_megabyte_to_oneself",
+    "a_quarter_megabyte_to_oneself",
+    "address_arguments_of_a_stream",
+    "bytes_after_we_shut_both_ways_reset",
+    "bytes_from_before_we_shut_both_ways_are_read",
+    "drained_with_bytes_unread",
+    "drained_with_bytes_unread_at_both_ends",
+    "drained_with_the_last_bytes_of_a_closed_peer",
+    "error_queue_is_empty",
+    "put_there_before_the_close_for_a_late_reader",
+    "reading_shut_first_refuses_as_well",
+    "send_buffer_made_small_while_full",
+    "sendfile_to_a_peer_that_shut_both_ways",
+    "sent_again_after_the_close_for_a_late_reader",
+    "sent_again_after_the_end_was_said",
+    "sent_again_before_the_close",
+    "sent_again_before_the_end",
+    "shutdown_read",
+    "unread_bytes_and_the_end_follow_at_once",
+    "unread_bytes_of_a_peer_that_has_closed",
+    "unread_bytes_of_a_peer_that_was_killed",
+}
+
+# As on the limitations page: what SIOCOUTQ counts, how much is under way, and memory that is not the program's.
+UNIX_DIFFERS = {
+    "bytes_that_the_peer_could_take_are_not_unsent",
+    "nobody_reads_until_full",
+    "trunc_throws_away",
+}
+
+# What an option moves to the kernel there.
+UNIX_MOVES = {
+    "blocked_recv_waits_for_the_mark",
+    "end_and_timeout_come_before_the_mark",
+    "epoll_knows_the_mark",
+    "look_waits_for_the_mark",
+    "low_water_mark",
+    "mark_set_while_bytes_are_known",
+    "recv_of_less_than_the_mark_waits_for_what_it_asks",
+    "timeout_gives_what_came_while_it_waited_for_the_mark",
+}
+
+UNIX_FILES = {"unixes"}
+
+UNIX_CASES = [
+    (scenario, variant)
+    for scenario in scenarios()
+    if scenario.file not in TCP_FILES and scenario.name not in TCP_ONLY | UNIX_DIFFERS
+    for variant in unix_variants(scenario)
+]
+
+CASES = [
+    (scenario, variant) for scenario in scenarios() if scenario.file not in UNIX_FILES for variant in variants(scenario)
+]
 
 
 @cache
@@ -73,6 +133,14 @@ def test_as_on_the_kernel(
     scenario: Scenario, variant: Variant, program: Path, host: Host, processes: Processes
 ) -> None:
     check(program, scenario, variant, host, processes)
+
+
+@pytest.mark.parametrize(("scenario", "variant"), UNIX_CASES, ids=str)
+def test_over_unix_as_on_the_kernel(
+    scenario: Scenario, variant: Variant, program: Path, host: Host, processes: Processes
+) -> None:
+    judged = replace(scenario, transport="MIXED") if scenario.name in UNIX_MOVES else scenario
+    check(program, judged, variant, host, processes)
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,12 @@ MUTANTS = {
         changed(TEARDOWN, TeardownState.OPEN, TeardownEvent.PEER_RESET,
                 lambda row: dataclasses.replace(row, do=NOTHING)),
     ),
+    "lets a Unix connection send to nobody": (
+        "teardown", changed(TEARDOWN, TeardownState.OPEN, TeardownEvent.PEER_CLOSED, without(TeardownDo.SHUT_SEND))
+    ),
+    "does not stop the peer of a Unix connection": (
+        "teardown", changed(TEARDOWN, TeardownState.OPEN, TeardownEvent.SHUT_RD, without(TeardownDo.PUBLISH_DEAF))
+    ),
     "moves without the reset": (
         "teardown", changed(TEARDOWN, TeardownState.RESET, TeardownEvent.TO_KERNEL, without(TeardownDo.BREAK_COMPANION))
     ),

@@ -40,18 +40,28 @@ void sd_listening(int fd)
     sd_store(&s->rec.state, SD_SOCK_LISTENING);
     sd_listener_start(&s->listener);
     int on = 1;
-    sd_sys_setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, &on, sizeof on);
+    sd_sys_setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, &on, sizeof on); /* which a Unix socket refuses */
     sd_register_listener(s, fd);
 }
 
 /* Was the SYN sent with the hint? The kernel gives the saved headers once. */
-static bool hinted(int fd)
+static bool syn_hinted(int fd)
 {
     uint8_t header[256];
     socklen_t len = sizeof header;
     if (sd_sys_getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, header, &len) < 0 || len < 40)
         return false;
     return (header[0] >> 4) == 4 ? header[8] == SD_HINT_TTL : header[7] == SD_HINT_TTL;
+}
+
+/* A name that the kernel chose at the client is the library's there; the program shall see none, as without us. */
+static bool hinted(struct sd_socket *s, int fd)
+{
+    if (s->family != AF_UNIX)
+        return syn_hinted(fd);
+    bool chosen = sd_unix_is_chosen(&s->rec.peer);
+    sd_store(&s->unnamed, chosen ? SD_UNNAMED_PEER : 0);
+    return chosen;
 }
 
 /* --- finding the offer --- */
@@ -306,7 +316,7 @@ void sd_accepted(int listen_fd, int fd, int flags)
     s->rec.side = 1;
     sd_address_ends(fd, &s->rec.local, &s->rec.peer);
     sd_server_start(&s->server);
-    if (listener->listener_id && hinted(fd)) {
+    if (listener->listener_id && hinted(s, fd)) {
         accept_hinted(s, listener, listen_fd);
     } else {
         sd_server_step(&s->server, SD_SERVER_EV_ACCEPT_PLAIN, 0);

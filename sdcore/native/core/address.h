@@ -1,4 +1,5 @@
-/* Addresses: from the kernel's forms to `struct sd_address` (IPv4 as v4-mapped, so that one comparison serves both). */
+/* Addresses: from the kernel's forms to `struct sd_address` (IPv4 as v4-mapped, so that one comparison serves both). What
+ * stands for a Unix socket there says unix.h. */
 #ifndef SD_ADDRESS_H
 #define SD_ADDRESS_H
 
@@ -7,11 +8,13 @@
 
 #include "core/state.h"
 #include "core/sys.h"
+#include "core/unix.h"
 
 union sd_sockaddr {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
+    struct sockaddr_un un;
     struct sockaddr_storage storage;
 };
 
@@ -32,6 +35,8 @@ static inline bool sd_address_from(struct sd_address *to, const struct sockaddr 
         to->family = AF_INET6;
         return true;
     }
+    if (len >= sizeof u->any.sa_family && u->any.sa_family == AF_UNIX)
+        return sd_unix_address(to, &u->un, len);
     return false;
 }
 

@@ -9,15 +9,20 @@
 #include "core/api.h"
 #include "core/control_impl.h"
 
-/* AF_INET or AF_INET6 if the descriptor is a TCP socket, else 0. */
-static int family_of_tcp(int fd)
+static int option_of(int fd, int name)
 {
-    int protocol = 0, family = 0;
-    socklen_t len = sizeof protocol;
-    if (sd_sys_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 || protocol != IPPROTO_TCP)
-        return 0;
-    len = sizeof family;
-    return sd_sys_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0 ? 0 : family;
+    int value = 0;
+    socklen_t len = sizeof value;
+    return sd_sys_getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
+}
+
+/* The family, if the descriptor is a socket of TCP, or a stream of AF_UNIX; else 0. */
+static int family_of_stream(int fd)
+{
+    int protocol = option_of(fd, SO_PROTOCOL), family = protocol < 0 ? 0 : option_of(fd, SO_DOMAIN);
+    if (protocol == IPPROTO_TCP)
+        return family;
+    return family == AF_UNIX && option_of(fd, SO_TYPE) == SOCK_STREAM ? family : 0;
 }
 
 /* Two threads may accept at the same descriptor. */
@@ -36,8 +41,8 @@ bool sd_adopt_listener(int fd)
 {
     if ((uint32_t)fd >= sd_g.file_count || sd_load(&sd_g.files[fd].kind) != SD_FILE_NONE)
         return false;
-    int family = family_of_tcp(fd);
-    if (family == 0 || !adopt_once(fd, family))
+    int family = family_of_stream(fd);
+    if (family <= 0 || !adopt_once(fd, family))
         return false;
     sd_listening(fd);
     return true;

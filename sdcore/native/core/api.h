@@ -11,6 +11,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "core/base.h"
@@ -35,10 +36,18 @@ SD_API void sd_fork_parent(void);
 SD_API void sd_fork_child(void);
 SD_API void sd_fork_failed(void); /* undo what prepare counted */
 
+/* unix.c: a name that the program is not to see, SD_UNNAMED_*; what the kernel says of it, as the program sees it. */
+SD_API void sd_take_from_sender(int fd); /* what is unread when it leaves the rings comes from the peer alone */
+SD_API bool sd_is_unnamed(int fd, uint8_t which);
+SD_API void sd_show_name(int fd, uint8_t which, const struct sockaddr_un *name, socklen_t size, struct sockaddr *addr,
+                         socklen_t *len);
+SD_API int sd_family_of(int fd);   /* of a socket of ours; else 0 */
+SD_API bool sd_uses_rings(int fd); /* is connected, and its bytes go by rings, or may soon */
+
 /* connect.c, accept.c: connections. These do the kernel call themselves. */
 SD_API long sd_connect(int fd, const struct sockaddr *addr, socklen_t len);
 SD_API void sd_listening(int fd);                          /* after listen() succeeded */
-SD_API bool sd_adopt_listener(int fd);                     /* not known yet: take a listening TCP socket in */
+SD_API bool sd_adopt_listener(int fd);                     /* not known yet: take a listening stream socket in */
 SD_API void sd_accepted(int listen_fd, int fd, int flags); /* after accept4() gave fd */
 
 /* transfer.c: bytes. flags are MSG_*. */
@@ -46,6 +55,10 @@ SD_API long sd_send(int fd, const void *buf, size_t n, int flags);
 SD_API long sd_recv(int fd, void *buf, size_t n, int flags);
 SD_API long sd_sendv(int fd, const struct iovec *iov, size_t count, int flags);
 SD_API long sd_recvv(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags);
+/* Among the flags of sd_recvv: what lies on the companion is not for it, because the program asks for control data, too. */
+#define SD_RINGS_ALONE 0x10000000
+/* Our direction has been moved: until what has to be sent again is out. 0 or -errno. */
+SD_API long sd_await_turn(int fd, int flags);
 /* Before a further receive of one call: waits for what there may be, if the call may. -EINTR: a signal came, any. */
 SD_API long sd_wait_for_more(int fd, int flags);
 SD_API long sd_sendfile(int out_fd, int in_fd, off_t *offset, size_t n);

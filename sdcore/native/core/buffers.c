@@ -92,7 +92,9 @@ static uint64_t wanted_window(const struct sd_socket *s)
     uint32_t ours = sd_load(&((struct sd_socket *)s)->send_buffer);
     if (s->rec.side == 0 && sd_load(&((struct sd_socket *)s)->mode) != SD_MODE_RING)
         return sd_offer_window(s);
-    return ours ? sd_min_u64(ours + sd_peer_buffer(s), SD_RING_BYTES) : SD_RING_BYTES;
+    uint64_t theirs =
+        s->family == AF_UNIX ? 0 : sd_peer_buffer(s); /* there what is sent is the sender's until it is read */
+    return ours ? sd_min_u64(ours + theirs, SD_RING_BYTES) : SD_RING_BYTES;
 }
 
 bool sd_window_follow(struct sd_socket *s)

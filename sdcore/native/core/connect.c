@@ -65,7 +65,7 @@ static void unclaim_slot(struct sd_slab *slab, uint32_t slot)
     sd_store_release(offer, offer_word(sd_load(offer), SD_OFFER_FREE) + SD_OFFER_STATES);
 }
 
-static struct sd_grant *lease_with_slot(int fd, const struct sd_address *to, int *slot, enum sd_reason *reason)
+static struct sd_grant *lease_with_slot(int fd, const struct sd_destination *to, int *slot, enum sd_reason *reason)
 {
     struct sd_grant *lease = sd_lease_for(fd, to, NULL, reason);
     if (!lease || (*slot = claim_slot(lease)) >= 0)
@@ -80,7 +80,7 @@ static struct sd_grant *lease_with_slot(int fd, const struct sd_address *to, int
     return lease;
 }
 
-/* --- the hint: a TTL that the server finds in the saved SYN --- */
+/* --- the hint: a TTL that the server finds in the saved SYN; or, of AF_UNIX, the name --- */
 
 struct hint {
     int level, name, old;
@@ -95,6 +95,11 @@ static bool hint_set(int fd, const struct sd_address *to, struct hint *hint)
     int ttl = SD_HINT_TTL;
     return sd_sys_getsockopt(fd, hint->level, hint->name, &hint->old, &len) >= 0 &&
            sd_sys_setsockopt(fd, hint->level, hint->name, &ttl, sizeof ttl) >= 0;
+}
+
+static bool give_hint(struct sd_socket *s, int fd, const struct sd_address *to, struct hint *hint)
+{
+    return to->family == AF_UNIX ? sd_unix_choose_name(s, fd) : hint_set(fd, to, hint);
 }
 
 static void hint_clear(int fd, const struct hint *hint)
@@ -193,9 +198,9 @@ static long connect_leased(struct sd_socket *s, int fd, const struct sockaddr *a
 {
     struct hint hint;
     sd_client_step(&s->client, SD_CLIENT_EV_CONNECT_LEASED, 0);
-    bool hinted = hint_set(fd, to, &hint);
+    bool hinted = give_hint(s, fd, to, &hint);
     long r = sd_sys_connect(fd, addr, len);
-    if (hinted)
+    if (hinted && to->family != AF_UNIX)
         hint_clear(sd_call_fd(s, fd), &hint);
     if (r < 0 && r != -EINPROGRESS) {
         sd_client_step(&s->client, SD_CLIENT_EV_KERNEL_FAILED, 0);
@@ -225,6 +230,32 @@ static long connect_plain(struct sd_socket *s, int fd, const struct sockaddr *ad
     return r;
 }
 
+/* Why an Internet address is not worth a question. */
+static enum sd_reason far_away(const struct sd_address *to)
+{
+    return sd_address_is_local(to) || sd_may_be_elsewhere() ? SD_REASON_ACCELERATED : SD_REASON_PEER_REMOTE;
+}
+
+static enum sd_reason name_objection(const struct sd_socket *s, int fd)
+{
+    return sd_unix_is_named(s, fd) ? SD_REASON_NAMED : SD_REASON_ACCELERATED;
+}
+
+/* A lease that leads there, and a slot of it; NULL and why there is none. */
+static struct sd_grant *way_there(struct sd_socket *s, int fd, const struct sockaddr *addr, socklen_t len,
+                                  const struct sd_address *to, int *slot, enum sd_reason *reason)
+{
+    struct sd_destination there = {.at = *to};
+    bool local = to->family == AF_UNIX;
+    *reason = local ? name_objection(s, fd) : far_away(to);
+    if (*reason != SD_REASON_ACCELERATED)
+        return NULL;
+    *reason = SD_REASON_PEER_PLAIN;
+    if (local && !sd_unix_destination(&there, addr, len))
+        return NULL;
+    return lease_with_slot(fd, &there, slot, reason);
+}
+
 static long connect_entered(struct sd_socket *s, int fd, const struct sockaddr *addr, socklen_t len,
                             const struct sd_address *to)
 {
@@ -232,13 +263,9 @@ static long connect_entered(struct sd_socket *s, int fd, const struct sockaddr *
     s->rec.peer = *to;
     if (sd_load(&s->stays))
         return connect_plain(s, fd, addr, len, (enum sd_reason)sd_load(&s->stays));
-    enum sd_reason reason = SD_REASON_NOT_LOCAL;
+    enum sd_reason reason;
     int slot = -1;
-    struct sd_grant *lease = NULL;
-    if (sd_address_is_local(to) || sd_may_be_elsewhere())
-        lease = lease_with_slot(fd, to, &slot, &reason);
-    else
-        reason = SD_REASON_PEER_REMOTE;
+    struct sd_grant *lease = way_there(s, fd, addr, len, to, &slot, &reason);
     if (!lease)
         return connect_plain(s, fd, addr, len, reason);
     return connect_leased(s, fd, addr, len, to, lease, (uint32_t)slot);

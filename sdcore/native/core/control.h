@@ -24,10 +24,17 @@ struct sd_grant {
     struct sd_grant *next;
 };
 
+/* Where a client wants to go. */
+struct sd_destination {
+    struct sd_address at; /* AF_UNIX: no name, but device and inode of a file; or, of an abstract name, a hash */
+    uint16_t name_bytes;
+    uint8_t name[108]; /* abstract, without its NUL */
+};
+
 /* Client: a lease for this destination whose slab accepts offers, or NULL with the reason. `fd` is the socket that will
  * connect (it proves the network namespace). `full`: a lease that had no free slot, ask for a further one; or NULL.
  * Remembers refusals until the status page's listener generation moves. The decision is the lease_client machine's. */
-SD_API struct sd_grant *sd_lease_for(int fd, const struct sd_address *destination, struct sd_grant *full,
+SD_API struct sd_grant *sd_lease_for(int fd, const struct sd_destination *destination, struct sd_grant *full,
                                      enum sd_reason *reason);
 
 /* Client: an offer made on this lease was not taken up: back off (lease_client, UNANSWERED_OFFER). */

@@ -265,10 +265,11 @@ SD_API uint64_t sd_nested_due(void);   /* until when one may sleep on sets; UINT
 
 #define SD_COMPANION_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
-/* The further names of POLLIN and POLLOUT. */
-static inline uint32_t sd_widen(uint32_t ready)
+/* The further names of POLLIN and POLLOUT. AF_UNIX has one more. */
+static inline uint32_t sd_widen(const struct sd_socket *s, uint32_t ready)
 {
-    return ready | (ready & POLLIN ? (uint32_t)EPOLLRDNORM : 0) | (ready & POLLOUT ? (uint32_t)EPOLLWRNORM : 0);
+    ready |= (ready & POLLIN ? (uint32_t)EPOLLRDNORM : 0) | (ready & POLLOUT ? (uint32_t)EPOLLWRNORM : 0);
+    return (ready & POLLOUT) && s->family == AF_UNIX ? ready | EPOLLWRBAND : ready;
 }
 
 #endif

@@ -309,8 +309,14 @@ struct stamp {
 };
 
 /* What a stamp says of the state, each a bit of its own: an end is often learnt twice, from the ring and from the
- * companion, and is one edge all the same. That the peer moved is none. */
-enum { BROKEN = 2, PEER_MOVED = 4, OWN_SHUT = 8 };
+ * companion, and is one edge all the same. That the peer moved is none. A Unix connection hangs up when the peer closes,
+ * whatever it shut before. */
+enum { BROKEN = 2, PEER_MOVED = 4, OWN_SHUT = 8, HUNG_UP = 32 };
+
+static bool hung_up(struct sd_socket *s, uint32_t theirs)
+{
+    return (theirs & (SD_TX_CLOSED | SD_TX_RESET)) || sd_load(&s->gone) || (sd_load(&s->tx.dir->c.flags) & SD_RX_DEAF);
+}
 
 static uint64_t state_of(struct sd_socket *s)
 {
@@ -319,7 +325,7 @@ static uint64_t state_of(struct sd_socket *s)
     bool broken = (theirs & SD_TX_RESET) || gone == SD_GONE_RESET || sd_load(&s->error);
     bool ended = (theirs & (SD_TX_FIN | SD_TX_CLOSED | SD_TX_RESET)) || gone;
     return (ended ? SD_SEEN_PEER_ENDED : 0u) | (broken ? BROKEN : 0u) | (theirs & SD_TX_MOVED ? PEER_MOVED : 0u) |
-           sd_load(&s->shut) * OWN_SHUT;
+           sd_load(&s->shut) * OWN_SHUT | (sd_unlikely(s->family == AF_UNIX) && hung_up(s, theirs) ? HUNG_UP : 0u);
 }
 
 static struct stamp stamp_of(struct sd_socket *s)
@@ -456,7 +462,7 @@ static uint32_t events_that_hold(struct sd_watch *w)
     else if (sd_unlikely(sd_move_outside(w->sock) && sd_mode_uses_ring(sd_load(&w->sock->mode)) &&
                          sd_move_resends(w->sock)))
         want_room(w); /* nobody else would send again what the peer left to us */
-    return sd_widen(ready) & (w->events | EPOLLERR | EPOLLHUP);
+    return sd_widen(w->sock, ready) & (w->events | EPOLLERR | EPOLLHUP);
 }
 
 uint32_t sd_watch_ready(struct sd_watch *w)

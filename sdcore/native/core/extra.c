@@ -30,8 +30,8 @@ static void shut_write(struct sd_socket *s)
  * the flags alone, a killed peer, who left no flags, by the machine alone. */
 static bool is_over(struct sd_socket *s)
 {
-    if (!sd_mode_uses_ring(sd_load(&s->mode)))
-        return false;
+    if (s->family == AF_UNIX || !sd_mode_uses_ring(sd_load(&s->mode)))
+        return false; /* a Unix connection keeps its peer */
     uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
     bool both = (sd_load(&s->tx.dir->p.flags) & SD_TX_FIN) && (theirs & (SD_TX_FIN | SD_TX_CLOSED));
     uint32_t state = SD_STATE_OF(&s->teardown);
@@ -111,7 +111,8 @@ long sd_unsent_bytes(int fd)
     if (!s || !sd_mode_uses_ring(sd_load(&s->mode)) || sd_move_outside(s))
         return SD_PASS;
     uint64_t unread = sd_min_u64(sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head), SD_RING_BYTES);
-    uint64_t theirs = sd_peer_buffer(s); /* what the peer's kernel would have taken has been sent */
+    uint64_t theirs =
+        s->family == AF_UNIX ? 0 : sd_peer_buffer(s); /* what TCP would have brought there has been sent */
     return unread > theirs ? (long)(unread - theirs) : 0;
 }
 

@@ -110,9 +110,16 @@ struct leaving {
 
 #define NO_EVENT UINT32_MAX
 
+static bool make_unix_pair(int ends[2])
+{
+    return sd_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends, 0, 0) >= 0;
+}
+
 /* A connection to ourselves: ends[0] to write, ends[1] to read. Nobody else can have come in between. */
 static bool make_pair(int family, int ends[2])
 {
+    if (family == AF_UNIX)
+        return make_unix_pair(ends);
     union sd_sockaddr at = {.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t len = family == AF_INET6 ? sizeof at.v6 : sizeof at.v4;
     if (family == AF_INET6)
@@ -186,15 +193,18 @@ static bool is_empty(const struct sd_rx *rx)
 /* A reset that the program has not been told of, and the companion's kernel does not know: the peer was killed. */
 static bool owes_reset(struct sd_socket *s, int fd)
 {
-    return sd_load(&s->error) == ECONNRESET && !sd_companion_broken(fd);
+    return sd_load(&s->error) == ECONNRESET && !sd_companion_knows(s, fd);
 }
 
-/* A reset would take what the other end has no room for yet: then it is told as the end. */
-static void close_as(int end, bool reset)
+/* A reset would take what the other end has no room for yet: then it is told as the end. A Unix connection is reset by what
+ * its closed end has not read. */
+static void close_as(const struct sd_socket *s, const int ends[2], bool reset)
 {
-    int under_way = 0;
+    int under_way = 0, end = ends[0];
     struct linger nought = {.l_onoff = 1};
-    if (reset && sd_sys_ioctl(end, SIOCOUTQ, &under_way) >= 0 && !under_way)
+    if (s->family == AF_UNIX && reset)
+        sd_sys_sendto(ends[1], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+    else if (reset && sd_sys_ioctl(end, SIOCOUTQ, &under_way) >= 0 && !under_way)
         sd_sys_setsockopt(end, SOL_SOCKET, SO_LINGER, &nought, sizeof nought);
     sd_sys_close(end);
 }
@@ -217,7 +227,7 @@ static bool stand_in(struct leaving *l, bool ring_first)
         return false;
     bool done = ring_first ? put_through(&s->rx, ends[0]) && drain(fd, ends[0], DRAIN_NS, &reset)
                            : drain(fd, ends[0], DRAIN_NS, &reset) && put_through(&s->rx, ends[0]);
-    close_as(ends[0], reset);
+    close_as(s, ends, reset);
     if (done)
         stands_in(l, ends[1]);
     else
@@ -241,10 +251,10 @@ static bool relay(struct leaving *l)
     if (done) {
         sd_ring_release(rx, (size_t)(rx->tail_seen - rx->head));
         stands_in(l, ends[1]);
-    } else {
-        sd_sys_close(ends[1]);
     }
-    close_as(ends[0], reset);
+    close_as(s, ends, reset);
+    if (!done)
+        sd_sys_close(ends[1]);
     return done;
 }
 
@@ -292,7 +302,7 @@ static void put(struct leaving *l)
                  (!(flags & SD_TX_FIN) || (flags & SD_TX_CLOSED)); /* the kernel tells of that end itself */
     if (l->settled)
         return;
-    long end = l->fd < 0 ? -EBADF : borrow(l->s, l->fd);
+    long end = l->fd < 0 || sd_load(&l->s->by_sender) ? -EBADF : borrow(l->s, l->fd);
     if (end >= 0)
         put_borrowed(l, (int)end);
     else if (l->fd >= 0 && peer_closed(flags, l->fd))

@@ -68,7 +68,7 @@ long sd_tcp_info(int fd, void *value, socklen_t *len)
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     struct sd_socket *s = sd_socket_of(fd);
-    if (!s || sd_load(&s->rec.state) != SD_SOCK_ESTABLISHED)
+    if (!s || s->family == AF_UNIX || sd_load(&s->rec.state) != SD_SOCK_ESTABLISHED)
         return SD_PASS;
     sd_look_now_and_then(s, fd);
     bool rings = sd_mode_uses_ring(sd_load(&s->mode));

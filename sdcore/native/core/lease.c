@@ -14,12 +14,11 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-enum { SETS = 128, WAYS = 8, IP_BYTES = 16, BACKOFF_FIRST_MS = 200, BACKOFF_MS_MAX = 30000 };
+enum { SETS = 128, WAYS = 8, BACKOFF_FIRST_MS = 200, BACKOFF_MS_MAX = 30000 };
 
 struct destination {
-    uint8_t ip[IP_BYTES];
+    struct sd_destination to; /* port 0: the place is empty */
     uint64_t netns;
-    uint16_t port; /* 0: the place is empty */
     struct sd_lease_client m;
     struct sd_grant *lease;
     uint64_t lease_id;   /* the place may hold another lease by now */
@@ -43,29 +42,35 @@ static uint64_t netns_of(int fd)
     return sd_sys_getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
 }
 
-static uint32_t set_of(const struct sd_address *to, uint64_t netns)
+static uint32_t set_of(const struct sd_destination *to, uint64_t netns)
 {
     uint64_t half[2];
-    memcpy(half, to->ip, sizeof(half));
-    uint64_t hash = (half[0] ^ half[1] ^ netns ^ to->port) * 0x9E3779B97F4A7C15ULL;
+    memcpy(half, to->at.ip, sizeof(half));
+    uint64_t hash = (half[0] ^ half[1] ^ netns ^ to->at.port) * 0x9E3779B97F4A7C15ULL;
     return (uint32_t)(hash >> 57) % SETS;
 }
 
-static bool matches(const struct destination *d, const struct sd_address *to, uint64_t netns)
+static bool is_unix(const struct sd_destination *to)
 {
-    return d->port == to->port && d->netns == netns && memcmp(d->ip, to->ip, IP_BYTES) == 0;
+    return to->at.family == AF_UNIX;
 }
 
-static void restart(struct destination *d, const struct sd_address *to, uint64_t netns)
+static bool matches(const struct destination *d, const struct sd_destination *to, uint64_t netns)
+{
+    return d->to.at.port == to->at.port && memcmp(d->to.at.ip, to->at.ip, sizeof(to->at.ip)) == 0 &&
+           is_unix(&d->to) == is_unix(to) && d->netns == netns && d->to.name_bytes == to->name_bytes &&
+           memcmp(d->to.name, to->name, to->name_bytes) == 0;
+}
+
+static void restart(struct destination *d, const struct sd_destination *to, uint64_t netns)
 {
     memset(d, 0, sizeof(*d));
-    memcpy(d->ip, to->ip, IP_BYTES);
-    d->port = to->port;
+    d->to = *to;
     d->netns = netns;
     sd_lease_client_start(&d->m);
 }
 
-static struct destination *find(const struct sd_address *to, uint64_t netns)
+static struct destination *find(const struct sd_destination *to, uint64_t netns)
 {
     struct destination *set = table[set_of(to, netns)], *oldest = set;
     for (struct destination *d = set; d < set + WAYS; d++) {
@@ -138,8 +143,12 @@ static uint32_t take_answer(struct destination *d, struct sd_reply *reply)
 static uint32_t ask(const struct look *l)
 {
     struct destination *d = l->d;
-    struct sd_msg_destination body = {.port = d->port, .full_lease = l->full ? l->full->lease_id : 0};
-    memcpy(body.ip, d->ip, IP_BYTES);
+    struct sd_msg_destination body = {.port = d->to.at.port,
+                                      .family = d->to.at.family,
+                                      .name_bytes = d->to.name_bytes,
+                                      .full_lease = l->full ? l->full->lease_id : 0};
+    memcpy(body.ip, d->to.at.ip, sizeof(body.ip));
+    memcpy(body.name, d->to.name, sizeof(body.name));
     struct sd_request request = {SD_MSG_LEASE, &body, sizeof(body), {l->fd, -1}};
     struct sd_reply reply;
     if (sd_attached()) {
@@ -204,12 +213,12 @@ static uint32_t connect_event(struct look *l)
     return SD_LEASE_CLIENT_EV_CONNECT;
 }
 
-struct sd_grant *sd_lease_for(int fd, const struct sd_address *destination, struct sd_grant *full,
+struct sd_grant *sd_lease_for(int fd, const struct sd_destination *destination, struct sd_grant *full,
                               enum sd_reason *reason)
 {
     assert(fd >= 0 && reason);
     *reason = SD_REASON_NOT_LOCAL;
-    if (!destination->port)
+    if (!destination->at.port)
         return NULL;
     sd_control_look();
     uint64_t mask;

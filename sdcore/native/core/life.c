@@ -240,7 +240,7 @@ void sd_show_socket(int fd, struct sd_socket *s)
 
 void sd_opened_socket(int fd, int domain, int type)
 {
-    if (fd < 0 || (domain != AF_INET && domain != AF_INET6) || (type & 0xff) != SOCK_STREAM)
+    if (fd < 0 || (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX) || (type & 0xff) != SOCK_STREAM)
         return;
     struct sd_socket *s = sd_new_socket(fd, domain);
     if (!s)
@@ -262,6 +262,18 @@ void sd_opened_dup(int old_fd, int new_fd)
     }
 }
 
+int sd_family_of(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    return s ? s->family : 0;
+}
+
+bool sd_uses_rings(int fd)
+{
+    struct sd_socket *s = sd_socket_of(fd);
+    return s && sd_load(&s->mode) != SD_MODE_KERNEL;
+}
+
 void sd_set_nonblock(int fd, bool on)
 {
     struct sd_socket *s = sd_socket_of(fd);
@@ -271,12 +283,13 @@ void sd_set_nonblock(int fd, bool on)
 
 /* --- closing --- */
 
-/* SO_LINGER: seconds, 0 for a reset; -1 if it is off. */
-static int lingers(int fd)
+/* SO_LINGER: seconds, 0 for a reset; -1 if it is off. It means nothing to AF_UNIX. */
+static int lingers(const struct sd_socket *s, int fd)
 {
     struct linger linger = {0};
     socklen_t len = sizeof linger;
-    bool on = sd_sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) >= 0 && linger.l_onoff;
+    bool on =
+        s->family != AF_UNIX && sd_sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) >= 0 && linger.l_onoff;
     return on ? linger.l_linger : -1;
 }
 
@@ -322,7 +335,7 @@ static void reset_companion(int fd)
 /* The last reference goes: tell the peer through the ring; the companion's close follows in the kernel. */
 static void close_ring(struct sd_socket *s, int fd)
 {
-    int linger = lingers(fd);
+    int linger = lingers(s, fd);
     bool reset = linger == 0;
     uint64_t unread = sd_load_acquire(&s->rx.dir->p.tail) - s->rx.head;
     if (unread && !reset)
@@ -620,7 +633,7 @@ void sd_fork_child(void)
 static void reset_if_unread(struct sd_socket *s, int fd)
 {
     bool closes = sd_sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
-    if (!closes || !sd_mode_uses_ring(sd_load(&s->mode)) || lingers(fd) >= 0)
+    if (!closes || !sd_mode_uses_ring(sd_load(&s->mode)) || lingers(s, fd) >= 0)
         return;
     if (sd_load_acquire(&s->rx.dir->p.tail) == sd_own_head(s))
         return;

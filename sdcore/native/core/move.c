@@ -345,7 +345,7 @@ static bool receiving_over(struct sd_socket *s)
 /* The kernel, which saw an orderly end, would never tell of it. */
 static bool untold_reset(struct sd_socket *s)
 {
-    return sd_load(&s->error) == ECONNRESET && !sd_companion_broken(sd_fd_of(s));
+    return sd_load(&s->error) == ECONNRESET && !sd_companion_knows(s, sd_fd_of(s));
 }
 
 /* The ring is read empty, and no more comes there: what a read would find, which one that waits by poll may never make.
@@ -472,9 +472,11 @@ void sd_move_close(struct sd_socket *s, int fd)
         push_out(s, fd);
 }
 
+/* With AF_UNIX it must not send before it has looked: if nobody has the other end any more, that send fails. */
 static void ask_peer(struct sd_socket *s)
 {
-    atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_MOVE);
+    uint32_t look = s->family == AF_UNIX ? SD_ARM_POKE : 0;
+    atomic_fetch_or(&s->rx.dir->data_wait.armed, SD_ARM_MOVE | look);
     sd_fence_sleeper(); /* pairs with the compiler fence in sd_notify: its next publish sees the request */
 }
 

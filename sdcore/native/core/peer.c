@@ -11,6 +11,7 @@
 #include "core/ring.h"
 #include "core/sys.h"
 #include "core/thread.h"
+#include "core/unix.h"
 #include "core/wait.h"
 
 #define PENDING_LOOK_NS 200000u  /* an offer that comes rings no bell */
@@ -173,6 +174,8 @@ void sd_attach_slot(struct sd_socket *s, struct sd_slab *slab, uint32_t slot, ui
     sd_leaver_start(&rx->leaver);
     sd_teardown_start(&s->teardown);
     sd_record_bind(s);
+    if (s->family == AF_UNIX)
+        sd_teardown_step(&s->teardown, SD_TEARDOWN_EV_UNIX, 0);
     sd_store(&s->gone, 0);
     sd_store(&s->strays, 0);
     sd_store(&s->receiving, SD_RING_RX_OPEN);
@@ -215,6 +218,30 @@ static bool peer_finished(uint32_t flags, uint32_t gone)
     return gone || (flags & (SD_TX_FIN | SD_TX_CLOSED | SD_TX_RESET));
 }
 
+/* What is shut of a Unix connection, as its kernel keeps it: bit 0 reading, bit 1 writing, by whichever end. */
+static uint32_t shut_at_either(struct sd_socket *s, bool finished)
+{
+    uint32_t theirs = sd_load_acquire(&s->rx.dir->p.flags);
+    bool closed = (theirs & (SD_TX_CLOSED | SD_TX_RESET)) || sd_load(&s->gone);
+    bool deaf = closed || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_DEAF);
+    return sd_load(&s->shut) | (finished ? 1u : 0u) | (deaf ? 2u : 0u);
+}
+
+static uint32_t unix_readiness(struct sd_socket *s, bool finished)
+{
+    uint32_t shut = shut_at_either(s, finished);
+    bool data = sd_load_acquire(&s->rx.dir->p.tail) - sd_own_head(s) >= sd_readable_from(s);
+    uint64_t used = sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head);
+    uint32_t events = data || (shut & 1) ? POLLIN : 0;
+    if (shut & 1)
+        events |= POLLRDHUP;
+    if (used <= sd_writable_up_to(sd_window(s)) || (shut & 2))
+        events |= POLLOUT;
+    if (shut == 3)
+        events |= POLLHUP;
+    return events | (sd_load(&s->error) ? POLLERR : 0);
+}
+
 static uint32_t ring_readiness(struct sd_socket *s)
 {
     struct sd_direction *in = s->rx.dir;
@@ -224,6 +251,8 @@ static uint32_t ring_readiness(struct sd_socket *s)
     uint32_t shut = sd_load(&s->shut);
     uint32_t events = 0;
     bool finished = peer_finished(flags, gone) || SD_STATE_OF(&s->teardown) == SD_TEARDOWN_RESET;
+    if (s->family == AF_UNIX)
+        return unix_readiness(s, finished);
     if (sd_load_acquire(&in->p.tail) - sd_own_head(s) >= sd_readable_from(s) || finished || (shut & 1))
         events |= POLLIN;
     if (finished || (shut & 1))
@@ -268,7 +297,8 @@ static uint32_t plain_readiness(struct sd_socket *s, uint32_t wanted)
     if (!(wanted & POLLOUT))
         return events;
     uint64_t used = sd_own_tail(s) - sd_load_acquire(&s->tx.dir->c.head);
-    return events | (used <= sd_writable_up_to(sd_window(s)) ? POLLOUT : 0u);
+    bool room = used <= sd_writable_up_to(sd_window(s)) || (sd_load(&s->tx.dir->c.flags) & SD_RX_DEAF);
+    return events | (room ? POLLOUT : 0u);
 }
 
 uint32_t sd_readiness_of(struct sd_socket *s, uint32_t wanted)
@@ -324,6 +354,13 @@ static void break_send(struct sd_socket *s, int error)
     sd_store(&s->slow_send, 1);
 }
 
+/* A Unix connection has no error for it. */
+static void shut_send(struct sd_socket *s)
+{
+    sd_ring_tx_step(&s->tx.m, SD_RING_TX_EV_BREAK, 0);
+    sd_store(&s->slow_send, 1);
+}
+
 static uint32_t take_companion_error(int fd)
 {
     uint32_t error = 0;
@@ -332,11 +369,12 @@ static uint32_t take_companion_error(int fd)
     return error;
 }
 
-bool sd_companion_broken(int fd)
+bool sd_companion_knows(const struct sd_socket *s, int fd)
 {
     struct pollfd p = {.fd = fd};
     struct timespec now = {0};
-    return fd >= 0 && sd_sys_ppoll(&p, 1, &now, NULL) == 1 && (p.revents & (POLLERR | POLLHUP));
+    int tells = s->family == AF_UNIX ? POLLERR : POLLERR | POLLHUP; /* there HUP is any end */
+    return fd >= 0 && sd_sys_ppoll(&p, 1, &now, NULL) == 1 && (p.revents & tells);
 }
 
 /* The other end is closed, so nobody reads the byte. An end that has not said so is left in peace. */
@@ -357,9 +395,17 @@ static void publish_deaf(struct sd_direction *in)
     atomic_fetch_or(&in->data_wait.armed, SD_ARM_POKE); /* the peer's next send finds that it is refused */
 }
 
+static void wake_senders(struct sd_socket *s)
+{
+    struct sd_attention *waits = &s->rx.dir->room_wait;
+    sd_attend(s, waits, sd_load(&waits->armed) & (SD_ARM_WATCHED | SD_ARM_SLEEPER | SD_ARM_NAP), true);
+}
+
 static void perform(struct sd_socket *s, uint32_t effect)
 {
     switch (effect) {
+    case SD_TEARDOWN_DO_SHUT_SEND: shut_send(s); break;
+    case SD_TEARDOWN_DO_WAKE_SENDERS: wake_senders(s); break;
     case SD_TEARDOWN_DO_RAISE_RESET: break_send(s, ECONNRESET); break;
     case SD_TEARDOWN_DO_BREAK_SEND: break_send(s, EPIPE); break;
     case SD_TEARDOWN_DO_BREAK_COMPANION: break_companion(sd_fd_of(s)); break;
@@ -444,7 +490,7 @@ static uint64_t look_ring(struct sd_socket *s, int fd)
 /* Time counts only once the connection has left the server's backlog. Of threads that look at once, each may count it. */
 static bool patience_is_over(struct sd_socket *s)
 {
-    bool queued = sd_in_backlog(&s->rec.peer, &s->rec.local);
+    bool queued = s->family == AF_UNIX ? sd_unix_in_backlog(sd_fd_of(s)) : sd_in_backlog(&s->rec.peer, &s->rec.local);
     uint64_t waited_ns = queued ? 0 : sd_load(&s->unqueued_ns) + SD_OFFER_LOOK_NS;
     sd_store(&s->unqueued_ns, waited_ns);
     s->deadline_ns = sd_now_ns() + SD_OFFER_LOOK_NS;
@@ -523,8 +569,9 @@ void sd_peer_had_closed(struct sd_socket *s)
 {
     if (!sd_both_enter(s))
         return;
+    bool broken = s->tx.m.state == SD_RING_TX_BROKEN;
     settle(s);
-    bool ended = s->tx.m.state == SD_RING_TX_SHUT; /* it was our FIN: that provokes no reset */
+    bool ended = s->tx.m.state == SD_RING_TX_SHUT || broken; /* it was our FIN, or nothing: that provokes no reset */
     if (!ended && (sd_load(&s->last_send) || (sd_load_acquire(&s->tx.dir->c.flags) & SD_RX_CLOSED)))
         sd_teardown_feed(s, SD_TEARDOWN_EV_PEER_RESET, 0);
     sd_both_leave(s);

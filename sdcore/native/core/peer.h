@@ -32,8 +32,8 @@ SD_API long sd_tell_error(struct sd_socket *s);
 /* With both tokens, before the companion takes over: its kernel learns of a reset that only the rings know. */
 SD_API void sd_peer_to_kernel(struct sd_socket *s);
 
-/* The companion's kernel knows of a reset, or of the end of both directions. */
-SD_API bool sd_companion_broken(int fd);
+/* The companion's kernel tells of a reset. */
+SD_API bool sd_companion_knows(const struct sd_socket *s, int fd);
 
 /* The slow paths of sending begin with this: has the peer closed, did the monitor see somebody die, was the offer refused? */
 SD_API void sd_look_before_sending(struct sd_socket *s);

@@ -77,7 +77,7 @@ static long look_ring(struct sd_poll *poll)
     for (nfds_t i = 0; i < poll->n; i++) {
         struct pollfd *want = &poll->want[i];
         struct sd_socket *s = ours(want->fd);
-        uint32_t events = s ? sd_widen(sd_readiness(s)) : 0;
+        uint32_t events = s ? sd_widen(s, sd_readiness(s)) : 0;
         bool kernel = !s || sd_load(&s->mode) == SD_MODE_KERNEL; /* readiness may settle a pending socket */
         if (sd_unlikely(!s && sd_hidden(want->fd))) {
             events = POLLNVAL;
@@ -218,7 +218,7 @@ static bool ring_ready(const struct sd_poll *poll)
 {
     for (nfds_t i = 0; i < poll->n; i++) {
         struct sd_socket *s = poll->slept[i];
-        if (s && ((sd_widen(sd_readiness(s)) & counts(poll, i)) || sd_load(&s->mode) == SD_MODE_KERNEL))
+        if (s && ((sd_widen(s, sd_readiness(s)) & counts(poll, i)) || sd_load(&s->mode) == SD_MODE_KERNEL))
             return true;
     }
     return false;

@@ -103,6 +103,8 @@ struct sd_socket {
     struct sd_joiner joiner;
     _Atomic uint32_t joining; /* somebody is feeding `joiner` */
     _Atomic bool came_back;   /* it has rings again */
+    _Atomic bool by_sender;   /* AF_UNIX: who sent a byte must put it on the companion, for it shows who that is */
+    _Atomic uint8_t unnamed;  /* AF_UNIX: SD_UNNAMED_*, see unix.h */
     struct sd_slot *slot;
     struct sd_grant *grant;          /* client: the lease that the offer was made on */
     struct sd_socket *accepted_from; /* pending: the listening object, pinned */

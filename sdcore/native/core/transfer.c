@@ -8,6 +8,7 @@
 
 #include "core/api.h"
 #include "core/away.h"
+#include "core/behind.h"
 #include "core/blocked.h"
 #include "core/buffers.h"
 #include "core/cursor.h"
@@ -70,6 +71,12 @@ static void settle_violation(struct sd_socket *s)
 static long take_error(struct sd_socket *s)
 {
     return sd_load(&s->error) ? -sd_tell_error(s) : 0;
+}
+
+/* A Unix connection keeps its error for who reads. */
+static long sending_error(struct sd_socket *s)
+{
+    return s->family == AF_UNIX && sd_load(&s->error) ? -EPIPE : take_error(s);
 }
 
 /* More room may be there, or the offer may have been accepted: true if the machine says to try again. */
@@ -135,7 +142,7 @@ static long put_some(struct sd_socket *s, struct cursor *c)
                 return r;
             break;
         }
-        default: { /* BROKEN_PIPE */ long error = take_error(s); return error ? error : -EPIPE;
+        default: { /* BROKEN_PIPE */ long error = sending_error(s); return error ? error : -EPIPE;
         }
         }
     }
@@ -147,7 +154,8 @@ long sd_tx_room(struct sd_socket *s, uint8_t **to)
     struct cursor one = {.left = 0};
     if (!sd_mode_uses_ring(sd_load(&s->mode)))
         return SD_PASS;
-    long r = sd_load(&s->error) ? take_error(s) : put_some(s, &one); /* nought bytes: asks whether we may send at all */
+    long r =
+        sd_load(&s->error) ? sending_error(s) : put_some(s, &one); /* nought bytes: asks whether we may send at all */
     if (r < 0)
         return r;
     while (!tx->m.free || sd_move_outside(s)) /* moved, but bytes have to be sent again first */
@@ -197,7 +205,7 @@ static long send_once(struct sd_socket *s, struct cursor *c)
     }
     size_t wanted = c->left;
     sd_window_follow(s);
-    long r = sd_load(&s->error) ? take_error(s) : put_some(s, c);
+    long r = sd_load(&s->error) ? sending_error(s) : put_some(s, c);
     if (sd_unlikely(sd_load(&s->last_send)))
         r = put_last(s, c, r);
     sd_token_leave(&s->tx.token);
@@ -317,6 +325,20 @@ long sd_wait_for_room(struct sd_socket *s, int fd)
     return -EAGAIN;
 }
 
+long sd_await_turn(int fd, int flags)
+{
+    struct sd_call call;
+    long r;
+    struct sd_socket *s = entered(&call, fd, &r);
+    if (!s)
+        return r == SD_PASS ? 0 : r;
+    sd_look_at_companion(s, fd);
+    for (r = 0; r == 0 && sd_mode_uses_ring(sd_load(&s->mode)) && sd_move_resends(s);)
+        r = blocks(s, flags) ? wait_until(s, fd, POLLOUT, SO_SNDTIMEO, false, &(uint64_t){0}) : -EAGAIN;
+    sd_call_leave(&call);
+    return r;
+}
+
 /* A blocking send that waited here in vain until the connection moved has what is left of its time. */
 static long begin_in_kernel(struct sd_socket *s, int fd, uint64_t deadline)
 {
@@ -324,11 +346,19 @@ static long begin_in_kernel(struct sd_socket *s, int fd, uint64_t deadline)
     return r < 0 ? r : SD_PASS;
 }
 
+/* AF_UNIX tells its error to who waited for room, too. */
+static long failed_send(struct sd_socket *s, long r, bool waited)
+{
+    if (r == -EPIPE && waited)
+        r = take_error(s) ?: -EPIPE;
+    return r == -EDEADLK ? -EAGAIN : r;
+}
+
 static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
 {
     long done = 0;
     uint64_t deadline = 0;
-    bool looked = false;
+    bool looked = false, waited = false;
     if (c->left == 0)
         sd_look_at_companion(s, fd); /* who sends nothing asks how the connection is */
     for (;; fd = sd_call_fd(s, fd)) {
@@ -342,7 +372,7 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             if (r > 0)
                 continue; /* until it says that there is no room: a set that watches us is told of room only then */
         } else {
-            return done ? done : r == -EDEADLK ? -EAGAIN : r;
+            return done ? done : failed_send(s, r, waited);
         }
         if (!blocks(s, flags)) {
             if (done || looked || !look_now_and_then(s, fd))
@@ -351,6 +381,7 @@ static long send_loop(struct sd_socket *s, int fd, struct cursor *c, int flags)
             continue;
         }
         r = wait_until(s, fd, POLLOUT, SO_SNDTIMEO, done > 0, &deadline);
+        waited = true;
         if (r < 0)
             return done ? done : r;
     }
@@ -408,7 +439,8 @@ static uint32_t end_event(struct sd_socket *s, uint32_t flags)
 {
     if (flags & SD_TX_MOVED) /* the kernel tells of a reset behind what it has, too */
         return SD_RING_RX_EV_MOVED;
-    if ((flags & SD_TX_RESET) && !(flags & SD_TX_FIN)) /* what follows its end breaks our direction only */
+    bool both = s->family == AF_UNIX || !(flags & SD_TX_FIN); /* or what follows its end breaks our direction only */
+    if ((flags & SD_TX_RESET) && both)
         return SD_RING_RX_EV_BREAK;
     if (flags & (SD_TX_FIN | SD_TX_CLOSED))
         return SD_RING_RX_EV_FIN;
@@ -456,8 +488,18 @@ static long reset_error(struct sd_socket *s)
     return take_error(s);
 }
 
+static bool unix_reset_untold(struct sd_socket *s)
+{
+    bool unsettled =
+        SD_STATE_OF(&s->teardown) != SD_TEARDOWN_RESET && (sd_load_acquire(&s->rx.dir->p.flags) & SD_TX_RESET);
+    return s->family == AF_UNIX && (unsettled || sd_load(&s->error) == ECONNRESET);
+}
+
+/* A Unix connection tells of a reset behind an end that it gave, too. */
 static long end_of_stream(struct sd_socket *s)
 {
+    if (sd_unlikely(unix_reset_untold(s)))
+        return -ECONNRESET;
     return s->rx.m.state == SD_RING_RX_BROKEN && sd_load(&s->error) == ECONNRESET ? take_error(s) : 0;
 }
 
@@ -512,72 +554,6 @@ static long recv_once(struct sd_socket *s, struct cursor *c, int flags)
     }
     settle_violation(s);
     return r == -ECONNRESET ? reset_error(s) : r;
-}
-
-/* A receive would find no byte, and take the error, or pass over the urgent byte: both belong to the next call. */
-static bool adds_nothing(int fd, int flags)
-{
-    struct pollfd p = {.fd = fd, .events = POLLPRI};
-    int there = 0;
-    sd_sys_ioctl(fd, FIONREAD, &there);
-    if (there > 0)
-        return false;
-    return (flags & MSG_DONTWAIT) || sd_sys_ppoll(&p, 1, &(struct timespec){0}, NULL) == 1;
-}
-
-/* The rest of what the program wants after the connection moved in the middle of it. */
-static long recv_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, int flags)
-{
-    long done = 0;
-    fd = sd_call_hold(s, fd);
-    while (c->left) {
-        size_t run = cursor_run(c, c->left);
-        if (run && adds_nothing(fd, flags))
-            break;
-        long r = run ? sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL) : 0;
-        if (r > 0) {
-            sd_count_kernel(fd, 0, r);
-            done += r;
-        }
-        if (r >= 0)
-            cursor_skip(c, (size_t)r);
-        if (r < (long)run)
-            break;
-    }
-    return done;
-}
-
-static long recv_strays(struct sd_socket *s, int fd, struct cursor *c, int flags)
-{
-    size_t n = sd_min_u64(cursor_run(c, c->left), sd_move_strays(s, fd));
-    long r = n ? sd_sys_recvfrom(fd, cursor_at(c), n, flags | MSG_DONTWAIT, NULL, NULL) : -EAGAIN;
-    if (r <= 0)
-        return -EAGAIN;
-    sd_count_kernel(fd, 0, r);
-    cursor_skip(c, (size_t)r);
-    if (!(flags & MSG_PEEK))
-        sd_move_strays(s, fd);
-    return r;
-}
-
-/* What came out of the ring may be the first part only of what Linux would have given. */
-static long recv_behind(struct sd_socket *s, int fd, struct cursor *c, int flags, long seen)
-{
-    if (c->left)
-        sd_offer_accepted(s); /* or we know nothing of a move */
-    if (c->left && (flags & MSG_PEEK))
-        return sd_move_peek_behind(s, fd, (uint64_t)seen, &(struct sd_place){c->iov, c->count, c->offset}, flags);
-    uint32_t mode = sd_load_acquire(&s->mode);
-    bool unmoved = mode == SD_MODE_RING && !sd_move_received(s);
-    if (!c->left || unmoved || (mode != SD_MODE_RING && mode != SD_MODE_KERNEL))
-        return 0;
-    return recv_rest_by_kernel(s, fd, c, flags | MSG_DONTWAIT);
-}
-
-static long recv_behind_one(struct sd_socket *s, int fd, const struct iovec *rest, int flags)
-{
-    struct cursor c;
-    return cursor_start(&c, rest, 1) ? recv_behind(s, fd, &c, flags, 0) : 0;
 }
 
 static bool wants_all(const struct cursor *c, int flags)
@@ -665,9 +641,9 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
         fd = sd_call_fd(s, fd); /* the caller may have waited, too */
         long r = sd_load(&s->mode) == SD_MODE_PENDING ? -EAGAIN : recv_once(s, &at, flags);
         if (sd_unlikely(r == -EAGAIN && sd_move_has_strays(s)))
-            r = recv_strays(s, fd, &at, flags);
+            r = sd_recv_strays(s, fd, &at, flags);
         if (r == SD_PASS && done)
-            return done + recv_rest_by_kernel(s, fd, c, flags);
+            return done + sd_recv_rest_by_kernel(s, fd, c, flags);
         if (r == SD_PASS)
             return pass_to_kernel(s, fd, flags, deadline);
         if (r > 0 && at.left && peeks_for_all(flags) && blocks(s, flags) && !sd_is_away(s)) {
@@ -684,7 +660,7 @@ static long recv_loop(struct sd_socket *s, int fd, struct cursor *c, int flags, 
             done += r;
         bool more = wants_all(c, flags) || (below_mark(s, c, done) && blocks(s, flags));
         if (r > 0 && (!more || (flags & MSG_PEEK))) /* a look that begins anew counts nothing twice */
-            return done + recv_behind(s, fd, c, flags, r);
+            return done + sd_recv_behind(s, fd, c, flags, r);
         if (r == 0 || (r < 0 && r != -EAGAIN))
             return done ? done : r == -EDEADLK ? -EAGAIN : r;
         if (r < 0 && !blocks(s, flags))
@@ -710,6 +686,8 @@ static long recv_entered(struct sd_socket *s, int fd, const struct iovec *iov, s
                          uint64_t deadline)
 {
     struct cursor c;
+    if (s->family == AF_UNIX)
+        flags &= ~MSG_TRUNC; /* means nothing to its streams */
     cursor_start(&c, iov, count);
     long r = c.left ? recv_loop(s, fd, &c, flags, deadline) : await_byte(s, fd, flags);
     return closed_meanwhile(s, fd, r) ? sd_call_recv(s, fd, iov, count, flags) : r;
@@ -756,7 +734,7 @@ long sd_recv_slow(int fd, void *buf, size_t n, int flags, bool empty)
         r = recv_entered(s, fd, &iov, 1, flags, deadline);
     if (behind) {
         struct iovec rest = {.iov_base = (uint8_t *)buf + r, .iov_len = n - (size_t)r};
-        r += recv_behind_one(s, sd_call_fd(s, fd), &rest, flags);
+        r += sd_recv_behind_one(s, sd_call_fd(s, fd), &rest, flags);
     }
     sd_call_leave(&call);
     return r;
@@ -769,7 +747,7 @@ long sd_recv_behind_plain(int fd, struct sd_socket *s, void *buf, size_t n, int 
     /* also one that moved while we told the peer of the room; but no other that got the number meanwhile */
     if (sd_socket_here(fd) != s || !sd_call_enter(&call, fd, s))
         return 0;
-    long r = recv_behind_one(s, fd, &iov, flags);
+    long r = sd_recv_behind_one(s, fd, &iov, flags);
     sd_call_leave(&call);
     return r;
 }

@@ -119,6 +119,7 @@ enum sd_reason {
     SD_REASON_DRAINED = 28,
     SD_REASON_HANDED_ON = 29,
     SD_REASON_CAME_BACK = 30,
+    SD_REASON_NAMED = 31,
 };
 struct sd_producer {
     uint64_t tail;
@@ -249,7 +250,10 @@ struct sd_msg_listener {
 struct sd_msg_destination {
     uint8_t ip[16];
     uint16_t port;
+    uint16_t family;
+    uint16_t name_bytes;
     uint64_t full_lease;
+    uint8_t name[108];
     ...;
 };
 struct sd_msg_after {
@@ -730,15 +734,16 @@ enum sd_teardown_state {
     SD_TEARDOWN_RESET = 6,
 };
 enum sd_teardown_event {
-    SD_TEARDOWN_EV_SHUT_WR = 0,
-    SD_TEARDOWN_EV_SHUT_RD = 1,
-    SD_TEARDOWN_EV_CLOSE = 2,
-    SD_TEARDOWN_EV_PEER_FIN = 3,
-    SD_TEARDOWN_EV_PEER_CLOSED = 4,
-    SD_TEARDOWN_EV_PEER_DEAF = 5,
-    SD_TEARDOWN_EV_PEER_RESET = 6,
-    SD_TEARDOWN_EV_PEER_GONE = 7,
-    SD_TEARDOWN_EV_TO_KERNEL = 8,
+    SD_TEARDOWN_EV_UNIX = 0,
+    SD_TEARDOWN_EV_SHUT_WR = 1,
+    SD_TEARDOWN_EV_SHUT_RD = 2,
+    SD_TEARDOWN_EV_CLOSE = 3,
+    SD_TEARDOWN_EV_PEER_FIN = 4,
+    SD_TEARDOWN_EV_PEER_CLOSED = 5,
+    SD_TEARDOWN_EV_PEER_DEAF = 6,
+    SD_TEARDOWN_EV_PEER_RESET = 7,
+    SD_TEARDOWN_EV_PEER_GONE = 8,
+    SD_TEARDOWN_EV_TO_KERNEL = 9,
 };
 enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_FIN = 1,
@@ -746,25 +751,28 @@ enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_RESET = 3,
     SD_TEARDOWN_DO_PUBLISH_DEAF = 4,
     SD_TEARDOWN_DO_RESET_PEER = 5,
-    SD_TEARDOWN_DO_DELIVER_EOF = 6,
-    SD_TEARDOWN_DO_LAST_SEND = 7,
-    SD_TEARDOWN_DO_REFUSED_SEND = 8,
-    SD_TEARDOWN_DO_BREAK_SEND = 9,
-    SD_TEARDOWN_DO_RAISE_RESET = 10,
-    SD_TEARDOWN_DO_RELEASE_SLOT = 11,
-    SD_TEARDOWN_DO_CLOSE_COMPANION = 12,
-    SD_TEARDOWN_DO_BREAK_COMPANION = 13,
-    SD_TEARDOWN_DO_FORGET_ERROR = 14,
+    SD_TEARDOWN_DO_WAKE_SENDERS = 6,
+    SD_TEARDOWN_DO_DELIVER_EOF = 7,
+    SD_TEARDOWN_DO_LAST_SEND = 8,
+    SD_TEARDOWN_DO_REFUSED_SEND = 9,
+    SD_TEARDOWN_DO_BREAK_SEND = 10,
+    SD_TEARDOWN_DO_SHUT_SEND = 11,
+    SD_TEARDOWN_DO_RAISE_RESET = 12,
+    SD_TEARDOWN_DO_RELEASE_SLOT = 13,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 14,
+    SD_TEARDOWN_DO_BREAK_COMPANION = 15,
+    SD_TEARDOWN_DO_FORGET_ERROR = 16,
 };
 struct sd_teardown {
     uint32_t state;
     uint8_t shut_read;
+    uint8_t at_once;
 };
 void sd_teardown_start(struct sd_teardown *m);
 uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg);
 extern const char *const sd_teardown_state_name[7];
-extern const char *const sd_teardown_event_name[9];
-extern const char *const sd_teardown_effect_name[15];
+extern const char *const sd_teardown_event_name[10];
+extern const char *const sd_teardown_effect_name[17];
 enum sd_mover_state {
     SD_MOVER_RINGS = 0,
     SD_MOVER_OUT = 1,

@@ -144,9 +144,10 @@ enum sd_reason {
     SD_REASON_DRAINED = 28,
     SD_REASON_HANDED_ON = 29,
     SD_REASON_CAME_BACK = 30,
+    SD_REASON_NAMED = 31,
 };
-#define SD_REASON_COUNT 31u
-__attribute__((unused)) static const char *const sd_reason_name[31] = {
+#define SD_REASON_COUNT 32u
+__attribute__((unused)) static const char *const sd_reason_name[32] = {
     "accelerated",
     "new",
     "no_monitor",
@@ -178,9 +179,10 @@ __attribute__((unused)) static const char *const sd_reason_name[31] = {
     "drained",
     "handed_on",
     "came_back",
+    "named",
 };
 
-__attribute__((unused)) static const char *const sd_reason_text[31] = {
+__attribute__((unused)) static const char *const sd_reason_text[32] = {
     "",
     "not connected yet",
     "no monitor could be reached",
@@ -212,6 +214,7 @@ __attribute__((unused)) static const char *const sd_reason_text[31] = {
     "an administrator drained the program, or the one at the other end",
     "it was passed on or inherited, and the other end has not joined yet",
     "it was handed on, came back into shared memory, and left it again to close",
+    "the client's end of a Unix connection has a name of its own",
 };
 
 /* A line, written by the producer of a direction. */
@@ -273,11 +276,11 @@ _Static_assert(offsetof(struct sd_direction, data_wait) == 64, "direction.data_w
 _Static_assert(offsetof(struct sd_direction, c) == 128, "direction.c");
 _Static_assert(offsetof(struct sd_direction, room_wait) == 160, "direction.room_wait");
 
-/* An Internet address and port as seen by the client; IPv4 as v4-mapped. */
+/* An Internet address and port as seen by the client, IPv4 as v4-mapped; or the name of a Unix socket. */
 struct sd_address {
-    uint8_t ip[16]; /* Network order. */
-    uint16_t port; /* Host order. */
-    uint16_t family; /* AF_INET or AF_INET6 of the client's socket. */
+    uint8_t ip[16]; /* Network order. AF_UNIX: the last 16 bytes; an abstract name keeps its NUL. */
+    uint16_t port; /* Host order. AF_UNIX: of a name that the kernel chose, the number's last 16 bits. */
+    uint16_t family; /* AF_INET, AF_INET6 or AF_UNIX of the client's socket. */
     uint8_t padding_3[4];
 };
 _Static_assert(sizeof(struct sd_address) == 24, "size of address");
@@ -480,15 +483,22 @@ _Static_assert(offsetof(struct sd_msg_listener, listener_id) == 0, "msg_listener
 
 /* Where a client wants to go. */
 struct sd_msg_destination {
-    uint8_t ip[16]; /* Network order, IPv4 as v4-mapped. */
+    uint8_t ip[16]; /* Network order, IPv4 as v4-mapped. AF_UNIX: device and inode of the file. */
     uint16_t port; /* Host order. */
-    uint8_t padding_2[6];
+    uint16_t family; /* AF_UNIX, or anything else for an Internet address. */
+    uint16_t name_bytes; /* AF_UNIX: length of an abstract name; 0 where a file is meant. */
+    uint8_t padding_4[2];
     uint64_t full_lease; /* A lease whose slots are all taken, or 0. */
+    uint8_t name[108]; /* AF_UNIX: the abstract name, without its NUL. */
+    uint8_t padding_6[4];
 };
-_Static_assert(sizeof(struct sd_msg_destination) == 32, "size of msg_destination");
+_Static_assert(sizeof(struct sd_msg_destination) == 144, "size of msg_destination");
 _Static_assert(offsetof(struct sd_msg_destination, ip) == 0, "msg_destination.ip");
 _Static_assert(offsetof(struct sd_msg_destination, port) == 16, "msg_destination.port");
+_Static_assert(offsetof(struct sd_msg_destination, family) == 18, "msg_destination.family");
+_Static_assert(offsetof(struct sd_msg_destination, name_bytes) == 20, "msg_destination.name_bytes");
 _Static_assert(offsetof(struct sd_msg_destination, full_lease) == 24, "msg_destination.full_lease");
+_Static_assert(offsetof(struct sd_msg_destination, name) == 32, "msg_destination.name");
 
 /* Which leases are known. */
 struct sd_msg_after {

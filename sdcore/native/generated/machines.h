@@ -1800,15 +1800,16 @@ enum sd_teardown_state {
     SD_TEARDOWN_RESET = 6,
 };
 enum sd_teardown_event {
-    SD_TEARDOWN_EV_SHUT_WR = 0,
-    SD_TEARDOWN_EV_SHUT_RD = 1,
-    SD_TEARDOWN_EV_CLOSE = 2,
-    SD_TEARDOWN_EV_PEER_FIN = 3,
-    SD_TEARDOWN_EV_PEER_CLOSED = 4,
-    SD_TEARDOWN_EV_PEER_DEAF = 5,
-    SD_TEARDOWN_EV_PEER_RESET = 6,
-    SD_TEARDOWN_EV_PEER_GONE = 7,
-    SD_TEARDOWN_EV_TO_KERNEL = 8,
+    SD_TEARDOWN_EV_UNIX = 0,
+    SD_TEARDOWN_EV_SHUT_WR = 1,
+    SD_TEARDOWN_EV_SHUT_RD = 2,
+    SD_TEARDOWN_EV_CLOSE = 3,
+    SD_TEARDOWN_EV_PEER_FIN = 4,
+    SD_TEARDOWN_EV_PEER_CLOSED = 5,
+    SD_TEARDOWN_EV_PEER_DEAF = 6,
+    SD_TEARDOWN_EV_PEER_RESET = 7,
+    SD_TEARDOWN_EV_PEER_GONE = 8,
+    SD_TEARDOWN_EV_TO_KERNEL = 9,
 };
 enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_FIN = 1,
@@ -1816,22 +1817,25 @@ enum sd_teardown_effect {
     SD_TEARDOWN_DO_PUBLISH_RESET = 3,
     SD_TEARDOWN_DO_PUBLISH_DEAF = 4,
     SD_TEARDOWN_DO_RESET_PEER = 5,
-    SD_TEARDOWN_DO_DELIVER_EOF = 6,
-    SD_TEARDOWN_DO_LAST_SEND = 7,
-    SD_TEARDOWN_DO_REFUSED_SEND = 8,
-    SD_TEARDOWN_DO_BREAK_SEND = 9,
-    SD_TEARDOWN_DO_RAISE_RESET = 10,
-    SD_TEARDOWN_DO_RELEASE_SLOT = 11,
-    SD_TEARDOWN_DO_CLOSE_COMPANION = 12,
-    SD_TEARDOWN_DO_BREAK_COMPANION = 13,
-    SD_TEARDOWN_DO_FORGET_ERROR = 14,
+    SD_TEARDOWN_DO_WAKE_SENDERS = 6,
+    SD_TEARDOWN_DO_DELIVER_EOF = 7,
+    SD_TEARDOWN_DO_LAST_SEND = 8,
+    SD_TEARDOWN_DO_REFUSED_SEND = 9,
+    SD_TEARDOWN_DO_BREAK_SEND = 10,
+    SD_TEARDOWN_DO_SHUT_SEND = 11,
+    SD_TEARDOWN_DO_RAISE_RESET = 12,
+    SD_TEARDOWN_DO_RELEASE_SLOT = 13,
+    SD_TEARDOWN_DO_CLOSE_COMPANION = 14,
+    SD_TEARDOWN_DO_BREAK_COMPANION = 15,
+    SD_TEARDOWN_DO_FORGET_ERROR = 16,
 };
 __attribute__((unused)) static const char *const sd_teardown_state_name[7] = {"OPEN", "LOCAL_SHUT", "PEER_SHUT", "DEAF", "BOTH_SHUT", "CLOSED", "RESET"};
-__attribute__((unused)) static const char *const sd_teardown_event_name[9] = {"SHUT_WR", "SHUT_RD", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_DEAF", "PEER_RESET", "PEER_GONE", "TO_KERNEL"};
-__attribute__((unused)) static const char *const sd_teardown_effect_name[15] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "PUBLISH_DEAF", "RESET_PEER", "DELIVER_EOF", "LAST_SEND", "REFUSED_SEND", "BREAK_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION", "BREAK_COMPANION", "FORGET_ERROR"};
+__attribute__((unused)) static const char *const sd_teardown_event_name[10] = {"UNIX", "SHUT_WR", "SHUT_RD", "CLOSE", "PEER_FIN", "PEER_CLOSED", "PEER_DEAF", "PEER_RESET", "PEER_GONE", "TO_KERNEL"};
+__attribute__((unused)) static const char *const sd_teardown_effect_name[17] = {"", "PUBLISH_FIN", "PUBLISH_CLOSED", "PUBLISH_RESET", "PUBLISH_DEAF", "RESET_PEER", "WAKE_SENDERS", "DELIVER_EOF", "LAST_SEND", "REFUSED_SEND", "BREAK_SEND", "SHUT_SEND", "RAISE_RESET", "RELEASE_SLOT", "CLOSE_COMPANION", "BREAK_COMPANION", "FORGET_ERROR"};
 struct sd_teardown {
     uint32_t state;
     uint8_t shut_read;
+    uint8_t at_once;
     SD_RECORDED
 };
 
@@ -1839,16 +1843,23 @@ static inline void sd_teardown_start(struct sd_teardown *m)
 {
     m->state = SD_TEARDOWN_OPEN;
     m->shut_read = 0u;
+    m->at_once = 0u;
 }
 
 static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, uint64_t arg)
 {
     (void)arg;
     switch (event) {
+    case SD_TEARDOWN_EV_UNIX:
+        switch (m->state) {
+        case SD_TEARDOWN_OPEN:
+            m->at_once = (uint8_t)(1ULL); return 0; /* OPEN UNIX at_once = 1; -> OPEN */
+        }
+        break;
     case SD_TEARDOWN_EV_SHUT_WR:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
-            if ((uint64_t)m->shut_read > 0ULL) { SD_BECOME(m, SD_TEARDOWN_LOCAL_SHUT); return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_DEAF << 8; } /* OPEN SHUT_WR [shut_read > 0] PUBLISH_FIN PUBLISH_DEAF -> LOCAL_SHUT */
+            if ((uint64_t)m->shut_read > (uint64_t)m->at_once) { SD_BECOME(m, SD_TEARDOWN_LOCAL_SHUT); return SD_TEARDOWN_DO_PUBLISH_FIN | (uint32_t)SD_TEARDOWN_DO_PUBLISH_DEAF << 8; } /* OPEN SHUT_WR [shut_read > at_once] PUBLISH_FIN PUBLISH_DEAF -> LOCAL_SHUT */
             SD_BECOME(m, SD_TEARDOWN_LOCAL_SHUT); return SD_TEARDOWN_DO_PUBLISH_FIN; /* OPEN SHUT_WR PUBLISH_FIN -> LOCAL_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
             return 0; /* LOCAL_SHUT SHUT_WR -> LOCAL_SHUT */
@@ -1865,9 +1876,11 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_SHUT_RD:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
+            if ((uint64_t)m->at_once > (uint64_t)m->shut_read) { m->shut_read = (uint8_t)(1ULL); return SD_TEARDOWN_DO_PUBLISH_DEAF | (uint32_t)SD_TEARDOWN_DO_WAKE_SENDERS << 8; } /* OPEN SHUT_RD [at_once > shut_read] shut_read = 1; PUBLISH_DEAF WAKE_SENDERS -> OPEN */
             m->shut_read = (uint8_t)(1ULL); return 0; /* OPEN SHUT_RD shut_read = 1; -> OPEN */
         case SD_TEARDOWN_LOCAL_SHUT:
             if ((uint64_t)m->shut_read > 0ULL) { return 0; } /* LOCAL_SHUT SHUT_RD [shut_read > 0] -> LOCAL_SHUT */
+            if ((uint64_t)m->at_once > 0ULL) { m->shut_read = (uint8_t)(1ULL); return SD_TEARDOWN_DO_PUBLISH_DEAF | (uint32_t)SD_TEARDOWN_DO_WAKE_SENDERS << 8; } /* LOCAL_SHUT SHUT_RD [at_once > 0] shut_read = 1; PUBLISH_DEAF WAKE_SENDERS -> LOCAL_SHUT */
             m->shut_read = (uint8_t)(1ULL); return SD_TEARDOWN_DO_PUBLISH_DEAF; /* LOCAL_SHUT SHUT_RD shut_read = 1; PUBLISH_DEAF -> LOCAL_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
             return 0; /* PEER_SHUT SHUT_RD -> PEER_SHUT */
@@ -1921,10 +1934,12 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_PEER_CLOSED:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
+            if ((uint64_t)m->at_once > 0ULL) { SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_SHUT_SEND << 8; } /* OPEN PEER_CLOSED [at_once > 0] DELIVER_EOF SHUT_SEND -> BOTH_SHUT */
             SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_CLOSED DELIVER_EOF LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
             SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_CLOSED DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
+            if ((uint64_t)m->at_once > 0ULL) { SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_SHUT_SEND; } /* PEER_SHUT PEER_CLOSED [at_once > 0] SHUT_SEND -> BOTH_SHUT */
             return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_CLOSED LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_DEAF:
             SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_LAST_SEND; /* DEAF PEER_CLOSED LAST_SEND -> PEER_SHUT */
@@ -1939,10 +1954,13 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
     case SD_TEARDOWN_EV_PEER_DEAF:
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
+            if ((uint64_t)m->at_once > 0ULL) { SD_BECOME(m, SD_TEARDOWN_LOCAL_SHUT); return SD_TEARDOWN_DO_SHUT_SEND; } /* OPEN PEER_DEAF [at_once > 0] SHUT_SEND -> LOCAL_SHUT */
             SD_BECOME(m, SD_TEARDOWN_DEAF); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_REFUSED_SEND << 8; /* OPEN PEER_DEAF DELIVER_EOF REFUSED_SEND -> DEAF */
         case SD_TEARDOWN_LOCAL_SHUT:
+            if ((uint64_t)m->at_once > 0ULL) { return 0; } /* LOCAL_SHUT PEER_DEAF [at_once > 0] -> LOCAL_SHUT */
             SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_DEAF DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
+            if ((uint64_t)m->at_once > 0ULL) { SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_SHUT_SEND; } /* PEER_SHUT PEER_DEAF [at_once > 0] SHUT_SEND -> BOTH_SHUT */
             SD_BECOME(m, SD_TEARDOWN_DEAF); return SD_TEARDOWN_DO_REFUSED_SEND; /* PEER_SHUT PEER_DEAF REFUSED_SEND -> DEAF */
         case SD_TEARDOWN_DEAF:
             return 0; /* DEAF PEER_DEAF -> DEAF */
@@ -1961,6 +1979,7 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
         case SD_TEARDOWN_LOCAL_SHUT:
             SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; /* LOCAL_SHUT PEER_RESET RAISE_RESET -> RESET */
         case SD_TEARDOWN_PEER_SHUT:
+            if ((uint64_t)m->at_once > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; } /* PEER_SHUT PEER_RESET [at_once > 0] RAISE_RESET -> RESET */
             SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_BREAK_SEND; /* PEER_SHUT PEER_RESET BREAK_SEND -> RESET */
         case SD_TEARDOWN_DEAF:
             SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RESET_PEER | (uint32_t)SD_TEARDOWN_DO_BREAK_SEND << 8; /* DEAF PEER_RESET RESET_PEER BREAK_SEND -> RESET */
@@ -1976,11 +1995,14 @@ static inline uint32_t sd_teardown_step(struct sd_teardown *m, uint32_t event, u
         switch (m->state) {
         case SD_TEARDOWN_OPEN:
             if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; } /* OPEN PEER_GONE [arg > 0] RAISE_RESET -> RESET */
+            if ((uint64_t)m->at_once > 0ULL) { SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_SHUT_SEND << 8; } /* OPEN PEER_GONE [at_once > 0] DELIVER_EOF SHUT_SEND -> BOTH_SHUT */
             SD_BECOME(m, SD_TEARDOWN_PEER_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF | (uint32_t)SD_TEARDOWN_DO_LAST_SEND << 8; /* OPEN PEER_GONE DELIVER_EOF LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_LOCAL_SHUT:
             if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; } /* LOCAL_SHUT PEER_GONE [arg > 0] RAISE_RESET -> RESET */
             SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_DELIVER_EOF; /* LOCAL_SHUT PEER_GONE DELIVER_EOF -> BOTH_SHUT */
         case SD_TEARDOWN_PEER_SHUT:
+            if (((uint64_t)m->at_once > 0ULL) && (arg > 0ULL)) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_RAISE_RESET; } /* PEER_SHUT PEER_GONE [at_once > 0 && arg > 0] RAISE_RESET -> RESET */
+            if ((uint64_t)m->at_once > 0ULL) { SD_BECOME(m, SD_TEARDOWN_BOTH_SHUT); return SD_TEARDOWN_DO_SHUT_SEND; } /* PEER_SHUT PEER_GONE [at_once > 0] SHUT_SEND -> BOTH_SHUT */
             if (arg > 0ULL) { SD_BECOME(m, SD_TEARDOWN_RESET); return SD_TEARDOWN_DO_BREAK_SEND; } /* PEER_SHUT PEER_GONE [arg > 0] BREAK_SEND -> RESET */
             return SD_TEARDOWN_DO_LAST_SEND; /* PEER_SHUT PEER_GONE LAST_SEND -> PEER_SHUT */
         case SD_TEARDOWN_DEAF:

@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 3404804625u /* checksum of the tables */
+#define SD_RECORD_TABLES 757881063u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -1381,136 +1381,149 @@ static inline uint32_t sd_teardown_row(const struct sd_teardown *m, uint32_t eve
     (void)arg;
     switch (event << 8 | m->state) {
     case 0 << 8 | 0:
-        if ((uint64_t)m->shut_read > 0ULL) return 0;
-        return 1;
+        return 0;
     case 1 << 8 | 0:
+        if ((uint64_t)m->shut_read > (uint64_t)m->at_once) return 1;
         return 2;
     case 2 << 8 | 0:
-        if (arg > 0ULL) return 3;
+        if ((uint64_t)m->at_once > (uint64_t)m->shut_read) return 3;
         return 4;
     case 3 << 8 | 0:
-        return 5;
-    case 4 << 8 | 0:
+        if (arg > 0ULL) return 5;
         return 6;
-    case 5 << 8 | 0:
+    case 4 << 8 | 0:
         return 7;
+    case 5 << 8 | 0:
+        if ((uint64_t)m->at_once > 0ULL) return 8;
+        return 9;
     case 6 << 8 | 0:
-        return 8;
-    case 7 << 8 | 0:
-        if (arg > 0ULL) return 9;
-        return 10;
-    case 8 << 8 | 0:
+        if ((uint64_t)m->at_once > 0ULL) return 10;
         return 11;
-    case 1 << 8 | 1:
-        if ((uint64_t)m->shut_read > 0ULL) return 12;
-        return 13;
-    case 2 << 8 | 1:
-        if (arg > 0ULL) return 14;
+    case 7 << 8 | 0:
+        return 12;
+    case 8 << 8 | 0:
+        if (arg > 0ULL) return 13;
+        if ((uint64_t)m->at_once > 0ULL) return 14;
         return 15;
-    case 3 << 8 | 1:
+    case 9 << 8 | 0:
         return 16;
-    case 4 << 8 | 1:
-        return 17;
-    case 5 << 8 | 1:
-        return 18;
-    case 6 << 8 | 1:
+    case 2 << 8 | 1:
+        if ((uint64_t)m->shut_read > 0ULL) return 17;
+        if ((uint64_t)m->at_once > 0ULL) return 18;
         return 19;
-    case 7 << 8 | 1:
+    case 3 << 8 | 1:
         if (arg > 0ULL) return 20;
         return 21;
-    case 0 << 8 | 1:
+    case 4 << 8 | 1:
         return 22;
-    case 8 << 8 | 1:
+    case 5 << 8 | 1:
         return 23;
-    case 0 << 8 | 2:
-        return 24;
-    case 2 << 8 | 2:
-        if (arg > 0ULL) return 25;
+    case 6 << 8 | 1:
+        if ((uint64_t)m->at_once > 0ULL) return 24;
+        return 25;
+    case 7 << 8 | 1:
         return 26;
-    case 4 << 8 | 2:
-        return 27;
-    case 5 << 8 | 2:
+    case 8 << 8 | 1:
+        if (arg > 0ULL) return 27;
         return 28;
-    case 6 << 8 | 2:
+    case 1 << 8 | 1:
         return 29;
-    case 7 << 8 | 2:
-        if (arg > 0ULL) return 30;
-        return 31;
+    case 9 << 8 | 1:
+        return 30;
     case 1 << 8 | 2:
-        return 32;
+        return 31;
     case 3 << 8 | 2:
+        if (arg > 0ULL) return 32;
         return 33;
-    case 8 << 8 | 2:
-        return 34;
-    case 0 << 8 | 3:
+    case 5 << 8 | 2:
+        if ((uint64_t)m->at_once > 0ULL) return 34;
         return 35;
-    case 2 << 8 | 3:
-        if (arg > 0ULL) return 36;
+    case 6 << 8 | 2:
+        if ((uint64_t)m->at_once > 0ULL) return 36;
         return 37;
-    case 4 << 8 | 3:
-        return 38;
-    case 6 << 8 | 3:
+    case 7 << 8 | 2:
+        if ((uint64_t)m->at_once > 0ULL) return 38;
         return 39;
-    case 7 << 8 | 3:
-        if (arg > 0ULL) return 40;
-        return 41;
-    case 1 << 8 | 3:
-        return 42;
-    case 3 << 8 | 3:
+    case 8 << 8 | 2:
+        if (((uint64_t)m->at_once > 0ULL) && (arg > 0ULL)) return 40;
+        if ((uint64_t)m->at_once > 0ULL) return 41;
+        if (arg > 0ULL) return 42;
         return 43;
-    case 5 << 8 | 3:
+    case 2 << 8 | 2:
         return 44;
-    case 8 << 8 | 3:
+    case 4 << 8 | 2:
         return 45;
-    case 2 << 8 | 4:
-        if (arg > 0ULL) return 46;
+    case 9 << 8 | 2:
+        return 46;
+    case 1 << 8 | 3:
         return 47;
-    case 6 << 8 | 4:
-        return 48;
-    case 7 << 8 | 4:
-        if (arg > 0ULL) return 49;
+    case 3 << 8 | 3:
+        if (arg > 0ULL) return 48;
+        return 49;
+    case 5 << 8 | 3:
         return 50;
-    case 0 << 8 | 4:
+    case 7 << 8 | 3:
         return 51;
-    case 1 << 8 | 4:
-        return 52;
-    case 3 << 8 | 4:
+    case 8 << 8 | 3:
+        if (arg > 0ULL) return 52;
         return 53;
-    case 4 << 8 | 4:
+    case 2 << 8 | 3:
         return 54;
-    case 5 << 8 | 4:
+    case 4 << 8 | 3:
         return 55;
-    case 8 << 8 | 4:
+    case 6 << 8 | 3:
         return 56;
-    case 2 << 8 | 6:
+    case 9 << 8 | 3:
         return 57;
-    case 8 << 8 | 6:
+    case 3 << 8 | 4:
         if (arg > 0ULL) return 58;
         return 59;
-    case 0 << 8 | 6:
+    case 7 << 8 | 4:
         return 60;
-    case 1 << 8 | 6:
-        return 61;
-    case 3 << 8 | 6:
+    case 8 << 8 | 4:
+        if (arg > 0ULL) return 61;
         return 62;
-    case 4 << 8 | 6:
+    case 1 << 8 | 4:
         return 63;
-    case 5 << 8 | 6:
+    case 2 << 8 | 4:
         return 64;
-    case 6 << 8 | 6:
+    case 4 << 8 | 4:
         return 65;
-    case 7 << 8 | 6:
+    case 5 << 8 | 4:
         return 66;
-    case 3 << 8 | 5:
+    case 6 << 8 | 4:
         return 67;
-    case 4 << 8 | 5:
+    case 9 << 8 | 4:
         return 68;
-    case 5 << 8 | 5:
+    case 3 << 8 | 6:
         return 69;
-    case 6 << 8 | 5:
-        return 70;
-    case 7 << 8 | 5:
+    case 9 << 8 | 6:
+        if (arg > 0ULL) return 70;
         return 71;
+    case 1 << 8 | 6:
+        return 72;
+    case 2 << 8 | 6:
+        return 73;
+    case 4 << 8 | 6:
+        return 74;
+    case 5 << 8 | 6:
+        return 75;
+    case 6 << 8 | 6:
+        return 76;
+    case 7 << 8 | 6:
+        return 77;
+    case 8 << 8 | 6:
+        return 78;
+    case 4 << 8 | 5:
+        return 79;
+    case 5 << 8 | 5:
+        return 80;
+    case 6 << 8 | 5:
+        return 81;
+    case 7 << 8 | 5:
+        return 82;
+    case 8 << 8 | 5:
+        return 83;
     }
     return 65535;
 }
@@ -1520,7 +1533,7 @@ static inline struct sd_record sd_teardown_line(const struct sd_teardown *m, uin
     return (struct sd_record) {
         .instance = m->instance, .step = m->steps, .event = (uint8_t)event,
         .machine = 12, .before = (uint8_t)m->state, .after = (uint8_t)m->state,
-        .row = 65535, .registers = {m->shut_read, 0},
+        .row = 65535, .registers = {m->shut_read | (uint64_t)m->at_once << 8, 0},
     };
 }
 

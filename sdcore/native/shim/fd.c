@@ -223,7 +223,10 @@ static int io_control(int fd, unsigned long request, void *arg)
     switch (request) {
     case FIONBIO: return set_nonblock(fd, arg);
     case FIONREAD: r = counted(sd_unread_bytes(fd), arg); break;
-    case SIOCOUTQNSD: /* what was sent has arrived, so the same */
+    case SIOCOUTQNSD: /* what was sent has arrived, so the same; AF_UNIX does not know it */
+        if (sd_family_of(fd) == AF_UNIX)
+            break;
+        __attribute__((fallthrough));
     case SIOCOUTQ: r = counted(sd_unsent_bytes(fd), arg); break;
     case FIOASYNC: r = sd_stay_with_kernel(fd, SD_REASON_MOVED_SIGNAL) ?: SD_PASS; break;
     default: break;

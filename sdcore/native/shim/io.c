@@ -7,19 +7,21 @@
 #include "shim/libc.h"
 #include "shim/transfer.h"
 
+#include "core/unix.h"
+
 #include "core/plain.h" /* after shim.h, which says how the system's headers are read */
 
-/* What the kernel alone has: an urgent byte, since a peer moves before it sends one, and the error queue. Who asks for it in
- * vain stays where he is: only here is it known how the connection ended. */
-static bool is_kernels(int flags)
+/* What the kernel alone has: an urgent byte, since a peer moves before it sends one, and the error queue, which AF_UNIX does
+ * not know. Who asks for it in vain stays where he is: only here is it known how the connection ended. */
+static bool is_kernels(int fd, int flags)
 {
-    return flags & (MSG_OOB | MSG_ERRQUEUE);
+    return (flags & (MSG_OOB | MSG_ERRQUEUE)) && ((flags & MSG_OOB) || sd_family_of(fd) != AF_UNIX);
 }
 
 long sd_received(int fd, void *buf, size_t n, int flags)
 {
     sd_cancel_point();
-    if (sd_unlikely(is_kernels(flags)))
+    if (sd_unlikely(is_kernels(fd, flags)))
         return SD_PASS;
     for (;;) {
         long r = sd_recv(fd, buf, sd_clip(n), flags);
@@ -29,8 +31,10 @@ long sd_received(int fd, void *buf, size_t n, int flags)
 }
 
 /* Before the connection moves: what the kernel's does not know, because it happened in the rings. */
-static long send_urgent(int fd, int flags)
+static long send_urgent(int fd, size_t n, int flags)
 {
+    if (n == 0 && sd_family_of(fd) == AF_UNIX)
+        return SD_PASS; /* an error of its own */
     long r = sd_send(fd, "", 0, flags & ~MSG_OOB);
     if (r >= 0 || r == SD_PASS)
         r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OOB, false);
@@ -41,7 +45,7 @@ long sd_sent(int fd, const void *buf, size_t n, int flags)
 {
     sd_cancel_point();
     if (sd_unlikely(flags & MSG_OOB))
-        return send_urgent(fd, flags);
+        return send_urgent(fd, n, flags);
     for (;;) {
         long r = sd_send(fd, buf, sd_clip(n), flags);
         if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_SNDTIMEO))
@@ -63,7 +67,7 @@ long sd_vector_bytes(const struct iovec *iov, size_t count)
 long sd_received_vector(int fd, const struct iovec *iov, size_t count, int flags, int *msg_flags)
 {
     sd_cancel_point();
-    if (sd_unlikely(is_kernels(flags)))
+    if (sd_unlikely(is_kernels(fd, flags)))
         return SD_PASS;
     for (;;) {
         long r = sd_recvv(fd, iov, count, flags, msg_flags);
@@ -76,7 +80,7 @@ long sd_sent_vector(int fd, const struct iovec *iov, size_t count, int flags)
 {
     sd_cancel_point();
     if (sd_unlikely(flags & MSG_OOB))
-        return send_urgent(fd, flags);
+        return send_urgent(fd, (size_t)sd_vector_bytes(iov, count), flags);
     for (;;) {
         long r = sd_sendv(fd, iov, count, flags);
         if (sd_likely(r != -EINTR) || !sd_restarts(fd, SO_SNDTIMEO))
@@ -177,15 +181,26 @@ SD_EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 }
 SD_ALIAS(send, __send);
 
-/* A stream has no sender's address: its length becomes 0, as in Linux. */
+void sd_show_sender(int fd, long received, struct sockaddr *addr, socklen_t *len)
+{
+    bool came = received > 0 || (received == 0 && sd_unread_bytes(fd) > 0); /* it asked for nothing */
+    bool named = came && sd_family_of(fd) == AF_UNIX && !sd_is_unnamed(fd, SD_UNNAMED_PEER);
+    if (!named || sd_sys_getpeername(fd, addr, len) < 0)
+        *len = 0;
+}
+
 static SD_APART ssize_t recvfrom_ours(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
 {
     long r = sd_received(fd, buf, n, flags);
-    if (sd_unlikely(r == SD_PASS))
-        return sd_counted_in(fd, libc.recvfrom(fd, buf, n, flags, addr, len));
-    if (r >= 0 && addr && len)
+    if (sd_likely(r != SD_PASS)) {
+        if (r >= 0 && addr && len)
+            sd_show_sender(fd, r, addr, len);
+        return sd_return(r);
+    }
+    ssize_t received = sd_counted_in(fd, libc.recvfrom(fd, buf, n, flags, addr, len));
+    if (received >= 0 && addr && len && sd_is_unnamed(fd, SD_UNNAMED_PEER))
         *len = 0;
-    return sd_return(r);
+    return received;
 }
 
 ssize_t sd_do_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
@@ -199,10 +214,17 @@ SD_EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockad
     return sd_do_recvfrom(fd, buf, n, flags, addr, len);
 }
 
-/* Linux ignores the destination on a connected stream. */
+bool sd_is_connected_unix(int fd)
+{
+    return sd_family_of(fd) == AF_UNIX && sd_uses_rings(fd);
+}
+
+/* Linux ignores the destination on a connected stream of TCP. */
 static SD_APART ssize_t sendto_ours(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
                                     socklen_t len)
 {
+    if (sd_unlikely(addr && len && sd_is_connected_unix(fd)))
+        return sd_return(-EISCONN);
     long r = sd_sent(fd, buf, n, flags);
     return sd_unlikely(r == SD_PASS) ? sd_counted_out(fd, libc.sendto(fd, buf, n, flags, addr, len))
                                      : sd_return_sent(r, flags);

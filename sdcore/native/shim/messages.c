@@ -1,14 +1,16 @@
 /* Messages: sendmsg, recvmsg and the forms for several at a time.
  *
- * A stream gives no address and no control data. What a program asks for by sending control data (time stamps, record
- * types) only the kernel can do, so the connection moves there. On sockets of other kinds, sendmsg may carry
- * descriptors away: see passing.c.
+ * A stream of TCP gives no address and no control data, one of AF_UNIX both. What a program asks for by sending control
+ * data (time stamps, record types, descriptors, credentials) only the kernel can do, so the connection moves there, and
+ * who receives with a place for control data takes what lies in the rings alone, or what the kernel has alone. Of
+ * descriptors that sendmsg carries away see passing.c.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
 #include "shim/transfer.h"
 
 #include "core/sys.h"
+#include "core/unix.h"
 
 #define MESSAGES_MAX 1024
 
@@ -17,15 +19,28 @@ static long checked_message(const struct msghdr *msg)
     return msg->msg_iovlen > IOV_COUNT_MAX ? -EMSGSIZE : sd_vector_bytes(msg->msg_iov, msg->msg_iovlen);
 }
 
+/* Before the connection moves: what the kernel's does not know, because it happened in the rings. */
+static long send_control(int fd, const struct msghdr *msg, int flags)
+{
+    long r = sd_before_passing(msg);
+    if (r >= 0)
+        r = sd_send(fd, "", 0, flags);
+    if (r >= 0 || r == SD_PASS)
+        r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, false);
+    if (r >= 0)
+        r = sd_await_turn(fd, flags);
+    return r < 0 ? r : SD_PASS;
+}
+
 long sd_sent_message(int fd, const struct msghdr *msg, int flags)
 {
     long r = checked_message(msg);
     if (r < 0)
         return r;
-    if (sd_unlikely(msg->msg_control && msg->msg_controllen > 0)) {
-        r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, false);
-        return r < 0 ? r : SD_PASS;
-    }
+    if (sd_unlikely(msg->msg_name && msg->msg_namelen && sd_is_connected_unix(fd)))
+        return -EISCONN;
+    if (sd_unlikely(msg->msg_control && msg->msg_controllen > 0))
+        return send_control(fd, msg, flags);
     return sd_sent_vector(fd, msg->msg_iov, msg->msg_iovlen, flags);
 }
 
@@ -35,11 +50,13 @@ long sd_received_message(int fd, struct msghdr *msg, int flags)
     if (bytes < 0)
         return bytes;
     int msg_flags = 0;
-    long r = bytes == 0 ? sd_received(fd, NULL, 0, flags & ~MSG_CMSG_CLOEXEC)
+    if (msg->msg_control && msg->msg_controllen > 0 && sd_family_of(fd) == AF_UNIX)
+        flags |= SD_RINGS_ALONE;
+    long r = bytes == 0 ? sd_received(fd, NULL, 0, flags & ~(MSG_CMSG_CLOEXEC | SD_RINGS_ALONE))
                         : sd_received_vector(fd, msg->msg_iov, msg->msg_iovlen, flags & ~MSG_CMSG_CLOEXEC, &msg_flags);
     if (r >= 0) {
         if (msg->msg_name)
-            msg->msg_namelen = 0;
+            sd_show_sender(fd, r, msg->msg_name, &msg->msg_namelen);
         msg->msg_controllen = 0;
         msg->msg_flags = msg_flags | (flags & MSG_CMSG_CLOEXEC);
     }
@@ -67,10 +84,20 @@ SD_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     return sd_likely(!sd_socket_of(fd)) ? send_other(fd, msg, flags) : sendmsg_ours(fd, msg, flags);
 }
 
+/* After a receive that the kernel did: of the sender the program sees what it would without us. */
+static ssize_t by_kernel(int fd, struct msghdr *msg, ssize_t n)
+{
+    if (n >= 0 && msg->msg_name && sd_is_unnamed(fd, SD_UNNAMED_PEER))
+        msg->msg_namelen = 0;
+    if (n >= 0 && msg->msg_controllen > 0)
+        sd_after_passing(msg);
+    return n;
+}
+
 static SD_APART ssize_t recvmsg_ours(int fd, struct msghdr *msg, int flags)
 {
     long r = sd_received_message(fd, msg, flags);
-    return r == SD_PASS ? sd_counted_in(fd, libc.recvmsg(fd, msg, flags)) : sd_return(r);
+    return r == SD_PASS ? sd_counted_in(fd, by_kernel(fd, msg, libc.recvmsg(fd, msg, flags))) : sd_return(r);
 }
 
 static ssize_t recvmsg_other(int fd, struct msghdr *msg, int flags)
@@ -101,7 +128,7 @@ static long receive_one(int fd, struct msghdr *msg, int flags)
     long r = sd_received_message(fd, msg, flags);
     if (r != SD_PASS)
         return r;
-    r = sd_sys_recvmsg(fd, msg, flags);
+    r = by_kernel(fd, msg, sd_sys_recvmsg(fd, msg, flags));
     return r > 0 ? sd_counted_in(fd, r) : r;
 }
 

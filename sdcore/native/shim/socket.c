@@ -1,7 +1,8 @@
 /* Sockets and connections: socket, listen, accept, connect, shutdown, options.
  *
- * The kernel's socket is the companion of ours, so bind, getsockname, getpeername and most options need no entry
- * point. Options that only a kernel connection can honour move the socket there first.
+ * The kernel's socket is the companion of ours, so bind and most options need no entry point. Options that only a kernel
+ * connection can honour move the socket there first. Of a Unix connection the program must not see the name that we gave
+ * the client's end.
  */
 #include "shim/errno.h"
 #include "shim/libc.h"
@@ -12,6 +13,7 @@
 #include <netinet/tcp.h>
 
 #include "core/sys.h"
+#include "core/unix.h"
 
 /* Newer than some C libraries' headers. */
 #define TCP_OPTION_REPAIR           19
@@ -20,20 +22,22 @@
 #define TCP_OPTION_ZEROCOPY_RECEIVE 35
 #define TCP_OPTION_INQ              36
 #define SO_OPTION_ZEROCOPY          60
+#define SO_OPTION_PASSPIDFD         76
 #define SO_OPTION_TIMESTAMP_NEW     63
 #define SO_OPTION_TIMESTAMPNS_NEW   64
 #define SO_OPTION_TIMESTAMPING_NEW  65
 
-static bool is_tcp(int domain, int type, int protocol)
+static bool is_stream(int domain, int type, int protocol)
 {
-    return (domain == AF_INET || domain == AF_INET6) && (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
-           (protocol == 0 || protocol == IPPROTO_TCP);
+    int own = domain == AF_UNIX ? PF_UNIX : IPPROTO_TCP;
+    return (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX) &&
+           (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM && (protocol == 0 || protocol == own);
 }
 
 SD_EXPORT int socket(int domain, int type, int protocol)
 {
     int fd = libc.socket(domain, type, protocol);
-    if (fd >= 0 && is_tcp(domain, type, protocol))
+    if (fd >= 0 && is_stream(domain, type, protocol))
         sd_opened_socket(fd, domain, type);
     return fd;
 }
@@ -51,20 +55,41 @@ SD_EXPORT int listen(int fd, int backlog)
     return r;
 }
 
+static int taken_in(int fd, int accepted, int flags)
+{
+    if (accepted >= 0 && is_listener(fd))
+        sd_accepted(fd, accepted, flags);
+    return accepted;
+}
+
+/* Where the kernel may write a client's name before we know whether the program may see it. */
+static bool needs_own_place(int fd, const struct sockaddr *addr, const socklen_t *len)
+{
+    return addr && len && sd_family_of(fd) == AF_UNIX && (int)*len >= 0;
+}
+
+static int accept_unix(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    struct sockaddr_un from;
+    socklen_t size = sizeof from;
+    int accepted = taken_in(fd, libc.accept4(fd, (struct sockaddr *)&from, &size, flags), flags);
+    if (accepted >= 0)
+        sd_show_name(accepted, SD_UNNAMED_PEER, &from, size, addr, len);
+    return accepted;
+}
+
 SD_EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-    int accepted = libc.accept(fd, addr, len);
-    if (accepted >= 0 && is_listener(fd))
-        sd_accepted(fd, accepted, 0);
-    return accepted;
+    if (sd_unlikely(needs_own_place(fd, addr, len)))
+        return accept_unix(fd, addr, len, 0);
+    return taken_in(fd, libc.accept(fd, addr, len), 0);
 }
 
 SD_EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-    int accepted = libc.accept4(fd, addr, len, flags);
-    if (accepted >= 0 && is_listener(fd))
-        sd_accepted(fd, accepted, flags);
-    return accepted;
+    if (sd_unlikely(needs_own_place(fd, addr, len)))
+        return accept_unix(fd, addr, len, flags);
+    return taken_in(fd, libc.accept4(fd, addr, len, flags), flags);
 }
 
 /* An address without family ends the connection, in the kernel and on the peer's side as a reset. */
@@ -114,9 +139,28 @@ static int deferral_of(int fd)
     return s ? sd_load(&s->deferral) : 0;
 }
 
+typedef int name_call(int fd, struct sockaddr *addr, socklen_t *len);
+
+static int get_name(int fd, uint8_t which, name_call *call, struct sockaddr *addr, socklen_t *len)
+{
+    struct sockaddr_un name;
+    socklen_t size = sizeof name;
+    if (sd_likely(!sd_is_unnamed(fd, which)) || !needs_own_place(fd, addr, len))
+        return call(fd, addr, len);
+    int r = call(fd, (struct sockaddr *)&name, &size);
+    if (r == 0)
+        sd_show_name(fd, which, &name, size, addr, len);
+    return r;
+}
+
 SD_EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
-    return sd_is_over(fd) ? (int)sd_return(-ENOTCONN) : libc.getpeername(fd, addr, len);
+    return sd_is_over(fd) ? (int)sd_return(-ENOTCONN) : get_name(fd, SD_UNNAMED_PEER, libc.getpeername, addr, len);
+}
+
+SD_EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    return get_name(fd, SD_UNNAMED_OWN, libc.getsockname, addr, len);
 }
 
 SD_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
@@ -134,6 +178,25 @@ SD_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *le
             r = sd_leave_to_kernel(fd, SD_REASON_MOVED_OPTION, true) ?: SD_PASS;
     }
     return r == SD_PASS ? libc.getsockopt(fd, level, name, value, len) : (int)sd_return(r);
+}
+
+/* Options of AF_UNIX that add to each message, or say where to look. What shows who sent a byte takes only those that the
+ * sender itself puts there. */
+static bool only_unix_can(int fd, int level, int name, const void *value, socklen_t len)
+{
+    int on = 1;
+    if (sd_family_of(fd) != AF_UNIX || level != SOL_SOCKET)
+        return false;
+    if (value && len >= sizeof on)
+        __builtin_memcpy(&on, value, sizeof on);
+    switch (name) {
+    case SO_PASSCRED:
+    case SO_PASSSEC:
+    case SO_OPTION_PASSPIDFD: return on != 0;
+    case SO_PEEK_OFF: return on >= 0;
+    case SO_RCVLOWAT: return on > 1; /* which binds receives there, and neither looks nor polls */
+    default: return false;
+    }
 }
 
 /* Options that change what the kernel does with each byte or adds to each message. */
@@ -189,8 +252,22 @@ static long defer(struct sd_socket *s, const void *value, socklen_t len)
     return r;
 }
 
+/* First the option: what the sender puts on the companion because we leave the rings shows it already. */
+static int set_for_unix(int fd, int name, const void *value, socklen_t len)
+{
+    int r = libc.setsockopt(fd, SOL_SOCKET, name, value, len);
+    if (r < 0)
+        return r;
+    if (name != SO_PEEK_OFF && name != SO_RCVLOWAT)
+        sd_take_from_sender(fd);
+    long moved = sd_stay_with_kernel(fd, SD_REASON_MOVED_OPTION);
+    return moved < 0 ? (int)sd_return(moved) : r;
+}
+
 SD_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
+    if (only_unix_can(fd, level, name, value, len))
+        return set_for_unix(fd, name, value, len);
     if (sd_socket_of(fd) && only_kernel_can(level, name)) {
         long r = sd_stay_with_kernel(fd, SD_REASON_MOVED_OPTION);
         if (r < 0)

@@ -64,10 +64,22 @@ static long do_socket(const struct part *part)
     return named(part, 0, fd);
 }
 
+#define DIGITS 5 /* of a name of AF_UNIX that the kernel chose, behind a NUL: the number stands for the port */
+
+static socklen_t unix_address_of(const struct place *place, struct sockaddr_un *address)
+{
+    if (!place->port)
+        return sizeof(sa_family_t);
+    snprintf(address->sun_path + 1, DIGITS + 1, "%05x", (unsigned)place->port & 0xfffff);
+    return sizeof(sa_family_t) + 1 + DIGITS;
+}
+
 static socklen_t address_of(const struct place *place, struct sockaddr_storage *address)
 {
     memset(address, 0, sizeof *address);
     address->ss_family = (sa_family_t)place->family;
+    if (place->family == AF_UNIX)
+        return unix_address_of(place, (struct sockaddr_un *)address);
     if (place->family == AF_INET6) {
         ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)place->port);
         ((struct sockaddr_in6 *)address)->sin6_addr = in6addr_loopback;
@@ -80,6 +92,8 @@ static socklen_t address_of(const struct place *place, struct sockaddr_storage *
 
 static int port_of(const struct sockaddr_storage *address)
 {
+    if (address->ss_family == AF_UNIX)
+        return (int)strtol(((const struct sockaddr_un *)address)->sun_path + 1, NULL, 16);
     return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
                                                 : ((const struct sockaddr_in *)address)->sin_port);
 }

@@ -106,7 +106,7 @@ static void remember(struct sd_grant *lease)
 static void do_lease(const char *ip, int port, struct sd_grant *full)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sd_address to = parse(ip, port);
+    struct sd_destination to = {.at = parse(ip, port)};
     enum sd_reason reason = SD_REASON_COUNT;
     struct sd_grant *lease = sd_lease_for(fd, &to, full, &reason);
     close(fd);

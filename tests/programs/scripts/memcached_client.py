@@ -1,4 +1,7 @@
-"""A client of memcached's text protocol: several threads, values of many sizes. Usage: memcached_client.py PORT"""
+"""A client of memcached's text protocol: several threads, values of many sizes.
+
+Usage: memcached_client.py PORT, or the path of a Unix socket.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,13 @@ def value(key: str, size: int) -> bytes:
 class Client:
     """One connection."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+    def __init__(self, place: str) -> None:
+        if place.startswith("/"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(10)
+            self.socket.connect(place)
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", int(place)), timeout=10)
         self.file = self.socket.makefile("rb")
 
     def ask(self, command: bytes) -> bytes:
@@ -44,9 +52,9 @@ class Client:
         return found
 
 
-def work(port: int, number: int, failures: list[str]) -> None:
+def work(place: str, number: int, failures: list[str]) -> None:
     """One thread's share."""
-    client = Client(port)
+    client = Client(place)
     for turn in range(ROUNDS):
         expected = {f"k{number}-{turn}-{size}": value(f"k{number}", size) for size in SIZES}
         for key, data in expected.items():
@@ -61,12 +69,12 @@ def work(port: int, number: int, failures: list[str]) -> None:
 def main() -> int:
     """Run all threads; the exit code says whether every value came back."""
     failures: list[str] = []
-    threads = [threading.Thread(target=work, args=(int(sys.argv[1]), n, failures)) for n in range(THREADS)]
+    threads = [threading.Thread(target=work, args=(sys.argv[1], n, failures)) for n in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    stats = Client(int(sys.argv[1])).ask(b"stats\r\n")
+    stats = Client(sys.argv[1]).ask(b"stats\r\n")
     print(f"{len(failures)} failures, {stats!r}")
     return 1 if failures else 0
 

@@ -1,7 +1,7 @@
 /* The scenario's side: command line, printing, orders to the puppet, making connections. See harness.h. */
 #include "harness.h"
 
-#define SCENARIOS 400
+#define SCENARIOS 600
 
 static struct {
     const char *name;
@@ -10,6 +10,7 @@ static struct {
 static int scenario_count;
 
 bool we_accept;
+bool over_unix;
 bool puppet_is_thread;
 const char *program_path;
 static int control = -1;
@@ -176,6 +177,8 @@ struct sockaddr_storage loopback(int family, const char *ip, int port)
     struct sockaddr_storage address = {.ss_family = (sa_family_t)family};
     struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
+    if (family == AF_UNIX)
+        return address;
     void *target = family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr;
 
     if (inet_pton(family, ip, target) != 1)
@@ -186,6 +189,8 @@ struct sockaddr_storage loopback(int family, const char *ip, int port)
 
 socklen_t address_size(const struct sockaddr_storage *address)
 {
+    if (address->ss_family == AF_UNIX) /* a NUL and five digits, or nothing yet */
+        return sizeof(sa_family_t) + (((const struct sockaddr_un *)address)->sun_path[1] ? 6 : 0);
     return address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
@@ -253,7 +258,7 @@ int pair_at(int index, int family, const char *ip)
 
 int pair_index(int index)
 {
-    return pair_at(index, AF_INET, "127.0.0.1");
+    return over_unix ? pair_at(index, AF_UNIX, "") : pair_at(index, AF_INET, "127.0.0.1");
 }
 
 int pair(void)
@@ -269,9 +274,9 @@ int last_listener(void)
 void own_pair(int ends[2])
 {
     struct sockaddr_storage address;
-    int at = listen_at(AF_INET, "127.0.0.1", &address);
+    int at = over_unix ? listen_at(AF_UNIX, "", &address) : listen_at(AF_INET, "127.0.0.1", &address);
 
-    ends[0] = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ends[0] = (int)MUST(socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     MUST(connect(ends[0], (struct sockaddr *)&address, address_size(&address)));
     ends[1] = (int)MUST(accept4(at, NULL, NULL, SOCK_CLOEXEC));
     close(at);
@@ -339,10 +344,12 @@ int main(int argc, char **argv)
     if (argc == 4 && !strcmp(argv[1], "tool"))
         return tool(argv[2], atoi(argv[3]));
     if (argc != 4) {
-        fprintf(stderr, "usage: semantics SCENARIO accepted|connected CONTROL_FD   (-1: the puppet is a thread)\n");
+        fprintf(stderr,
+                "usage: semantics SCENARIO accepted|connected[-unix] CONTROL_FD   (-1: the puppet is a thread)\n");
         return 2;
     }
-    we_accept = !strcmp(argv[2], "accepted");
+    we_accept = !strncmp(argv[2], "accepted", strlen("accepted"));
+    over_unix = strstr(argv[2], "-unix") != NULL;
     control = atoi(argv[3]);
     puppet_is_thread = control < 0;
     if (puppet_is_thread)

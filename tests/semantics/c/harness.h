@@ -3,7 +3,8 @@
  * A scenario is one sequential program. It holds one end of a TCP connection (or several) and tells a *puppet* what to
  * do at the other end. The same text runs in several ways, chosen by the command line:
  *
- *     end    accepted: the scenario listens and accepts, the puppet connects;  connected: the other way round
+ *     end    accepted: the scenario listens and accepts, the puppet connects;  connected: the other way round;
+ *            with -unix behind it what `pair` and `own_pair` make are connections of AF_UNIX
  *     where  own: the puppet is a thread of this process;  other: it is another process
  *
  * Everything a scenario learns it prints, one line each. pytest runs it on the kernel and under the library and
@@ -107,6 +108,7 @@ enum op {
     OP_TAKE,   /* the order carries a descriptor: it becomes socket `index` */
     OP_SLEEP,  /* nothing, after the delay */
     OP_MOVE,   /* set SO_ZEROCOPY: under the library the connection moves to kernel TCP by itself */
+    OP_PASS,   /* send the text and with it a descriptor of a pipe */
     OP_SNDBUF, /* make the send buffer of socket `index` `arg` bytes */
 };
 
@@ -147,6 +149,7 @@ void peer_take(int descriptor, int index);
 /* ---- connections ---- */
 
 extern bool we_accept; /* the `end` of the command line */
+extern bool over_unix;
 extern bool puppet_is_thread;
 extern const char *program_path;
 
@@ -154,7 +157,7 @@ struct sockaddr_storage loopback(int family, const char *ip, int port);
 socklen_t address_size(const struct sockaddr_storage *address);
 int address_port(const struct sockaddr_storage *address);
 
-/* A TCP socket that listens at `ip`, with the address it got. */
+/* A TCP socket that listens at `ip`, or one of AF_UNIX with a name that the kernel chose; with the address it got. */
 int listen_at(int family, const char *ip, struct sockaddr_storage *bound);
 
 /* Our end of a new connection with the puppet's socket `index`, over 127.0.0.1 or the given address. */

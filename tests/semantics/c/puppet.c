@@ -122,6 +122,26 @@ static long do_text(int fd, const char *text, int flags)
     return send(fd, text, size, flags | MSG_NOSIGNAL);
 }
 
+static long do_pass(int fd, const char *text)
+{
+    int pipe_ends[2];
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } box = {0};
+    struct iovec part = {(char *)text, strlen(text)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &box, .msg_controllen = sizeof box};
+
+    if (pipe(pipe_ends))
+        return -1;
+    box.head = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(&box.head), &pipe_ends[0], sizeof(int));
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    return sent;
+}
+
 static long do_recv_once(int fd, long count, char *text)
 {
     ssize_t got = recv(fd, text, (size_t)(count < 255 ? count : 255), 0);
@@ -162,6 +182,7 @@ static long perform(struct puppet *p, struct order *o, struct answer *a)
     case OP_RESET: return do_close(p, o->index, true);
     case OP_DIE: return kill(getpid(), SIGKILL);
     case OP_NAMES: return put_names(fd, a->text, sizeof a->text);
+    case OP_PASS: return do_pass(fd, o->text);
     case OP_SNDBUF: return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){(int)o->arg}, sizeof(int));
     case OP_MOVE: return setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int));
     case OP_TAKE:

@@ -81,7 +81,7 @@ def variants(scenario: Scenario) -> list[Variant]:
 
 
 def unix_variants(scenario: Scenario) -> list[Variant]:
-    """The ways in which it makes sense over AF_UNIX: what the puppet is makes a difference for what is special there."""
+    """The ways in which it makes sense over AF_UNIX: what the puppet is matters for what is special there."""
     puppets = {"own", "other", "plain"} if scenario.file == "unixes" else {"other"}
     return [Variant(f"{v.end}-unix", v.puppet) for v in variants(scenario) if v.puppet in puppets]
 

@@ -428,7 +428,9 @@ class Monitor:
 
     def _objection(self, lease: Lease) -> int:
         """Why the two may not share memory, as a REASON_*; 0 if they may."""
-        if lease.client.drained or lease.listener.drained:
+        client = list(self._feed(lease.client.machine, AttachMonitorEvent.SHARES))
+        server = list(self._feed(lease.listener.machine, ListenerMonitorEvent.LEASES))
+        if AttachMonitorDo.DENY_DRAINED in client or ListenerMonitorDo.DENY_DRAINED in server:
             return int(layout.REASON_DRAINED)
         return 0 if self._allows(lease.client, lease.listener, lease.netns) else int(layout.REASON_POLICY)
 

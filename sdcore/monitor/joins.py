@@ -18,6 +18,7 @@ from sdcore.monitor.identity import Address
 from sdcore.monitor.policy import Policy
 from sdcore.monitor.registry import Join, Lease, Listener, Process, Registry
 from sdcore.protocol import layout
+from sdcore.protocol.attach import AttachMonitorDo, AttachMonitorEvent
 from sdcore.protocol.joining import JOIN, JoinDo, JoinEvent
 from sdcore.protocol.kit import Effect as Do
 from sdcore.protocol.kit import Event as Input
@@ -58,7 +59,8 @@ class Joins:
             join = Join(connection, process, event.socket.local, place, self._hands.start(JOIN))
             self._remember(join)
         first = join.local == event.socket.local
-        reason = objection(policy, process, join.answered if first else join.first, event)
+        other = join.answered if first else join.first
+        reason = self._drained(process, other) or objection(policy, process, other, event)
         if reason:
             self._feed(join, JoinEvent.DENIED, reason=reason)
         elif first:
@@ -67,6 +69,11 @@ class Joins:
         else:
             join.answered = process
             self._feed(join, JoinEvent.ANSWERED)
+
+    def _drained(self, *processes: Process | None) -> int:
+        """REASON_DRAINED if the machine of one of them says so."""
+        said = [self._hands.feed(one.machine, AttachMonitorEvent.SHARES) for one in processes if one is not None]
+        return int(layout.REASON_DRAINED) if any(AttachMonitorDo.DENY_DRAINED in effects for effects in said) else 0
 
     def end(self, process: Process) -> None:
         """A process is no more."""
@@ -130,14 +137,12 @@ class Joins:
 
 
 def objection(policy: Policy, process: Process, other: Process | None, event: WantJoin) -> int:
-    """Why this end must not come back, or not yet, as a REASON_*; 0 if it may.
+    """Why what is shown and the policy speak against it, or do so yet, as a REASON_*; 0 if nothing does.
 
     Args:
         other: who holds the other end, if that is known.
     """
     own = (process.identity.region, event.index)
-    if process.drained or (other is not None and other.drained):
-        return int(layout.REASON_DRAINED)
     if any((end.region, end.index) != own and not is_left_by(process, end) for end in event.same):
         return int(layout.REASON_MOVED_PASSED)  # another program has not let go of it
     if not event.other:

@@ -107,6 +107,7 @@ class AttachMonitorEvent(Event):
     HELLO_AGAIN = "the same process with the same region says hello again", PEER
     CONNECTION_CLOSED = "its control connection is at its end; the process lives"
     DRAIN = "an administrator drains its program, or has done so"
+    SHARES = "it is to share memory with another process, as one of them asks", PEER
 
 
 class AttachMonitorDo(Effect):
@@ -116,6 +117,7 @@ class AttachMonitorDo(Effect):
     WATCH_PIDFD = "watch its pidfd; feed PIDFD_READY"
     SEND_WELCOME = "reply with its number and the status page"
     REFUSE = "reply with the reason and close"
+    DENY_DRAINED = "the answer is no, with REASON_DRAINED"
     DRAIN_ALL = "feed DRAIN to its listeners, to its leases, and to those in whose slabs its family serves"
     SWEEP = "keep its totals, take it off its listeners (LEAVE), end its leases (CLIENT_DIED), close its connection"
 
@@ -134,11 +136,12 @@ ATTACH_MONITOR = Machine(
     Row(MS.ATTACHED, ME.PIDFD_READY, ALWAYS, {}, MD.SWEEP,        MS.DEAD),
     Row(MS.ATTACHED, ME.REPLACED,    ALWAYS, {}, MD.SWEEP,        MS.DEAD),
     Row(MS.ATTACHED, ME.DRAIN,       ALWAYS, {}, MD.DRAIN_ALL,    MS.DRAINED),
-    *ignored(MS.ATTACHED, ME.CONNECTION_CLOSED),
+    *ignored(MS.ATTACHED, ME.CONNECTION_CLOSED, ME.SHARES),
 
     Row(MS.DRAINED, ME.HELLO_AGAIN, ALWAYS, {}, MD.SEND_WELCOME, MS.DRAINED),
     Row(MS.DRAINED, ME.PIDFD_READY, ALWAYS, {}, MD.SWEEP,        MS.DEAD),
     Row(MS.DRAINED, ME.REPLACED,    ALWAYS, {}, MD.SWEEP,        MS.DEAD),
+    Row(MS.DRAINED, ME.SHARES,      ALWAYS, {}, MD.DENY_DRAINED, MS.DRAINED),
     *ignored(MS.DRAINED, ME.CONNECTION_CLOSED, ME.DRAIN),
 
     *ignored(MS.DEAD, ME.PIDFD_READY, ME.REPLACED, ME.CONNECTION_CLOSED),

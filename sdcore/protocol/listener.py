@@ -91,6 +91,7 @@ class ListenerMonitorEvent(Event):
     LEAVE = "a member closed it or died; arg members are left"
     DRAIN = "a member is drained, or a drained process became one"
     CLEAN = "no member is drained any more; others hold it"
+    LEASES = "a client asks for a lease", PEER
 
 
 class ListenerMonitorDo(Effect):
@@ -99,6 +100,7 @@ class ListenerMonitorDo(Effect):
     BUMP_LISTENERS = "move the status page's listener generation: remembered refusals are stale"
     REVOKE_LEASES = "feed LISTENER_GONE to each of its leases"
     DRAIN_LEASES = "feed DRAIN to each of its leases"
+    DENY_DRAINED = "the answer is no, with REASON_DRAINED"
     FORGET = "drop the descriptor and the number"
 
 
@@ -114,12 +116,13 @@ LISTENER_MONITOR = Machine(
     Row(MS.ACTIVE, ME.LEAVE, ALWAYS,  {}, (MD.REVOKE_LEASES, MD.FORGET), MS.GONE),
 
     Row(MS.ACTIVE, ME.DRAIN, ALWAYS,  {}, MD.DRAIN_LEASES,               MS.DRAINED),
-    *ignored(MS.ACTIVE, ME.CLEAN),
+    *ignored(MS.ACTIVE, ME.CLEAN, ME.LEASES),
 
     Row(MS.DRAINED, ME.JOIN,  ALWAYS,  {}, NOTHING,                       MS.DRAINED),
     Row(MS.DRAINED, ME.LEAVE, arg > 0, {}, NOTHING,                       MS.DRAINED),
     Row(MS.DRAINED, ME.LEAVE, ALWAYS,  {}, (MD.REVOKE_LEASES, MD.FORGET), MS.GONE),
     Row(MS.DRAINED, ME.CLEAN, ALWAYS,  {}, MD.BUMP_LISTENERS,             MS.ACTIVE),
+    Row(MS.DRAINED, ME.LEASES, ALWAYS, {}, MD.DENY_DRAINED, MS.DRAINED),
     *ignored(MS.DRAINED, ME.DRAIN),
 
     *ignored(MS.GONE, ME.LEAVE),

@@ -333,14 +333,16 @@ enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_HELLO_AGAIN = 5,
     SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 6,
     SD_ATTACH_MONITOR_EV_DRAIN = 7,
+    SD_ATTACH_MONITOR_EV_SHARES = 8,
 };
 enum sd_attach_monitor_effect {
     SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
     SD_ATTACH_MONITOR_DO_WATCH_PIDFD = 2,
     SD_ATTACH_MONITOR_DO_SEND_WELCOME = 3,
     SD_ATTACH_MONITOR_DO_REFUSE = 4,
-    SD_ATTACH_MONITOR_DO_DRAIN_ALL = 5,
-    SD_ATTACH_MONITOR_DO_SWEEP = 6,
+    SD_ATTACH_MONITOR_DO_DENY_DRAINED = 5,
+    SD_ATTACH_MONITOR_DO_DRAIN_ALL = 6,
+    SD_ATTACH_MONITOR_DO_SWEEP = 7,
 };
 struct sd_attach_monitor {
     uint32_t state;
@@ -348,8 +350,8 @@ struct sd_attach_monitor {
 void sd_attach_monitor_start(struct sd_attach_monitor *m);
 uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint32_t event, uint64_t arg);
 extern const char *const sd_attach_monitor_state_name[4];
-extern const char *const sd_attach_monitor_event_name[8];
-extern const char *const sd_attach_monitor_effect_name[7];
+extern const char *const sd_attach_monitor_event_name[9];
+extern const char *const sd_attach_monitor_effect_name[8];
 enum sd_listener_state {
     SD_LISTENER_CLOSED = 0,
     SD_LISTENER_LISTENING = 1,
@@ -390,12 +392,14 @@ enum sd_listener_monitor_event {
     SD_LISTENER_MONITOR_EV_LEAVE = 2,
     SD_LISTENER_MONITOR_EV_DRAIN = 3,
     SD_LISTENER_MONITOR_EV_CLEAN = 4,
+    SD_LISTENER_MONITOR_EV_LEASES = 5,
 };
 enum sd_listener_monitor_effect {
     SD_LISTENER_MONITOR_DO_BUMP_LISTENERS = 1,
     SD_LISTENER_MONITOR_DO_REVOKE_LEASES = 2,
     SD_LISTENER_MONITOR_DO_DRAIN_LEASES = 3,
-    SD_LISTENER_MONITOR_DO_FORGET = 4,
+    SD_LISTENER_MONITOR_DO_DENY_DRAINED = 4,
+    SD_LISTENER_MONITOR_DO_FORGET = 5,
 };
 struct sd_listener_monitor {
     uint32_t state;
@@ -403,8 +407,8 @@ struct sd_listener_monitor {
 void sd_listener_monitor_start(struct sd_listener_monitor *m);
 uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, uint32_t event, uint64_t arg);
 extern const char *const sd_listener_monitor_state_name[4];
-extern const char *const sd_listener_monitor_event_name[5];
-extern const char *const sd_listener_monitor_effect_name[5];
+extern const char *const sd_listener_monitor_event_name[6];
+extern const char *const sd_listener_monitor_effect_name[6];
 enum sd_lease_state {
     SD_LEASE_NONE = 0,
     SD_LEASE_GRANTED = 1,

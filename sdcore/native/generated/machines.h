@@ -150,18 +150,20 @@ enum sd_attach_monitor_event {
     SD_ATTACH_MONITOR_EV_HELLO_AGAIN = 5,
     SD_ATTACH_MONITOR_EV_CONNECTION_CLOSED = 6,
     SD_ATTACH_MONITOR_EV_DRAIN = 7,
+    SD_ATTACH_MONITOR_EV_SHARES = 8,
 };
 enum sd_attach_monitor_effect {
     SD_ATTACH_MONITOR_DO_JOIN_FAMILY = 1,
     SD_ATTACH_MONITOR_DO_WATCH_PIDFD = 2,
     SD_ATTACH_MONITOR_DO_SEND_WELCOME = 3,
     SD_ATTACH_MONITOR_DO_REFUSE = 4,
-    SD_ATTACH_MONITOR_DO_DRAIN_ALL = 5,
-    SD_ATTACH_MONITOR_DO_SWEEP = 6,
+    SD_ATTACH_MONITOR_DO_DENY_DRAINED = 5,
+    SD_ATTACH_MONITOR_DO_DRAIN_ALL = 6,
+    SD_ATTACH_MONITOR_DO_SWEEP = 7,
 };
 __attribute__((unused)) static const char *const sd_attach_monitor_state_name[4] = {"NEW", "ATTACHED", "DRAINED", "DEAD"};
-__attribute__((unused)) static const char *const sd_attach_monitor_event_name[8] = {"PARENT_PROVEN", "HELLO_OK", "HELLO_BAD", "PIDFD_READY", "REPLACED", "HELLO_AGAIN", "CONNECTION_CLOSED", "DRAIN"};
-__attribute__((unused)) static const char *const sd_attach_monitor_effect_name[7] = {"", "JOIN_FAMILY", "WATCH_PIDFD", "SEND_WELCOME", "REFUSE", "DRAIN_ALL", "SWEEP"};
+__attribute__((unused)) static const char *const sd_attach_monitor_event_name[9] = {"PARENT_PROVEN", "HELLO_OK", "HELLO_BAD", "PIDFD_READY", "REPLACED", "HELLO_AGAIN", "CONNECTION_CLOSED", "DRAIN", "SHARES"};
+__attribute__((unused)) static const char *const sd_attach_monitor_effect_name[8] = {"", "JOIN_FAMILY", "WATCH_PIDFD", "SEND_WELCOME", "REFUSE", "DENY_DRAINED", "DRAIN_ALL", "SWEEP"};
 struct sd_attach_monitor {
     uint32_t state;
     SD_RECORDED
@@ -240,6 +242,14 @@ static inline uint32_t sd_attach_monitor_step(struct sd_attach_monitor *m, uint3
             m->state = SD_ATTACH_MONITOR_DRAINED; return SD_ATTACH_MONITOR_DO_DRAIN_ALL; /* ATTACHED DRAIN DRAIN_ALL -> DRAINED */
         case SD_ATTACH_MONITOR_DRAINED:
             return 0; /* DRAINED DRAIN -> DRAINED */
+        }
+        break;
+    case SD_ATTACH_MONITOR_EV_SHARES:
+        switch (m->state) {
+        case SD_ATTACH_MONITOR_ATTACHED:
+            return 0; /* ATTACHED SHARES -> ATTACHED */
+        case SD_ATTACH_MONITOR_DRAINED:
+            return SD_ATTACH_MONITOR_DO_DENY_DRAINED; /* DRAINED SHARES DENY_DRAINED -> DRAINED */
         }
         break;
     }
@@ -359,16 +369,18 @@ enum sd_listener_monitor_event {
     SD_LISTENER_MONITOR_EV_LEAVE = 2,
     SD_LISTENER_MONITOR_EV_DRAIN = 3,
     SD_LISTENER_MONITOR_EV_CLEAN = 4,
+    SD_LISTENER_MONITOR_EV_LEASES = 5,
 };
 enum sd_listener_monitor_effect {
     SD_LISTENER_MONITOR_DO_BUMP_LISTENERS = 1,
     SD_LISTENER_MONITOR_DO_REVOKE_LEASES = 2,
     SD_LISTENER_MONITOR_DO_DRAIN_LEASES = 3,
-    SD_LISTENER_MONITOR_DO_FORGET = 4,
+    SD_LISTENER_MONITOR_DO_DENY_DRAINED = 4,
+    SD_LISTENER_MONITOR_DO_FORGET = 5,
 };
 __attribute__((unused)) static const char *const sd_listener_monitor_state_name[4] = {"ABSENT", "ACTIVE", "DRAINED", "GONE"};
-__attribute__((unused)) static const char *const sd_listener_monitor_event_name[5] = {"REGISTER", "JOIN", "LEAVE", "DRAIN", "CLEAN"};
-__attribute__((unused)) static const char *const sd_listener_monitor_effect_name[5] = {"", "BUMP_LISTENERS", "REVOKE_LEASES", "DRAIN_LEASES", "FORGET"};
+__attribute__((unused)) static const char *const sd_listener_monitor_event_name[6] = {"REGISTER", "JOIN", "LEAVE", "DRAIN", "CLEAN", "LEASES"};
+__attribute__((unused)) static const char *const sd_listener_monitor_effect_name[6] = {"", "BUMP_LISTENERS", "REVOKE_LEASES", "DRAIN_LEASES", "DENY_DRAINED", "FORGET"};
 struct sd_listener_monitor {
     uint32_t state;
     SD_RECORDED
@@ -423,6 +435,14 @@ static inline uint32_t sd_listener_monitor_step(struct sd_listener_monitor *m, u
             return 0; /* ACTIVE CLEAN -> ACTIVE */
         case SD_LISTENER_MONITOR_DRAINED:
             m->state = SD_LISTENER_MONITOR_ACTIVE; return SD_LISTENER_MONITOR_DO_BUMP_LISTENERS; /* DRAINED CLEAN BUMP_LISTENERS -> ACTIVE */
+        }
+        break;
+    case SD_LISTENER_MONITOR_EV_LEASES:
+        switch (m->state) {
+        case SD_LISTENER_MONITOR_ACTIVE:
+            return 0; /* ACTIVE LEASES -> ACTIVE */
+        case SD_LISTENER_MONITOR_DRAINED:
+            return SD_LISTENER_MONITOR_DO_DENY_DRAINED; /* DRAINED LEASES DENY_DRAINED -> DRAINED */
         }
         break;
     }

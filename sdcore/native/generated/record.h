@@ -19,7 +19,7 @@
 #define SD_RECORD_BIND 253u /* Not an event: the instance is part of a connection: arg lease, registers slot, side. */
 #define SD_RECORD_SHARED 1u /* Flag: the instance lies in the region: forked processes share it. */
 #define SD_RECORD_NESTED 2u /* Flag: written by a signal handler that interrupted the writing of another line. */
-#define SD_RECORD_TABLES 757881063u /* checksum of the tables */
+#define SD_RECORD_TABLES 4033419313u /* checksum of the tables */
 #define SD_RECORD_TOKEN 9223372036854775808ULL /* bit of a token's instance */
 
 /* First chunk of a log. */
@@ -209,22 +209,26 @@ static inline uint32_t sd_attach_monitor_row(const struct sd_attach_monitor *m, 
         return 7;
     case 6 << 8 | 1:
         return 8;
-    case 5 << 8 | 2:
+    case 8 << 8 | 1:
         return 9;
-    case 3 << 8 | 2:
+    case 5 << 8 | 2:
         return 10;
-    case 4 << 8 | 2:
+    case 3 << 8 | 2:
         return 11;
-    case 6 << 8 | 2:
+    case 4 << 8 | 2:
         return 12;
-    case 7 << 8 | 2:
+    case 8 << 8 | 2:
         return 13;
-    case 3 << 8 | 3:
+    case 6 << 8 | 2:
         return 14;
-    case 4 << 8 | 3:
+    case 7 << 8 | 2:
         return 15;
-    case 6 << 8 | 3:
+    case 3 << 8 | 3:
         return 16;
+    case 4 << 8 | 3:
+        return 17;
+    case 6 << 8 | 3:
+        return 18;
     }
     return 65535;
 }
@@ -370,17 +374,21 @@ static inline uint32_t sd_listener_monitor_row(const struct sd_listener_monitor 
         return 4;
     case 4 << 8 | 1:
         return 5;
-    case 1 << 8 | 2:
+    case 5 << 8 | 1:
         return 6;
+    case 1 << 8 | 2:
+        return 7;
     case 2 << 8 | 2:
-        if (arg > 0ULL) return 7;
-        return 8;
-    case 4 << 8 | 2:
+        if (arg > 0ULL) return 8;
         return 9;
-    case 3 << 8 | 2:
+    case 4 << 8 | 2:
         return 10;
-    case 2 << 8 | 3:
+    case 5 << 8 | 2:
         return 11;
+    case 3 << 8 | 2:
+        return 12;
+    case 2 << 8 | 3:
+        return 13;
     }
     return 65535;
 }

@@ -48,8 +48,7 @@ SD_ALIAS(sendfile, sendfile64);
  * The bytes leave the ring when the pipe has taken them. */
 static long splice_pages(int fd, int pipe_fd, uint8_t *pages, size_t n, unsigned int flags)
 {
-    int now = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
-    long there = sd_received(fd, pages, n, MSG_PEEK | now);
+    long there = sd_received(fd, pages, n, MSG_PEEK); /* SPLICE_F_NONBLOCK is about the pipe alone: splice(2) */
     if (there <= 0)
         return there;
     struct iovec v = {pages, (size_t)there};

@@ -76,6 +76,7 @@ static inline void make_active(struct sd_epoll *set, struct sd_watch *w)
         __builtin_prefetch(&w->sock->mode);
         __builtin_prefetch(&w->sock->rx);
         __builtin_prefetch(&w->sock->tx.mover);
+        w->arrived = 0;
         if (sd_link_alone(&w->active))
             sd_link_add(&set->active, &w->active);
     }

@@ -100,6 +100,23 @@ SCENARIO(epoll_asked_anew_tells_in_the_order_of_arrival, RING)
     show_told("in the order of asking, then the others", set, CONNECTIONS, fds);
 }
 
+/* That bytes were there when it was added gives a connection no place for the next ones. */
+SCENARIO(epoll_added_with_bytes_tells_the_next_in_the_order_of_arrival, RING)
+{
+    int fds[CONNECTIONS], set = (int)MUST(epoll_create1(EPOLL_CLOEXEC));
+
+    for (int i = 0; i < CONNECTIONS; i++) {
+        fds[i] = pair_index(i);
+        peers_send((char[]){(char)('0' + i), 0});
+        await_queued(fds[i], 1);
+        MUST(join(set, i, fds[i], EPOLLIN));
+    }
+    show_told("in the order of adding", set, CONNECTIONS, fds);
+    SHOW(epoll_wait(set, &(struct epoll_event){0}, 1, 0));
+    peers_send("520314");
+    show_told("all", set, CONNECTIONS, fds);
+}
+
 SCENARIO(epoll_told_and_still_ready_goes_to_the_end, RING)
 {
     int fds[CONNECTIONS], set = set_of_pairs(fds, EPOLLIN);
@@ -208,4 +225,25 @@ SCENARIO(epoll_tells_several_clients_in_the_order_of_arrival, RING | ONCE)
         MUST(close(orders[i]));
     while (wait(NULL) > 0)
         ;
+}
+
+/* A small `most` starves nobody, neither those in shared memory nor a descriptor of the kernel. */
+SCENARIO(epoll_one_at_a_time_tells_all, RING)
+{
+    int fds[CONNECTIONS], set = set_of_pairs(fds, EPOLLIN), ends[2];
+    unsigned told[CONNECTIONS + 1] = {0};
+    struct epoll_event event;
+
+    MUST(pipe(ends));
+    MUST(join(set, CONNECTIONS, ends[0], EPOLLIN));
+    MUST(write(ends[1], "x", 1));
+    peers_send("012345");
+    for (int i = 0; i < 400; i++) {
+        MUST(epoll_wait(set, &event, 1, 1000));
+        told[event.data.u32]++;
+    }
+    for (int i = 0; i <= CONNECTIONS; i++)
+        SHOW_BOOL(told[i] >= 5);
+    MUST(close(ends[0]));
+    MUST(close(ends[1]));
 }

@@ -13,6 +13,7 @@ from tests.conformance.recording import LONG, RecordingHost
 from tests.programs.needs import need
 from tests.programs.test_nginx import nginx
 from tests.programs.test_redis import Redis
+from tests.programs.test_unix_sockets import short_folder, wait_bound
 from tests.semantics.test_coming_back import Setting
 from tests.support.combinations import BOTH
 from tests.support.processes import Processes, kill, wait_until
@@ -45,6 +46,22 @@ def test_redis_and_its_clients(recorded: RecordingHost, processes: Processes) ->
     verdict = judged(recorded)
     assert sum(verdict.lines.values()) > LINES_MIN
     assert verdict.connections > 40
+
+
+@long_run
+def test_redis_and_its_clients_over_a_unix_socket(recorded: RecordingHost, processes: Processes) -> None:
+    environ = recorded.environment(shim=True)
+    benchmark = [need("redis-benchmark", "redis-tools"), "-q", "-t", "set,get"]
+    with short_folder() as folder:
+        place = ["-s", str(folder / "s")]
+        words = [need("redis-server", "redis-server"), "--port", "0", "--unixsocket", place[1], "--save", ""]
+        server = processes.start(words, environ)
+        wait_bound(folder / "s", server)
+        for more in (["-c", "20", "-d", "3000"], ["-c", "20", "-P", "4", "--threads", "2"]):
+            processes.check([*benchmark, *place, "-n", str(REQUESTS // 2), *more], environ)
+        processes.check([need("redis-cli", "redis-tools"), *place, "shutdown", "nosave"], environ)
+        assert server.wait(10) == 0
+    assert judged(recorded).connections > 40
 
 
 @long_run

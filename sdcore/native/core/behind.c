@@ -9,14 +9,21 @@
 #include "core/peer.h"
 #include "core/sys.h"
 
-/* A receive would find no byte, and take the error, or pass over the urgent byte: both belong to the next call. */
-static bool adds_nothing(int fd, int flags)
+static bool urgent_waits(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLPRI};
+    return sd_sys_ppoll(&p, 1, &(struct timespec){0}, NULL) == 1 && (p.revents & POLLPRI);
+}
+
+/* A receive would find no byte, and take the error, or pass over the urgent byte: both belong to the next call. AF_UNIX counts
+ * the urgent byte among those that are there. */
+static bool adds_nothing(const struct sd_socket *s, int fd, int flags)
 {
     struct pollfd p = {.fd = fd, .events = POLLPRI};
     int there = 0;
     sd_sys_ioctl(fd, FIONREAD, &there);
     if (there > 0)
-        return false;
+        return s->family == AF_UNIX && urgent_waits(fd);
     return (flags & MSG_DONTWAIT) || sd_sys_ppoll(&p, 1, &(struct timespec){0}, NULL) == 1;
 }
 
@@ -28,7 +35,7 @@ long sd_recv_rest_by_kernel(struct sd_socket *s, int fd, struct cursor *c, int f
     fd = sd_call_hold(s, fd);
     while (c->left) {
         size_t run = cursor_run(c, c->left);
-        if (run && adds_nothing(fd, flags))
+        if (run && adds_nothing(s, fd, flags))
             break;
         long r = run ? sd_sys_recvfrom(fd, cursor_at(c), run, flags, NULL, NULL) : 0;
         if (r > 0) {

@@ -48,7 +48,9 @@ SD_ALIAS(sendfile, sendfile64);
  * The bytes leave the ring when the pipe has taken them. */
 static long splice_pages(int fd, int pipe_fd, uint8_t *pages, size_t n, unsigned int flags)
 {
-    long there = sd_received(fd, pages, n, MSG_PEEK); /* SPLICE_F_NONBLOCK is about the pipe alone: splice(2) */
+    /* SPLICE_F_NONBLOCK is about the pipe alone: splice(2); but not for AF_UNIX */
+    bool waits = !(flags & SPLICE_F_NONBLOCK) || sd_family_of(fd) != AF_UNIX;
+    long there = sd_received(fd, pages, n, waits ? MSG_PEEK : MSG_PEEK | MSG_DONTWAIT);
     if (there <= 0)
         return there;
     struct iovec v = {pages, (size_t)there};

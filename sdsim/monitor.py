@@ -93,10 +93,9 @@ class Monitor:
                 f" and {decisions.lease_count} slabs"
             )
 
-    @property
-    def waiting(self) -> int:
-        """Requests that are not answered yet."""
-        return len(self._queue)
+    def waits(self, kind: type[object]) -> bool:
+        """Whether a request of a kind is not answered yet."""
+        return any(isinstance(request.event, kind) for request in self._queue)
 
     # Requests ---------------------------------------------------------------------------------------------------------
 

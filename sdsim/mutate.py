@@ -41,6 +41,7 @@ RUNS: Final[Sequence[tuple[str, tuple[str, ...], int]]] = (
     ("connection-storm", ("workload.count=5", "workload.pairs=2"), 1),
     ("many-connections", ("workload.connections=6", "workload.clients=2", "workload.count=2"), 1),
     ("monitor-crash", ("workload.count=150",), 1),
+    ("moving", ("workload.count=150",), 1),
     ("fork-server", ("workload.count=3", "workload.clients=2"), 1),
     ("shared-socket", ("workload.count=15", "workload.threads=3"), 1),
     ("shared-socket", ("workload.count=8", "workload.threads=2"), 1),
@@ -59,6 +60,19 @@ EQUIVALENT: Final[Mapping[tuple[str, str], str]] = {
     },
     ("attach_monitor ATTACHED PIDFD_READY SWEEP -> DEAD", "leads to NEW"): (
         "the process is forgotten with the sweep, so nobody feeds its machine again"
+    ),
+    ("attach_monitor NEW PARENT_PROVEN JOIN_FAMILY -> NEW", "effects dropped"): (
+        "the daemon notes the parent with its hello, and decides nothing by it: families are told apart by their region"
+    ),
+    (
+        "ring_tx OPEN WINDOW free = 0; owed = ((window + owed) - free) - arg; window = arg; -> OPEN",
+        "leads to STARVED",
+    ): ("no room is left, and then both states answer SEND by a look, and the room that it shows alike"),
+    ("ring_tx MOVED SHUTDOWN -> MOVED", "leads to BROKEN"): (
+        "behind a shutdown the kernel refuses what is sent as BROKEN does, and room in the ring counts for nothing"
+    ),
+    ("ring_rx OPEN RECV [avail > 0] avail = 0; TAKE_AVAIL -> OPEN", "leads to DRY"): (
+        "nothing more is known, and then both states answer RECV by a look"
     ),
     ("listener REGISTERED CLOSE UNREGISTER -> CLOSED", "leads to LISTENING"): (
         "the socket is closed, so nobody feeds its machine again"

@@ -85,19 +85,17 @@ class Scene:
         """Send one byte."""
         return self.call(end.library, lambda thread: end.send(thread, 1))
 
-    def receive(self, end: Socket) -> Steps:
-        """Receive one byte; 0 at the end of the stream."""
-        return self.call(end.library, lambda thread: end.receive(thread, 1))
+    def receive(self, end: Socket, most: int = 1) -> Steps:
+        """Receive bytes; 0 at the end of the stream."""
+        return self.call(end.library, lambda thread: end.receive(thread, most))
 
     def send_until_broken(self, end: Socket) -> Steps:
-        """Send bytes that nobody reads; notes how many went before an error."""
+        """Send bytes that nobody reads; notes how many went before each of two errors."""
         for number in range(5):
             try:
                 yield from self.send(end)
             except FAULTS as fault:
                 self.notes.append(f"{type(fault).__name__} after {number}")
-                return
-        self.notes.append("no error")
 
     def part(self, near: Socket, far: Socket) -> Steps:
         """Close both ends."""
@@ -173,12 +171,25 @@ def monitor_dies_in_the_middle(scene: Scene) -> Steps:
     yield from scene.visit(scene.process(), late, listening)
 
 
-def _crash_at_next_request(scene: Scene) -> Steps:
+def monitor_dies_while_listeners_come_back(scene: Scene) -> Steps:
+    """A listener that could not be registered again still takes up offers in the slabs that it has."""
+    server, client = scene.process(), scene.process()
+    listening = yield from scene.listen(server)
+    yield from scene.visit(client, server, listening)
+    scene.site.monitor.crash()
+    scene.site.monitor.restart()
+    yield from _crash_at_next_request(scene, events.Listen)
+    yield from scene.listen(server, 7001)
+    yield from scene.wait()
+    yield from scene.visit(client, server, listening)
+
+
+def _crash_at_next_request(scene: Scene, kind: type[object] = object) -> Steps:
     monitor = scene.site.monitor
     served = monitor.thread
 
     def look() -> None:
-        if monitor.waiting:
+        if monitor.waits(kind):
             monitor.crash()
         elif monitor.thread is served and monitor.page.alive:
             scene.world.later(1000, look)
@@ -377,12 +388,25 @@ def policy_changes(scene: Scene) -> Steps:
     scene.count()
 
 
+def more_is_asked_for_than_there_is(scene: Scene) -> Steps:
+    """A receiver gets what there is, however much it has room for."""
+    server, client = scene.process(), scene.process()
+    near, far = yield from scene.meet(client, server, (yield from scene.listen(server)))
+    for sent, most in ((1, 10), (3, 2), (0, 10), (2, 2), (3, 9)):
+        for _ in range(sent):
+            yield from scene.send(near)
+        yield from scene.wait()
+        scene.notes.append(f"{yield from scene.receive(far, most)} of {most}")
+    yield from scene.part(near, far)
+
+
 SCENES: Final[Mapping[str, Play]] = {
     play.__name__: play
     for play in (
         monitor_returns, monitor_dies_in_the_middle, server_without_the_library, listener_closed_in_use, client_dies,
         client_dies_with_an_offer, one_of_two_servers_dies, more_than_a_slab,
-        a_second_slab, slow_server, stranger_accepts, policy_changes,
+        a_second_slab, slow_server, stranger_accepts, policy_changes, more_is_asked_for_than_there_is,
+        monitor_dies_while_listeners_come_back,
     )
 }  # fmt: skip
 

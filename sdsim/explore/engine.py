@@ -10,12 +10,15 @@ visited once, nearest first, so the first fault found has the shortest history. 
 Liveness in this sense covers endless waiting and endless circling: a set of worlds that can only be left by luck is
 fine (the schedule is fair), one that cannot be left at all is not. A death is no luck: what only goes on because
 somebody dies stands still.
+
+A model may say which worlds are alike (`canonical`): then one of them stands for all. A history is gone through again
+from its beginning, so that each party keeps its name.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -87,6 +90,7 @@ class Explorer:
     def __init__(self, model: Model, most: int = 5_000_000) -> None:
         self.model = model
         self.most = most
+        self.canonical: Callable[[Any], Hashable] | None = getattr(model, "canonical", None)
         self.index: dict[Hashable, int] = {}
         self.worlds: list[Hashable] = []
         self.parent = array("q")
@@ -137,6 +141,8 @@ class Explorer:
         return None
 
     def _visit(self, world: Hashable, parent: int, act: Act | None) -> int:
+        if self.canonical is not None:
+            world = self.canonical(world)
         known = self.index.get(world)
         if known is not None:
             return known
@@ -148,13 +154,22 @@ class Explorer:
         return number
 
     def _history(self, number: int) -> tuple[Act, ...]:
-        acts: list[Act] = []
+        way: list[int] = []
         while number >= 0:
-            act = self.acts[number]
-            if act is not None:
-                acts.append(act)
+            way.append(number)
             number = self.parent[number]
-        return tuple(reversed(acts))
+        way.reverse()
+        if self.canonical is None:
+            return tuple(act for number in way if (act := self.acts[number]) is not None)
+        return tuple(self._walk([self.worlds[number] for number in way], self.canonical))
+
+    def _walk(self, way: Sequence[Hashable], canonical: Callable[[Any], Hashable]) -> Iterator[Act]:
+        """A way along worlds that stand for others, with the names that the parties had at its beginning."""
+        world = way[0]
+        for target in way[1:]:
+            steps = ((act, then) for act, then in self.model.steps(world) if canonical(then) == target)
+            act, world = next(steps)
+            yield act
 
     def _liveness(self) -> Fault | None:
         good = self._can_finish()

@@ -4,6 +4,10 @@ Each connection has a client and, once accepted, an end in one of the listening 
 Each of its two shared words changes by one swap a step, so everything that can cross does cross. Each client sends one
 message as soon as it may, into the ring or by the kernel; it must arrive by whichever the two agree on. Processes may
 die at every step, as many as `deaths` says.
+
+Connections touch each other only by deaths, so what a connection may do next is worked out once for each of its states
+and used in all worlds that have it. Worlds in which clients or listeners have changed places are one world, if all
+begin alike.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import permutations
+from typing import NamedTuple
 
 from sdcore.protocol.connection import ClientDo, ClientEvent, ClientState, ServerDo, ServerEvent, ServerState
 from sdcore.protocol.kit import Effect, Event, Machine
@@ -81,13 +87,23 @@ class Connection:
     accepts: int = 0
 
 
-@dataclass(frozen=True)
-class World:
-    """All connections, and which listeners are dead."""
+Dead = frozenset[int]
+"""Listeners that are dead."""
 
-    connections: tuple[Connection, ...]
-    dead: frozenset[int] = frozenset()
+
+class World(NamedTuple):
+    """All connections, by their numbers in the model, which listeners are dead, and how many processes are."""
+
+    connections: tuple[int, ...]
+    dead: Dead = frozenset()
     deaths: int = 0
+
+
+class Verdict(NamedTuple):
+    """What is wrong with a connection, and whether it has reached its goal."""
+
+    wrong: str | None
+    done: bool
 
 
 # What a server makes of the port's entry.
@@ -115,65 +131,129 @@ class OfferModel:
             *(f"client{number + 1}" for number in range(clients)),
             *(f"listener{number + 1}" for number in range(listeners)),
         )
+        self._known: list[Connection] = []
+        self._numbers: dict[Connection, int] = {}
+        self._next: dict[tuple[int, int, Dead], tuple[tuple[Act, int], ...]] = {}
+        self._verdicts: dict[tuple[int, Dead], Verdict] = {}
+        self._places: list[dict[int, int]] = [dict(enumerate(order)) for order in permutations(range(listeners))]
+        self._moved: list[dict[int, int]] = [{} for _ in self._places]
+
+    def _number(self, c: Connection) -> int:
+        """The number of a connection's state."""
+        number = self._numbers.get(c)
+        if number is None:
+            number = self._numbers[c] = len(self._known)
+            self._known.append(c)
+        return number
 
     def first(self) -> Iterable[World]:
         """Nothing connected; the first connection's port may have an entry left from before."""
-        rest = (Connection(),) * (self.count - 1)
+        rest = (self._number(Connection()),) * (self.count - 1)
         ports = (Port.EMPTY, Port.OTHERS, Port.PENDING, Port.DECLINED) if self.stale else (Port.EMPTY,)
         for port in ports:
-            yield World((Connection(port), *rest))
+            yield World((self._number(Connection(port)), *rest))
+
+    def canonical(self, w: World) -> World:
+        """The one of all worlds that are alike but for the places of clients and listeners."""
+        if self.stale or self.count == 1:
+            return w
+        return min(
+            (self._exchanged(w, order) for order in range(len(self._places))),
+            key=lambda world: (world.connections, sorted(world.dead)),
+        )
+
+    def _exchanged(self, w: World, order: int) -> World:
+        """With other places of the listeners, and the connections in the order of their numbers."""
+        places, moved = self._places[order], self._moved[order]
+        numbers = []
+        for number in w.connections:
+            if number not in moved:
+                c = self._known[number]
+                moved[number] = self._number(replace(c, at=places.get(c.at, c.at)))
+            numbers.append(moved[number])
+        return World(tuple(sorted(numbers)), frozenset(places[place] for place in w.dead), w.deaths)
 
     def wrong(self, w: World) -> str | None:
         """Both ends agree, nothing is lost, nothing is accepted twice, no mark or slot outlives what it stands for."""
-        for number, c in enumerate(w.connections, 1):
-            server_closed = c.server is S.CLOSED and not c.server_closes
-            if c.client is C.CLOSED or server_closed or self._idle_slot(c):
-                return f"connection {number}: closed, and nobody closed it, or a slot is held that nobody uses"
-            if c.message is Message.LOST and not self._dead(w, c):
-                return f"connection {number}: the client's message is lost"
-            if c.accepts > 1:
-                return f"connection {number}: accepted twice"
-            if self._settled(w, c) and (c.client is C.ESTABLISHED) != (c.server is S.ESTABLISHED):
-                return f"connection {number}: one end uses the rings, the other does not"
-            over = c.server in (S.ESTABLISHED, S.KERNEL, S.CLOSED) and not c.server_todo
-            if c.marked and over and c.port is Port.PENDING:
-                return f"connection {number}: nobody looks for its offer any more, and the mark says so"
+        for place, number in enumerate(w.connections, 1):
+            wrong = self._verdict(number, w.dead).wrong
+            if wrong is not None:
+                return f"connection {place}: {wrong}"
         return None
 
     def done(self, w: World) -> bool:
         """Every connection is settled and its message read, or one of its ends is dead."""
-        return all(self._dead(w, c) or (self._settled(w, c) and c.message is Message.READ) for c in w.connections)
+        return all(self._verdict(number, w.dead).done for number in w.connections)
 
-    def _dead(self, w: World, c: Connection) -> bool:
-        return c.client_dead or c.at in w.dead or len(w.dead) == self.listeners or c.server is S.CLOSED
+    def _verdict(self, number: int, dead: Dead) -> Verdict:
+        key = (number, dead)
+        found = self._verdicts.get(key)
+        if found is None:
+            c = self._known[number]
+            done = self._dead(dead, c) or (self._settled(dead, c) and c.message is Message.READ)
+            found = self._verdicts[key] = Verdict(self._wrong_with(dead, c), done)
+        return found
+
+    def _wrong_with(self, dead: Dead, c: Connection) -> str | None:
+        server_closed = c.server is S.CLOSED and not c.server_closes
+        over = c.server in (S.ESTABLISHED, S.KERNEL, S.CLOSED) and not c.server_todo
+        faults = {
+            "closed, and nobody closed it, or a slot is held that nobody uses": (
+                c.client is C.CLOSED or server_closed or self._idle_slot(c)
+            ),
+            "the client's message is lost": c.message is Message.LOST and not self._dead(dead, c),
+            "accepted twice": c.accepts > 1,
+            "one end uses the rings, the other does not": (
+                self._settled(dead, c) and (c.client is C.ESTABLISHED) != (c.server is S.ESTABLISHED)
+            ),
+            "nobody looks for its offer any more, and the mark says so": bool(
+                c.marked and over and c.port is Port.PENDING
+            ),
+        }
+        return next((text for text, found in faults.items() if found), None)
+
+    def _dead(self, dead: Dead, c: Connection) -> bool:
+        return c.client_dead or c.at in dead or len(dead) == self.listeners or c.server is S.CLOSED
 
     def _idle_slot(self, c: Connection) -> bool:
         """The dead may leave theirs to the monitor."""
         return c.slot and c.client in (C.IDLE, C.KERNEL) and not (c.client_todo or c.client_dead)
 
-    def _settled(self, w: World, c: Connection) -> bool:
+    def _settled(self, dead: Dead, c: Connection) -> bool:
         ends = c.client in (C.ESTABLISHED, C.KERNEL) and c.server in (S.ESTABLISHED, S.KERNEL)
-        return ends and not c.client_todo and not c.server_todo and not self._dead(w, c)
+        return ends and not c.client_todo and not c.server_todo and not self._dead(dead, c)
 
     def steps(self, w: World) -> Iterator[tuple[Act, World]]:
         """What each client, each listener, and death may do."""
-        for number, c in enumerate(w.connections):
-            if not c.client_dead:
-                for act, new in self._client(w, c, self.parties[number]):
-                    yield act, self._with(w, number, new)
-            for act, new in self._server(w, c):
-                yield act, self._with(w, number, new)
-            if not c.client_dead and w.deaths < self.deaths:
-                dead = self._with(w, number, replace(c, client_dead=True, client_todo=()))
-                yield Act(self.parties[number], "is killed", chance=True), replace(dead, deaths=w.deaths + 1)
-        if w.deaths < self.deaths:
-            for listener in set(range(self.listeners)) - w.dead:
-                name = self.parties[self.count + listener]
-                yield Act(name, "is killed", chance=True), replace(w, dead=w.dead | {listener}, deaths=w.deaths + 1)
+        connections, dead, deaths = w
+        for place, number in enumerate(connections):
+            before, behind = connections[:place], connections[place + 1 :]
+            for act, following in self._following(place, number, dead):
+                yield act, World((*before, following, *behind), dead, deaths)
+            c = self._known[number]
+            if not c.client_dead and deaths < self.deaths:
+                killed = self._number(replace(c, client_dead=True, client_todo=()))
+                act = Act(self.parties[place], "is killed", chance=True)
+                yield act, World((*before, killed, *behind), dead, deaths + 1)
+        if deaths < self.deaths:
+            for listener in sorted(set(range(self.listeners)) - dead):
+                act = Act(self.parties[self.count + listener], "is killed", chance=True)
+                yield act, World(connections, dead | {listener}, deaths + 1)
+
+    def _following(self, place: int, number: int, dead: Dead) -> tuple[tuple[Act, int], ...]:
+        """What one connection may do next."""
+        key = (place, number, dead)
+        found = self._next.get(key)
+        if found is None:
+            c = self._known[number]
+            client = () if c.client_dead else self._client(dead, c, self.parties[place])
+            steps = (*client, *self._server(dead, c))
+            found = self._next[key] = tuple((act, self._number(then)) for act, then in steps)
+        return found
 
     # The client -------------------------------------------------------------------------------------------------------
 
-    def _client(self, w: World, c: Connection, name: str) -> Iterator[tuple[Act, Connection]]:
+    def _client(self, dead: Dead, c: Connection, name: str) -> Iterator[tuple[Act, Connection]]:
         if c.client_todo:
             item, rest = c.client_todo[0], replace(c, client_todo=c.client_todo[1:])
             if isinstance(item, Event):
@@ -183,14 +263,14 @@ class OfferModel:
                 for new in self._client_does(rest, item):
                     yield Act(name, f"does {text}"), new
             return
-        for event in self._client_events(w, c):
+        for event in self._client_events(dead, c):
             yield self._feed_client(replace(c, slot=c.slot or event is ClientEvent.CONNECT_LEASED), event, name)
         if c.message is Message.UNSENT and (c.client is C.OFFERED or c.carries is ClientDo.USE_RING):
             yield Act(name, "sends into the ring"), replace(c, message=Message.RING)
         if c.message is Message.UNSENT and c.carries is ClientDo.USE_KERNEL and c.at != NOWHERE:
             yield Act(name, "sends by the kernel"), replace(c, message=Message.KERNEL)
 
-    def _client_events(self, w: World, c: Connection) -> Iterator[ClientEvent]:
+    def _client_events(self, dead: Dead, c: Connection) -> Iterator[ClientEvent]:
         if c.client is C.IDLE:
             yield ClientEvent.CONNECT_LEASED
             yield ClientEvent.NO_SLOT
@@ -198,7 +278,7 @@ class OfferModel:
             yield ClientEvent.EXPIRED
             if c.word is Word.ACCEPTED:
                 yield ClientEvent.ACCEPTED
-            if c.server is S.KERNEL or self._dead(w, c):
+            if c.server is S.KERNEL or self._dead(dead, c):
                 yield ClientEvent.COMPANION_DATA
 
     def _feed_client(self, c: Connection, event: Event, name: str) -> tuple[Act, Connection]:
@@ -248,15 +328,15 @@ class OfferModel:
 
     # The listener -----------------------------------------------------------------------------------------------------
 
-    def _server(self, w: World, c: Connection) -> Iterator[tuple[Act, Connection]]:
+    def _server(self, dead: Dead, c: Connection) -> Iterator[tuple[Act, Connection]]:
         if c.at == BACKLOG:
-            for listener in sorted(set(range(self.listeners)) - w.dead):
+            for listener in sorted(set(range(self.listeners)) - dead):
                 name = self.parties[self.count + listener]
                 taken = replace(c, at=listener, accepts=c.accepts + 1)
                 yield self._feed_server(taken, ServerEvent.ACCEPT_HINTED, name)
                 yield self._feed_server(taken, ServerEvent.ACCEPT_PLAIN, name)
             return
-        if c.at < 0 or c.at in w.dead:
+        if c.at < 0 or c.at in dead:
             return
         name = self.parties[self.count + c.at]
         if c.server_todo:
@@ -309,6 +389,3 @@ class OfferModel:
             port=entered,
             server_todo=then(ServerEvent.DECLINE_WON) if item is ServerDo.DECLARE_DECLINED else c.server_todo,
         )
-
-    def _with(self, w: World, number: int, c: Connection) -> World:
-        return replace(w, connections=(*w.connections[:number], c, *w.connections[number + 1 :]))

@@ -3,6 +3,9 @@
 Each side looks, announces its sleep, fences, looks once more and blocks, as the `waiter` table says. A store lies in
 the storing side's buffer until it drains, on its own at any moment, or because the other side fences. So a table that
 does not look once more, or does not fence, ends with both asleep: the lost wake-up.
+
+A call must get an answer: bytes, the end, an error, or that it has to wait or to begin again. Behind the end the
+producer tries to send once more, and gets a broken pipe.
 """
 
 from __future__ import annotations
@@ -19,6 +22,12 @@ MESSAGES = 4
 WINDOWS = (1, ROOM)
 """What the program makes of its buffers, one after the other, whenever it likes."""
 
+ANSWERS = {
+    TxDo.PUT_ALL, TxDo.PUT_FREE, TxDo.RETRY, TxDo.WAIT_ROOM, TxDo.BROKEN_PIPE,
+    RxDo.TAKE_ALL, RxDo.TAKE_AVAIL, RxDo.RETRY, RxDo.WAIT_DATA, RxDo.END_OF_STREAM,
+}  # fmt: skip
+"""What ends a call, or tells it to begin again."""
+
 Todo = tuple[tuple[str, Effect | Event, int], ...]
 
 
@@ -30,6 +39,7 @@ class Side:
         at: its position, known to itself; `shown` is what the other side sees.
         seen: what it last saw of the other's position.
         armed: the other side must ring.
+        asks: its program's call has no answer yet.
     """
 
     ring: Local
@@ -43,15 +53,18 @@ class Side:
     armed: bool = False
     asleep: bool = False
     rung: bool = False
+    asks: bool = False
 
 
 @dataclass(frozen=True)
 class World:
-    """Both sides; producer is 0, consumer is 1."""
+    """Both sides; producer is 0, consumer is 1. `late`: the producer has tried to send behind the end."""
 
     sides: tuple[Side, Side]
     put: int = 0
     windows: tuple[int, ...] = WINDOWS
+    late: bool = False
+    untold: bool = False
 
 
 class RingModel:
@@ -69,18 +82,33 @@ class RingModel:
         yield World((Side(self.rings[0].start), Side(self.rings[1].start)))
 
     def wrong(self, w: World) -> str | None:
-        """Credits are conserved; nobody takes what is not there."""
+        """Credits are conserved; nobody takes what is not there; every call gets its answer."""
+        return self._wrong_room(w) or self._wrong_bytes(w) or self._wrong_calls(w)
+
+    def _wrong_room(self, w: World) -> str | None:
         tx, rx = w.sides
         free, owed, window = (self.rings[0].value(tx.ring, name) for name in ("free", "owed", "window"))
         if not tx.todo and free - owed + (tx.at - rx.at) + (rx.at - tx.seen) != window:
             return f"credits: {free} free, {owed} owed, {tx.at - rx.at} in the ring, {rx.at - tx.seen} given back"
+        if tx.ring[0] is TxState.STARVED and free:
+            return "the producer waits for room, and there is some"
+        return "there is room again, and the producer is not told" if w.untold else None
+
+    def _wrong_bytes(self, w: World) -> str | None:
+        tx, rx = w.sides
         if tx.at - rx.at > ROOM:
             return "the producer wrote over bytes that were not taken"
+        if tx.at > MESSAGES:
+            return "bytes are put behind the end"
         if rx.at > tx.at:
             return "the consumer took bytes that were never put"
         if rx.ring[0] is RxState.ENDED and rx.at != MESSAGES:
             return f"the stream ended after {rx.at} of {MESSAGES} bytes"
         return None
+
+    def _wrong_calls(self, w: World) -> str | None:
+        unanswered = any(side.asks and not side.todo and side.wait is None for side in w.sides)
+        return "a call got no answer" if unanswered else None
 
     def done(self, w: World) -> bool:
         """All bytes came, and the end was reported."""
@@ -110,6 +138,8 @@ class RingModel:
             yield self._feed(w, 0, "ring", TxEvent.SEND, 1)
         elif me == 0 and tx.ring[0] in (TxState.OPEN, TxState.STARVED):
             yield self._feed(w, 0, "ring", TxEvent.SHUTDOWN, 0)
+        elif me == 0 and not w.late:
+            yield self._feed(replace(w, late=True), 0, "ring", TxEvent.SEND, 1)
         elif me == 1 and rx.ring[0] is not RxState.ENDED:
             yield self._feed(w, 1, "ring", RxEvent.RECV, 1)
 
@@ -121,7 +151,9 @@ class RingModel:
         new, effects = table.feed(local, event, arg)
         todo: Todo = tuple((which, effect, arg) for effect in effects) + side.todo
         if which == "ring":
-            side = replace(side, ring=new, todo=todo)
+            side = replace(side, ring=new, todo=todo, asks=side.asks or event in (TxEvent.SEND, RxEvent.RECV))
+            told = local[0] is not TxState.STARVED or new[0] is not TxState.OPEN or TxDo.RETRY in effects
+            w = w if told else replace(w, untold=True)
         else:
             side = replace(side, wait=None if new[0] is WaiterState.DONE else new, todo=todo)
         names = "".join(f" {effect.name}" for effect in effects)
@@ -136,6 +168,9 @@ class RingModel:
 
     def _perform(self, w: World, me: int, what: Effect, arg: int) -> World:
         side, other = w.sides[me], w.sides[1 - me]
+        if what in ANSWERS:
+            side = replace(side, asks=False)
+            w = self._with(w, me, side)
         match what:
             case TxDo.PUT_ALL | TxDo.PUT_FREE:
                 return self._put(w, me, min(arg, ROOM - (side.at - side.seen)))

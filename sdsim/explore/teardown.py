@@ -2,6 +2,8 @@
 
 A world is both teardown machines, the flags that each side published, and the slot's count. An end looks at what the
 other published whenever it likes. Goal: both ends are closed or dead, and the slot is free unless a dead end left it.
+
+What an end of TCP has seen decides what its program must have been told, and where the end may stand, as on Linux.
 """
 
 from __future__ import annotations
@@ -14,11 +16,16 @@ from sdcore.protocol.teardown import TeardownDo, TeardownEvent, TeardownState
 from sdsim.explore.engine import Act, Local, Table
 
 S, E = TeardownState, TeardownEvent
+Saw = TeardownEvent | str
+LOST = "the peer is gone, and left bytes unread"
+LIMITS = {E.PEER_CLOSED: {"LAST_SEND"}, E.PEER_GONE: {"LAST_SEND"}, E.PEER_DEAF: {"REFUSED_SEND", "LAST_SEND"}}
+"""What a program that may still send must be told of a peer that reads no more."""
+ENDINGS = (E.PEER_FIN, E.PEER_CLOSED, E.PEER_DEAF, E.PEER_GONE, E.PEER_RESET)
 
 
 @dataclass(frozen=True)
 class End:
-    """One end: its machine, what it published, what it reported to its program."""
+    """One end: its machine, what it published, what it saw of the peer, what it reported to its program."""
 
     machine: Local
     fin: int = 0
@@ -30,6 +37,8 @@ class End:
     released: int = 0
     unread: bool = False
     saw_gone: bool = False
+    shut_read: bool = False
+    saw: frozenset[Saw] = frozenset()
     told: frozenset[str] = frozenset()
 
 
@@ -66,15 +75,20 @@ class TeardownModel:
             return w.wrong
         if w.done > 2:
             return "the slot was released more often than it has sides"
-        for end, name in zip(w.ends, self.parties, strict=True):
-            if end.fin > 1 or end.closed > 1 or end.deaf > 1:
-                return f"{name} published its end twice"
-            if end.deaf and not end.fin and not w.unix:
-                return f"{name} refuses bytes though it may still send"
-            over = end.told & {"RAISE_RESET", "BREAK_SEND", "SHUT_SEND"}
-            if end.closed and not end.fin and not end.reset and not over:
-                return f"{name} closed without ending its direction"
-        return None
+        faults = (self._wrong_end(w, end) for end in w.ends)
+        return next((f"{name} {fault}" for name, fault in zip(self.parties, faults, strict=True) if fault), None)
+
+    def _wrong_end(self, w: World, end: End) -> str:
+        if end.fin > 1 or end.closed > 1 or end.deaf > 1:
+            return "published its end twice"
+        if end.deaf and not end.fin and not w.unix:
+            return "refuses bytes though it may still send"
+        if end.machine[0] is S.CLOSED and not end.released:
+            return "is closed, and nobody closed it, or its side of the slot is kept"
+        over = end.told & {"RAISE_RESET", "BREAK_SEND", "SHUT_SEND"}
+        if end.closed and not end.fin and not end.reset and not over:
+            return "closed without ending its direction"
+        return ""
 
     def done(self, w: World) -> bool:
         """Both are over, and the slot is free if both closed in order."""
@@ -131,7 +145,7 @@ class TeardownModel:
     def _feed(self, w: World, me: int, event: TeardownEvent, arg: int) -> tuple[Act, World]:
         end = w.ends[me]
         machine, effects = self.table.feed(end.machine, event, arg)
-        end = replace(end, machine=machine)
+        end = replace(end, machine=machine, saw=end.saw | self._seen(event, arg))
         done, wrong = w.done, w.wrong
         for effect in effects:
             match effect:
@@ -155,7 +169,16 @@ class TeardownModel:
                     end = replace(end, released=end.released + 1)
                 case _:
                     end = replace(end, told=end.told | {effect.name})
+        end = replace(end, shut_read=end.shut_read or event is E.SHUT_RD)
         wrong = wrong or self._told_wrong(w, me, event, machine, end)
+        if not wrong and not w.unix:
+            fault = (
+                self._wrong_report(event, end)
+                or self._wrong_to_kernel(event, arg, {effect.name for effect in effects})
+                or self._wrong_publishing(w.ends[me], event, arg, end)
+                or self._wrong_place(end)
+            )
+            wrong = f"{self.parties[me]}: {fault}" if fault else ""
         names = "".join(f" {effect.name}" for effect in effects)
         act = Act(self.parties[me], f"{w.ends[me].machine[0].name} {event.name}({arg}) -> {machine[0].name}{names}")
         return act, replace(self._with(w, me, end), done=done, wrong=wrong)
@@ -184,6 +207,51 @@ class TeardownModel:
             return f"{name}'s program may still send to nobody"
         if event is E.SHUT_RD and machine[0] in (S.OPEN, S.LOCAL_SHUT) and not end.deaf:
             return f"{name} does not stop its peer"
+        return ""
+
+    def _seen(self, event: TeardownEvent, arg: int) -> frozenset[Saw]:
+        if event not in ENDINGS:
+            return frozenset()
+        return frozenset((event, LOST) if event is E.PEER_GONE and arg else (event,))
+
+    def _wrong_report(self, event: TeardownEvent, end: End) -> str:
+        """What the program must have been told by now."""
+        if event not in ENDINGS or end.machine[0] is S.CLOSED:
+            return ""
+        reset = end.told & {"RAISE_RESET", "BREAK_SEND"}
+        if end.saw & {E.PEER_RESET, LOST} and not reset:
+            return "the program is not told of the reset"
+        if not end.told & {"DELIVER_EOF", "RAISE_RESET"}:
+            return "readers are not told of the end"
+        limited = end.told & LIMITS.get(event, end.told)
+        may_send = event in LIMITS and not (reset or end.fin or limited)
+        return "the program may send for ever, and nobody will read it" if may_send else ""
+
+    def _wrong_to_kernel(self, event: TeardownEvent, arg: int, effects: set[str]) -> str:
+        """What the companion knows of a reset when it takes over."""
+        if event is not E.TO_KERNEL:
+            return ""
+        if "BREAK_COMPANION" not in effects:
+            return "the kernel is not told of the reset"
+        forgets = "FORGET_ERROR" in effects
+        return "" if forgets != bool(arg) else "the program is told of the reset twice, or never"
+
+    def _wrong_publishing(self, before: End, event: TeardownEvent, arg: int, end: End) -> str:
+        """What the peer must be able to see by now."""
+        if event is E.CLOSE and arg and before.machine[0] is not S.RESET and not end.reset:
+            return "closed with bytes unread, and did not reset the connection"
+        both = (event is E.SHUT_WR and before.shut_read) or (event is E.SHUT_RD and before.fin)
+        if both and not before.saw and not end.deaf:
+            return "shut both directions, and does not refuse what comes"
+        return ""
+
+    def _wrong_place(self, end: End) -> str:
+        """Where an end stands that has seen this."""
+        state = end.machine[0]
+        if end.saw & {E.PEER_RESET, LOST} and state not in (S.RESET, S.CLOSED):
+            return f"the connection was reset, and the end is {state.name}"
+        if state is S.DEAF and (E.PEER_DEAF not in end.saw or end.saw & {E.PEER_CLOSED, E.PEER_GONE}):
+            return "takes the peer for one that lives and refuses"
         return ""
 
     def _with(self, w: World, me: int, end: End) -> World:

@@ -11,6 +11,9 @@ word.
 Under the last two what the token guards is modelled, too: a number that who is inside reads and counts up. The
 asymmetric fence empties the buffers of the other threads, one after the other. With `reuse` a dead thread's number is
 given to a new thread. The queue of the laws is kept beside the world's memory: nobody in it may read it.
+
+Laws about the word itself: it is revoked for somebody who waits; it is believed only behind a fence; it is shared when
+it has changed hands often enough, not before, and for good; what is free is granted at once; a look changes nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypedDict, Unpack
 
-from sdcore.protocol.kit import Effect, Event, Machine
-from sdcore.protocol.token import TokenDo, TokenEvent, TokenState
+from sdcore.protocol.kit import Effect, Event, Machine, State
+from sdcore.protocol.token import TAKEOVERS_BIASED, TokenDo, TokenEvent, TokenState
 from sdsim.explore.engine import Act, Local, Table
 
 WANTS = 1
@@ -33,6 +36,8 @@ DEAD = -1
 """In the laws' queue: who stood here is dead, and its number may be another one's."""
 BUSY, TICKET, DATA = "busy", "ticket", "data"
 DATA_MODULUS = 4
+REVOKED_STATES = frozenset((TokenState.REVOKING, TokenState.REVOKED))
+OFTEN = TAKEOVERS_BIASED - 1
 INSIDE = frozenset(("inside", "count", "leave"))
 
 
@@ -61,7 +66,11 @@ class Changes(TypedDict, total=False):
 
 
 class World(NamedTuple):
-    """Memory, threads, and what the laws remember: who queues in which order, and whether somebody died inside."""
+    """Memory, threads, and what the laws remember: who queues in which order, and whether somebody died inside.
+
+    Attributes:
+        fenced: a fence has passed since the token was revoked.
+    """
 
     token: Local
     threads: tuple[Thread, ...]
@@ -71,6 +80,7 @@ class World(NamedTuple):
     counted: int = 0
     queue: tuple[int, ...] = ()
     broken: bool = False
+    fenced: bool = False
     wrong: str | None = None
 
 
@@ -118,6 +128,30 @@ class TokenModel:
 
     def steps(self, w: World) -> Iterator[tuple[Act, World]]:
         """The next access of each thread; a store that becomes visible; a death; a number given away again."""
+        for act, new in self._steps(w):
+            yield act, new if new.token is w.token else self._judged(w, new)
+
+    def _judged(self, w: World, new: World) -> World:
+        """With what is wrong about a change of the word."""
+        before, after = w.token[0], new.token[0]
+        fenced = new.fenced and after in REVOKED_STATES
+        return new._replace(fenced=fenced, wrong=new.wrong or self._wrong_word(new, before, after))
+
+    def _wrong_word(self, new: World, before: State, after: State) -> str | None:
+        takeovers = self.table.value(new.token, "takeovers")
+        if after in REVOKED_STATES and not self.table.value(new.token, "waiters"):
+            return "the token is revoked, and nobody waits for it"
+        if after is TokenState.REVOKED and not new.fenced:
+            return "it is believed that the owner is outside, without a fence"
+        if before is TokenState.SHARED and after is not TokenState.SHARED:
+            return "a shared token is somebody's own again"
+        if after is TokenState.SHARED is not before and takeovers < OFTEN:
+            return "the token is shared before it changed hands often enough"
+        if after is TokenState.HELD and takeovers > OFTEN:
+            return "the token has changed hands often enough to be shared, and is not"
+        return None
+
+    def _steps(self, w: World) -> Iterator[tuple[Act, World]]:
         alive = sum(not t.dead for t in w.threads)
         for me, name in enumerate(self.parties):
             t = w.threads[me]
@@ -214,9 +248,20 @@ class TokenModel:
         old = w.threads[me].word
         assert old is not None
         token, effects = self.table.feed(old, event, me + 1)
+        w = w._replace(wrong=w.wrong or self._wrong_answer(old, event, me + 1, effects))
         if token == old and TokenDo.GRANT in effects:
             return self._get_inside(w, me, effects)
         return self._go(w, me, "announce" if TokenDo.QUEUE in effects else "ask swap", event=event)
+
+    def _wrong_answer(self, old: Local, event: Event, me: int, effects: tuple[Effect, ...]) -> str | None:
+        owner, takeovers, waiters = (self.table.value(old, name) for name in ("owner", "takeovers", "waiters"))
+        mine = old[0] is TokenState.HELD and owner == me
+        idle = old[0] is TokenState.SHARED and (event is TokenEvent.WANT_IDLE or not (owner or takeovers))
+        free = mine or idle or (old[0] is TokenState.HELD and not (owner or takeovers))
+        if free and not waiters and TokenDo.GRANT not in effects:
+            return "the token is free, and not granted"
+        answered = TokenDo.GRANT in effects or TokenDo.QUEUE in effects
+        return None if answered else "who asks is neither granted the token nor put into its queue"
 
     def _announce(self, w: World, me: int) -> Iterator[tuple[str, World]]:
         w = self._store(self._go(w, me, "ask swap"), me, TICKET, SOON)
@@ -263,7 +308,9 @@ class TokenModel:
             yield from self._first(w, me)
 
     def _first(self, w: World, me: int) -> Iterator[tuple[str, World]]:
-        _, effects = self.table.feed(w.token, TokenEvent.MY_TURN, me + 1)
+        after, effects = self.table.feed(w.token, TokenEvent.MY_TURN, me + 1)
+        if after != w.token:
+            w = w._replace(wrong=w.wrong or "a look changes the token")
         owner = self.table.value(w.token, "owner")
         w = self._go(w, me, "turn look", word=w.token)
         if TokenDo.FENCE in effects:
@@ -280,7 +327,8 @@ class TokenModel:
     def _fence(self, w: World, me: int) -> Iterator[tuple[str, World]]:
         other = w.threads[me].fenced
         if self.memory == "sc" or not self.fences or other == len(w.threads):
-            yield "has passed the fence", self._go(w, me, "fenced", fenced=0)
+            passed = w._replace(fenced=w.token[0] in REVOKED_STATES)
+            yield "has passed the fence", self._go(passed, me, "fenced", fenced=0)
             return
         w = w if other == me else self._drain(w, other)
         yield f"fences thread{other + 1}", self._go(w, me, "fence", fenced=other + 1)
@@ -331,6 +379,8 @@ class TokenModel:
             return
         w, effects = swapped
         late = None if w.queue[:1] == (me,) else "not the first of the queue is served"
+        if TokenDo.GRANT not in effects:
+            late = "who takes the token over is not granted it"
         w = w._replace(queue=w.queue[1:], wrong=w.wrong or late)
         text = self._said(before, event, w.token, effects)
         yield text, self._get_inside(self._store(w, me, TICKET, NO_TICKET), me, effects)

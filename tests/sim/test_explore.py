@@ -7,9 +7,22 @@ import dataclasses
 import pytest
 
 from sdcore.protocol.connection import CLIENT, SERVER, ClientDo, ClientEvent, ClientState, ServerEvent, ServerState
-from sdcore.protocol.kit import ALWAYS, NOTHING, Machine, arg
+from sdcore.protocol.kit import ALWAYS, NOTHING, Event, Machine, State, arg
 from sdcore.protocol.lease import LEASE, LeaseDo, LeaseEvent, LeaseState
-from sdcore.protocol.ring import RING_RX, WAITER, RxDo, RxEvent, RxState, WaiterDo, WaiterEvent, WaiterState
+from sdcore.protocol.ring import (
+    RING_RX,
+    RING_TX,
+    WAITER,
+    RxDo,
+    RxEvent,
+    RxState,
+    TxDo,
+    TxEvent,
+    TxState,
+    WaiterDo,
+    WaiterEvent,
+    WaiterState,
+)
 from sdcore.protocol.teardown import TEARDOWN, TeardownDo, TeardownEvent, TeardownState
 from sdcore.protocol.token import TOKEN_OWNER, TokenDo, TokenEvent, TokenState, owner
 from sdcore.protocol.transport import (
@@ -29,7 +42,9 @@ from sdcore.protocol.transport import (
 from sdsim.explore.chart import as_mermaid, as_text
 from sdsim.explore.engine import Found, Table, explore, tables
 from sdsim.explore.models import MODELS
+from sdsim.explore.offer import OfferModel
 from sdsim.mutate import mutants_of
+from sdsim.tables import with_rows
 from tests.sim.changes import changed
 
 QUICK = ("offer", "ring", "token", "teardown", "move", "join", "drain")
@@ -75,6 +90,23 @@ def test_every_other_change_of_a_row_of_a_handshake_breaks_a_law(machine: Machin
     assert len(survivors) == len(UNNOTICED[machine.name])
 
 
+def test_worlds_in_which_parties_changed_places_are_one_and_histories_keep_their_names() -> None:
+    alike, apart = (OfferModel(tables({}), clients=2, listeners=2, deaths=0, stale=stale) for stale in (False, True))
+    (first,) = alike.first()
+    seen = {alike.canonical(world) for _, world in alike.steps(first)}
+    assert len(seen) < len(list(alike.steps(first)))
+    assert all(apart.canonical(world) is world for world in apart.first())
+    closes = changed(SERVER, ServerState.IDLE, ServerEvent.ACCEPT_PLAIN, to(ServerState.CLOSED))
+    model = OfferModel(tables({"server": closes}), clients=2, listeners=2, deaths=0, stale=False)
+    fault = explore(model).fault
+    assert fault is not None
+    worlds = set(model.first())
+    for act in fault.history:  # it can be followed from the beginning, act by act
+        worlds = {new for world in worlds for step, new in model.steps(world) if step == act}
+        assert worlds
+    assert any(model.wrong(world) is not None for world in worlds)
+
+
 def test_waiting_for_a_death_is_standing_still() -> None:
     stuck = changed(CLIENT, ClientState.OFFERED, ClientEvent.COMPANION_DATA, without(ClientDo.TRY_WITHDRAW))
     fault = found("offer", stuck).fault
@@ -90,6 +122,12 @@ def without(effect: object) -> object:
 def to(state: object) -> object:
     """Let a row lead to another state."""
     return lambda row: dataclasses.replace(row, next=state)
+
+
+def without_row(machine: Machine, state: State, event: Event) -> Machine:
+    """Leave out the first row for a state and an event."""
+    row = machine.groups[state, event][0]
+    return with_rows(machine, tuple(other for other in machine.rows if other is not row))
 
 
 MUTANTS = {
@@ -215,6 +253,34 @@ MUTANTS = {
     "does not stop the peer of a Unix connection": (
         "teardown", changed(TEARDOWN, TeardownState.OPEN, TeardownEvent.SHUT_RD, without(TeardownDo.PUBLISH_DEAF))
     ),
+    "closes with bytes unread as if all were read": (
+        "teardown", without_row(TEARDOWN, TeardownState.LOCAL_SHUT, TeardownEvent.CLOSE)
+    ),
+    "lets a program send for ever": (
+        "teardown",
+        changed(TEARDOWN, TeardownState.PEER_SHUT, TeardownEvent.PEER_CLOSED, without(TeardownDo.LAST_SEND)),
+    ),
+    "takes a peer that is gone for one that lives": (
+        "teardown", changed(TEARDOWN, TeardownState.DEAF, TeardownEvent.PEER_GONE, to(TeardownState.DEAF))
+    ),
+    "forgets an error that nobody was told of": (
+        "teardown", without_row(TEARDOWN, TeardownState.RESET, TeardownEvent.TO_KERNEL)
+    ),
+    "waits though there is room": (
+        "ring", changed(RING_TX, TxState.STARVED, TxEvent.WINDOW, to(TxState.STARVED))
+    ),
+    "does not tell the sender of room": (
+        "ring", changed(RING_TX, TxState.STARVED, TxEvent.CREDIT, without(TxDo.RETRY))
+    ),
+    "sends behind the end": ("ring", changed(RING_TX, TxState.OPEN, TxEvent.SHUTDOWN, to(TxState.OUT))),
+    "revokes a token for nobody": (
+        "token", changed(TOKEN_OWNER, TokenState.REVOKED, TokenEvent.IDLE, to(TokenState.REVOKING))
+    ),
+    "never shares a token": ("token", without_row(TOKEN_OWNER, TokenState.REVOKED, TokenEvent.IDLE)),
+    "gives a shared token to one": (
+        "token", changed(TOKEN_OWNER, TokenState.SHARED, TokenEvent.WANT_IDLE, to(TokenState.HELD))
+    ),
+    "lets a free token be waited for": ("token", without_row(TOKEN_OWNER, TokenState.SHARED, TokenEvent.WANT_IDLE)),
     "moves without the reset": (
         "teardown", changed(TEARDOWN, TeardownState.RESET, TeardownEvent.TO_KERNEL, without(TeardownDo.BREAK_COMPANION))
     ),

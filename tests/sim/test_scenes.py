@@ -20,6 +20,8 @@ NOTES = {
         "1 processes, 1 listeners, 1 slabs, 1 leases", "1 bytes of the dead",
         "1 processes, 1 listeners, 0 slabs, 0 leases",
     ],
+    "monitor_dies_while_listeners_come_back": ["ring", "ring"],
+    "more_is_asked_for_than_there_is": ["1 of 10", "2 of 2", "1 of 10", "2 of 2", "3 of 9"],
     "more_than_a_slab": ["512 of 515 by rings", "ring"],
     "slow_server": ["1 byte, ring", "ring"],
     "stranger_accepts": 2 * ["kernel, kernel, kernel", "1 byte", "ring"],

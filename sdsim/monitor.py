@@ -50,6 +50,7 @@ class Monitor:
     Attributes:
         slabs: those that exist, by lease number.
         requests: served so far, and what it learned by itself; rejected: those that made no sense to it.
+        dies_at: the kind of request before whose answer it dies; None: of no kind.
     """
 
     def __init__(self, world: World, core: Core, leases_max: int = 4096) -> None:
@@ -63,6 +64,7 @@ class Monitor:
         self.members: dict[int, Library] = {}
         self.page = StatusPage()
         self.requests = self.rejected = 0
+        self.dies_at: type[object] | None = None
         self._queue: deque[Request] = deque()
         self._start()
         world.at_end(self._all_released)
@@ -93,10 +95,6 @@ class Monitor:
                 f" and {decisions.lease_count} slabs"
             )
 
-    def waits(self, kind: type[object]) -> bool:
-        """Whether a request of a kind is not answered yet."""
-        return any(isinstance(request.event, kind) for request in self._queue)
-
     # Requests ---------------------------------------------------------------------------------------------------------
 
     def ask(self, thread: Thread, event: events.Event) -> Steps:
@@ -107,6 +105,9 @@ class Monitor:
         request = Request(event, thread)
         self._queue.append(request)
         self.thread.ring()
+        if self.dies_at is not None and isinstance(event, self.dies_at):
+            self.dies_at = None
+            self.crash()
         while not request.done:
             yield from thread.block()
         return request.reply

@@ -156,13 +156,13 @@ def monitor_dies_in_the_middle(scene: Scene) -> Steps:
         if what == "lease":
             second = yield from scene.listen(server, 7002)
             yield from scene.visit(client, server, second)
-        yield from _crash_at_next_request(scene)
+        scene.site.monitor.dies_at = object
         yield from scene.visit(client, server, listening)
         yield from scene.wait()
         scene.site.monitor.restart()
         yield from scene.wait()
         yield from scene.visit(client, server, listening)
-    yield from _crash_at_next_request(scene)
+    scene.site.monitor.dies_at = object
     late = scene.process()
     listening = yield from scene.listen(late, 7003)
     yield from scene.visit(scene.process(), late, listening)
@@ -178,24 +178,10 @@ def monitor_dies_while_listeners_come_back(scene: Scene) -> Steps:
     yield from scene.visit(client, server, listening)
     scene.site.monitor.crash()
     scene.site.monitor.restart()
-    yield from _crash_at_next_request(scene, events.Listen)
+    scene.site.monitor.dies_at = events.Listen
     yield from scene.listen(server, 7001)
     yield from scene.wait()
     yield from scene.visit(client, server, listening)
-
-
-def _crash_at_next_request(scene: Scene, kind: type[object] = object) -> Steps:
-    monitor = scene.site.monitor
-    served = monitor.thread
-
-    def look() -> None:
-        if monitor.waits(kind):
-            monitor.crash()
-        elif monitor.thread is served and monitor.page.alive:
-            scene.world.later(1000, look)
-
-    look()
-    yield from ()
 
 
 def server_without_the_library(scene: Scene) -> Steps:

@@ -71,6 +71,21 @@ EQUIVALENT: Final[Mapping[tuple[str, str], str]] = {
     ("ring_tx MOVED SHUTDOWN -> MOVED", "leads to BROKEN"): (
         "behind a shutdown the kernel refuses what is sent as BROKEN does, and room in the ring counts for nothing"
     ),
+    ("ring_rx DRY MOVED RECV_COMPANION -> MOVED", "effects dropped"): (
+        "who got nothing feeds RECV again, and MOVED receives from the companion"
+    ),
+    ("ring_tx BROKEN SEND BROKEN_PIPE -> BROKEN", "leads to OPEN"): (
+        "the error stays, so who sends again feeds BREAK first"
+    ),
+    **{
+        (f"token_owner {state} owner = arg; holding = holding + 1; GRANT -> {after}", "deleted"): (
+            "the row below grants it, too, and what it repairs besides is whole"
+        )
+        for state, after in (
+            ("HELD WANT [owner == 0 && takeovers == 0]", "HELD"),
+            ("SHARED WANT [(owner == 0 && takeovers == 0) && waiters == 0]", "SHARED"),
+        )
+    },
     ("ring_rx OPEN RECV [avail > 0] avail = 0; TAKE_AVAIL -> OPEN", "leads to DRY"): (
         "nothing more is known, and then both states answer RECV by a look"
     ),

@@ -110,8 +110,11 @@ class Explorer:
         return Found(self.model.name, len(self.worlds), self.steps, depth, fault, complete)
 
     def _search(self) -> Fault | None:
-        for world in self.model.first():
-            self._visit(world, -1, None)
+        try:
+            for world in self.model.first():
+                self._visit(world, -1, None)
+        except ProtocolError as error:
+            return Fault(f"no row: {error}", ())
         number = 0
         while number < len(self.worlds) < self.most:
             fault = self._expand(number)

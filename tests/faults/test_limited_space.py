@@ -12,7 +12,8 @@ from tests.support.processes import Processes, free_port, stop, wait_listening
 
 SCRIPTS = Path(__file__).parent / "scripts"
 MAPPING_KIB = 64 << 10  # of locked_memory.py
-ANYBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+WITHOUT_RIGHTS = ("setpriv", "--bounding-set", "-sys_resource")
+LIMIT = ("env", "-u", "LD_PRELOAD", "prlimit", "--as=2000000000", *WITHOUT_RIGHTS)  # not set under the library
 
 
 def said(host: Host, processes: Processes, *words: str, shim: bool, before: tuple[str, ...] = ()) -> str:
@@ -41,9 +42,9 @@ def test_a_limit_that_a_program_sets_is_its_own(words: tuple[str, ...], own_host
 
 def test_where_a_limit_cannot_be_raised_nothing_is_mapped(own_host: Host, processes: Processes) -> None:
     own_host.start_monitor()
-    before = ("prlimit", "--as=2000000000", *ANYBODY)
-    expected = said(own_host, processes, shim=False, before=before)
-    assert said(own_host, processes, shim=True, before=before) == expected
+    expected = said(own_host, processes, shim=False, before=LIMIT)
+    preload = own_host.environment(True)["LD_PRELOAD"]
+    assert said(own_host, processes, shim=True, before=(*LIMIT, "env", f"LD_PRELOAD={preload}")) == expected
     own_host.wait_alone()
     assert own_host.sums().shm_bytes == 0
 

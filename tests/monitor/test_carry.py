@@ -147,7 +147,7 @@ def test_what_no_ring_has_is_not_carried(ring: Ring, fields: dict[str, int]) -> 
 
 
 def test_nothing_is_sent_to_what_is_no_connection(ring: Ring) -> None:
-    with loopback_listener() as listener, socket.socket(socket.AF_UNIX) as other:
+    with loopback_listener() as listener, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         assert ring.ask(listener).status == messages.STATUS_BAD
         assert ring.ask(other).status == messages.STATUS_BAD
     assert ring.client.ask(messages.MSG_CARRY, messages.CARRY.pack()).status == messages.STATUS_BAD

@@ -16,7 +16,6 @@
 
 #include <sys/mman.h>
 
-#include "core/api.h"
 #include "core/state.h"
 #include "core/sys.h"
 
@@ -133,8 +132,6 @@ static long change(const struct rlimit *wish, const struct rlimit *now)
 
 long sd_space_limit(const struct rlimit *fresh, struct rlimit *old)
 {
-    if (sd_in_vfork_child()) /* its limit is its own, what we remember its parent's */
-        return sd_syscall(SYS_prlimit64, 0, RLIMIT_AS, fresh, old, 0, 0);
     struct rlimit now, wish = fresh ? *fresh : (struct rlimit){0};
     long n = get(&now);
     struct rlimit seen = now;

@@ -13,7 +13,8 @@
 SD_API bool sd_space_take(uint64_t bytes); /* before a mapping of ours; false: it must not be made */
 SD_API void sd_space_give(uint64_t bytes); /* it was not made, or is gone */
 
-/* As prlimit(0, RLIMIT_AS, fresh, old), in the program's terms. Either may be NULL. Returns 0 or -errno. */
+/* As prlimit(0, RLIMIT_AS, fresh, old), in the program's terms. Either may be NULL. Returns 0 or -errno. Not for a child of
+ * vfork: its limit is its own, what is remembered here its parent's. */
 SD_API long sd_space_limit(const struct rlimit *fresh, struct rlimit *old);
 
 /* As mmap, but what comes is not locked and so not filled, whatever mlockall said. Returns an address or an error. */

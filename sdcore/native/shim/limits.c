@@ -8,7 +8,7 @@ _Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "one form serve
 
 static bool is_ours(pid_t pid, __rlimit_resource_t resource)
 {
-    return resource == RLIMIT_AS && (pid == 0 || pid == (pid_t)sd_g.pid) && !sd_g.disabled;
+    return resource == RLIMIT_AS && (pid == 0 || pid == (pid_t)sd_g.pid) && !sd_g.disabled && !sd_in_vfork_child();
 }
 
 static int set_limit(__rlimit_resource_t resource, const struct rlimit *limit)

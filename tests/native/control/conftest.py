@@ -14,7 +14,7 @@ from tests.support.compiler import build_program
 
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "sdcore" / "native"
-PARTS = ("memory", "local", "packet", "slab", "attach", "lease", "listener")
+PARTS = ("memory", "local", "packet", "slab", "space", "attach", "lease", "listener")
 FLAGS = (
     "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", f"-I{NATIVE}",
     "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",

@@ -48,8 +48,8 @@ TCP_ONLY = {
     "unread_bytes_of_a_peer_that_was_killed",
 }
 
-# As on the limitations page: what SIOCOUTQ counts, how much is under way, and memory that is not the program's. And how often
-# the kernel tells an edge of room there is chance: once for each packet that the reader takes.
+# As on the limitations page: what SIOCOUTQ counts, how much is under way, and memory that is not the program's. And how
+# often the kernel tells an edge of room there is chance: once for each packet that the reader takes.
 UNIX_DIFFERS = {
     "bytes_that_the_peer_could_take_are_not_unsent",
     "epoll_edge_out_after_drain",

@@ -130,6 +130,13 @@ def loses_an_urgent_byte(program: Program, kernel: Sequence[Event]) -> bool:
     return any(step.call in {"post", "exec", "spawn"} for step in program[min(sent, default=len(program)) :])
 
 
+def dies_after_an_urgent_byte(program: Program, kernel: Sequence[Event]) -> bool:
+    """Whether somebody is killed after a connection moved for an urgent byte: killed_after_an_urgent_byte.txt."""
+    urgent = MESSAGE_FLAGS["OOB"]
+    sent = [n for n, step in enumerate(program) if step.call == "send" and step.args[2] & urgent]
+    return any(step.call == "kill" for step in program[min(sent, default=len(program)) :])
+
+
 def tells_an_inner_error(program: Program, kernel: Sequence[Event]) -> bool:
     """Whether Linux gave an error of its insides: recvmmsg keeps the 512 of an interrupted wait for the next call."""
     return any(event.value < 0 and event.error == INNER_ERROR for event in kernel)
@@ -178,6 +185,7 @@ EXCUSES: tuple[Excuse, ...] = (
     closes_under_a_waiter,
     forgets_over_a_move,
     loses_an_urgent_byte,
+    dies_after_an_urgent_byte,
     wakes_a_reader_by_a_part,
     tells_an_inner_error,
     leaves_unix_rings_for_the_kernel,

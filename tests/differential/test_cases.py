@@ -5,7 +5,9 @@ Also the tester's own law: a difference is seen, and the text of a program is th
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,13 @@ def test_the_case_does_the_same_on_both(path: Path, theatre: Theatre) -> None:
         pytest.fail(str(found), pytrace=False)
 
 
-@pytest.mark.parametrize("path", [p for p in CASES if p.stem not in KNOWN_TO_DIFFER], ids=lambda path: path.stem)
+def plays_over_unix(path: Path) -> bool:
+    """A third of the cases; SDCORE_ENDS=all plays all."""
+    chosen = os.environ.get("SDCORE_ENDS") == "all" or zlib.crc32(path.stem.encode()) % 3 == 0
+    return chosen and path.stem not in KNOWN_TO_DIFFER
+
+
+@pytest.mark.parametrize("path", list(filter(plays_over_unix, CASES)), ids=lambda path: path.stem)
 def test_the_case_does_the_same_over_unix(path: Path, theatre: Theatre) -> None:
     found = Judge(theatre).difference(parse(re.sub(r"\binet6?\b", "unix", path.read_text())))
     if found is not None:

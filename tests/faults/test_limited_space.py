@@ -13,7 +13,7 @@ from tests.support.processes import Processes, free_port, stop, wait_listening
 SCRIPTS = Path(__file__).parent / "scripts"
 MAPPING_KIB = 64 << 10  # of locked_memory.py
 WITHOUT_RIGHTS = ("setpriv", "--bounding-set", "-sys_resource")
-LIMIT = ("env", "-u", "LD_PRELOAD", "prlimit", "--as=2000000000", *WITHOUT_RIGHTS)  # not set under the library
+LIMIT = ("env", "-u", "LD_PRELOAD", "prlimit", "--as=1000000000", *WITHOUT_RIGHTS)  # not set under the library
 
 
 def said(host: Host, processes: Processes, *words: str, shim: bool, before: tuple[str, ...] = ()) -> str:
@@ -40,13 +40,14 @@ def test_a_limit_that_a_program_sets_is_its_own(words: tuple[str, ...], own_host
     assert own_host.sums().tcp_bytes == 0
 
 
-def test_where_a_limit_cannot_be_raised_nothing_is_mapped(own_host: Host, processes: Processes) -> None:
+def test_where_no_limit_can_be_raised_a_reason_is_counted(own_host: Host, processes: Processes) -> None:
     own_host.start_monitor()
     expected = said(own_host, processes, shim=False, before=LIMIT)
     preload = own_host.environment(True)["LD_PRELOAD"]
     assert said(own_host, processes, shim=True, before=(*LIMIT, "env", f"LD_PRELOAD={preload}")) == expected
     own_host.wait_alone()
     assert own_host.sums().shm_bytes == 0
+    assert own_host.sums().reasons["no_memory"] > 0
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -38,8 +38,7 @@ static size_t aligned(size_t n)
 
 static void *reserve(size_t size)
 {
-    if (!sd_space_take(size))
-        return NULL;
+    sd_space_note(size);
     void *p = sd_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (sd_is_error(p))
         sd_space_give(size);
@@ -86,8 +85,7 @@ static bool make_region(void)
         return false; /* to exceed it would raise SIGXFSZ in the program */
     if (limit_of(RLIMIT_NOFILE) < FILES_LEAST)
         return false; /* our few descriptors would be missed */
-    if (!sd_space_take(size))
-        return false;
+    sd_space_note(size);
     long fd = sd_sys_memfd_create("sdcore-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return false;

@@ -4,8 +4,8 @@
  * (RLIMIT_AS: vsftpd 200 MB, jobs under ulimit -v). The kernel counts all mappings alike. So its limit is kept above the
  * program's by what of it was lent to the library: whoever sets a limit sets his own and reads it again, and each mapping
  * of ours raises it first. The hard limit, which only CAP_SYS_RESOURCE raises again, is therefore lowered to what
- * SPARE_BYTES more of ours would need. Where a limit cannot be raised, nothing of ours is mapped, and connections are kernel
- * TCP. A program executed starts with the soft limit as this one had set it, and with the hard one of the kernel.
+ * SPARE_BYTES more of ours would need. Where a limit cannot be raised, no slab is mapped, and connections are kernel TCP: what
+ * else the library maps, some fifty megabytes, counts there, or nobody could be told why. A program executed starts with the soft limit as this one had set it, and with the hard one of the kernel.
  *
  * mlockall(MCL_FUTURE) would have the kernel fill each new mapping. It does not fill what nobody may touch: so ours are made
  * without access, unlocked, and opened.
@@ -70,6 +70,12 @@ bool sd_space_take(uint64_t bytes)
         return false;
     atomic_fetch_add(&mapped_bytes, bytes);
     return true;
+}
+
+void sd_space_note(uint64_t bytes)
+{
+    (void)lend(bytes); /* else it counts */
+    atomic_fetch_add(&mapped_bytes, bytes);
 }
 
 void sd_space_give(uint64_t bytes)

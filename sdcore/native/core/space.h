@@ -11,6 +11,7 @@
 #include "core/base.h"
 
 SD_API bool sd_space_take(uint64_t bytes); /* before a mapping of ours; false: it must not be made */
+SD_API void sd_space_note(uint64_t bytes); /* before one that is made in any case */
 SD_API void sd_space_give(uint64_t bytes); /* it was not made, or is gone */
 
 /* As prlimit(0, RLIMIT_AS, fresh, old), in the program's terms. Either may be NULL. Returns 0 or -errno. Not for a child of
